@@ -1,0 +1,49 @@
+# The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
+.DEFAULT_GOAL := help
+.PHONY: help up down test check live lock render
+
+PYTHON ?= python3
+ENV ?= dev
+BIN := .venv/bin
+
+help:  ## Show these commands
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+up: .venv/complete  ## Start what is missing, run pulumi up, ask every agent (ENV=dev; KUBECONFIG for your own cluster)
+	@$(BIN)/sluice up $(ENV) $(if $(CONTEXT),--context $(CONTEXT)) $(if $(IMAGES_TO),--images-to $(IMAGES_TO))
+
+down: .venv/complete  ## Stop the local cluster and leave nothing running (PURGE=1 removes its data too)
+	@$(BIN)/sluice down $(ENV) $(if $(CONTEXT),--context $(CONTEXT)) $(if $(PURGE),--purge)
+
+test: check live  ## Run everything: the checks, then the tests against a live cluster
+
+check: .venv/complete  ## Format, lint, types, import contracts, the quick tests: under a minute
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports --no-timing | tail -n 3
+	@$(BIN)/pytest -q -m "not live"
+
+live: .venv/complete  ## The tests against the local Kubernetes, which they start and stop
+	@$(BIN)/pytest -q -m live --durations=5
+
+render: .venv/complete  ## Write manifests/ anew for every environment
+	@for environment in dev staging production; do $(BIN)/sluice render $$environment || exit 1; done
+
+lock: .venv/complete  ## Resolve the Python dependencies anew
+	@$(BIN)/uv pip compile $(LOCK) requirements/gateway.in -o requirements/gateway.lock
+	@$(BIN)/uv pip compile $(LOCK) pyproject.toml requirements/gateway.in requirements/development.in \
+		-c requirements/gateway.lock -o requirements/development.lock
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links
+
+.venv/complete: requirements/development.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.11" >&2; exit 3; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+		|| { echo "Python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 3; }
+	@echo "Python packages into .venv (half a GiB; a minute or two) ..." >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

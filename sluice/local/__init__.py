@@ -1,0 +1,1 @@
+"""A Kubernetes, a toolchain, images and a stub provider for a machine that has none."""

@@ -1,0 +1,115 @@
+"""What is wrong in a file a person wrote, where, and what would be right; and the one error that carries all of it.
+
+Every check of this package returns findings instead of raising, so that a person sees every mistake at once. Nothing
+here knows what is checked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sluice.errors import AnswerIsNo
+
+_LONGEST_VALUE_SHOWN = 32
+_LONGEST_RUN_SHOWN = 20
+_LONGEST_NAME_SHOWN = 63
+_DEEPEST_PATH_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """One mistake at one place. Lines and columns count from 1; `path` is empty where the whole file is meant."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        return f"{self.file}:{self.line}:{self.column}: {where}{self.problem}; {self.remedy}"
+
+
+class InvalidRegistry(AnswerIsNo):
+    """What people declared cannot be used. `findings` holds every mistake, sorted by place; there is at least one."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(sorted(set(findings)))
+        count = len(self.findings)
+        mistakes = "1 mistake" if count == 1 else f"{count} mistakes"
+        super().__init__("\n".join([f"refused, {mistakes}:", *map(str, self.findings)]))
+
+
+def refuse_if_any(findings: Collection[Finding]) -> None:
+    """Raise InvalidRegistry with `findings` unless there are none."""
+    if findings:
+        raise InvalidRegistry(findings)
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """Write a path into a file as people say it: `agents.qa.baseline[1]`. A very deep one is cut short."""
+    text = ""
+    for depth, part in enumerate(path):
+        if depth == _DEEPEST_PATH_SHOWN:
+            return f"{text}..."
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{_name(part)}" if text else _name(part)
+    return text
+
+
+def shown(value: object) -> str:
+    """Write a wrong value for a message, but never one that could be a key or a token that was put in the wrong place.
+
+    Keys and tokens are long, or have a long stretch of letters and digits; such text is described and not repeated.
+    """
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "nothing"
+        case int() | float():
+            return f"{value}"
+        case str():
+            longest_run = max(map(len, re.findall(r"[^\W_]+", value)), default=0)
+            if len(value) > _LONGEST_VALUE_SHOWN or longest_run > _LONGEST_RUN_SHOWN or not value.isprintable():
+                return f"text of {len(value)} characters"
+            return f'"{value}"'
+        case dict():
+            return "a mapping"
+        case _:
+            return "a list"
+
+
+def choices(names: Iterable[str], *, of: str) -> str:
+    """Say which names there are, the first dozen of them: `the agents are qa, legal`."""
+    known = list(names)
+    if not known:
+        return f"there are no {of} yet"
+    rest = f" and {len(known) - 12} more" if len(known) > 12 else ""
+    return f"the {of} are {', '.join(map(_name, known[:12]))}{rest}"
+
+
+def did_you_mean(wrong: str, names: Iterable[str], *, of: str) -> str:
+    """Name the nearest of `names` to a wrong one, and all of them where none is near."""
+    known = list(names)
+    near = nearest(wrong, known)
+    return f'did you mean "{_name(near)}"?' if near else choices(known, of=of)
+
+
+def nearest(wrong: str, names: Iterable[str]) -> str | None:
+    """Return the one of `names` that a wrong one was probably meant to be, if any is near."""
+    near = difflib.get_close_matches(wrong[:200], list(names), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def _name(text: str) -> str:
+    """Write a name that may be anything a file had for a key."""
+    printable = text if text.isprintable() else text.encode("unicode_escape").decode()
+    return printable if len(printable) <= _LONGEST_NAME_SHOWN else f"{printable[:12]}..."

@@ -1,0 +1,184 @@
+"""The settings of an environment: the plain values of its Pulumi.ENVIRONMENT.yaml, checked and typed.
+
+They are read from the file and not through Pulumi, so that rendering needs no engine and a mistake has a line to point
+at (docs/decisions/0002). An encrypted value is never read, only noted by name; one that should be encrypted and is
+not, is refused without being shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from sluice.registry.document import Document, read_document
+from sluice.registry.findings import Finding, choices, did_you_mean, refuse_if_any, shown
+from sluice.registry.model import Registry
+from sluice.registry.references import Names
+from sluice.registry.shape import check_shape
+
+_PREFIX = "sluice:"
+_FIELDS = ("namespace", "gateway", "stub_provider", "provider_addresses")
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a pod is given and allowed, as Kubernetes quantities; a CPU limit is left out unless somebody sets one."""
+
+    cpu_request: str = "100m"
+    memory_request: str = "128Mi"
+    cpu_limit: str | None = None
+    memory_limit: str = "256Mi"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """How the gateway runs: `image` is a reference by digest, or one that a person's own cluster was given."""
+
+    image: str
+    replicas: int
+    node_port: int | None
+    resources: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class StubProviderSettings:
+    """The provider of made answers that stands in for the real ones."""
+
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The dials of one environment.
+
+    `provider_addresses` holds, by provider, the address that stands in place of the registry's. `keys_set` names the
+    providers' keys that the file holds an encrypted value for.
+    """
+
+    environment: str
+    namespace: str
+    gateway: GatewaySettings
+    stub_provider: StubProviderSettings | None
+    provider_addresses: Mapping[str, str]
+    keys_set: tuple[str, ...]
+
+    def with_images(self, *, gateway: str | None = None, stub_provider: str | None = None) -> Settings:
+        """Return these settings with images that were just built; None leaves an image as it is.
+
+        A stub provider's image changes nothing where the environment has no stub provider.
+        """
+        changed = self
+        if gateway is not None:
+            changed = replace(changed, gateway=replace(changed.gateway, image=gateway))
+        if stub_provider is not None and changed.stub_provider is not None:
+            changed = replace(changed, stub_provider=StubProviderSettings(stub_provider))
+        return changed
+
+
+def environments(project: Path) -> tuple[str, ...]:
+    """Return the environments of a project, those with a Pulumi.ENVIRONMENT.yaml, sorted."""
+    return tuple(sorted(file.name[len("Pulumi.") : -len(".yaml")] for file in project.glob("Pulumi.?*.yaml")))
+
+
+def load_settings(project: Path, environment: str, registry: Registry) -> Settings:
+    """Load `project`/Pulumi.`environment`.yaml, whose providers must be in `registry`. Raises InvalidRegistry."""
+    names = Names.of(registry)
+    document, findings = read_settings(project, environment, names)
+    refuse_if_any(findings)
+    assert document is not None  # noqa: S101 - without findings there is a document
+    return settings_of(document, environment, names)
+
+
+def read_settings(project: Path, environment: str, names: Names | None) -> tuple[Document | None, tuple[Finding, ...]]:
+    """Read and check settings; without `names`, when models.yaml could not be read, only their shape."""
+    known = choices(environments(project), of="environments")
+    document, findings = read_document(project / f"Pulumi.{environment}.yaml", remedy_if_missing=known)
+    if document is not None:
+        findings = check_settings(document, environment, names)
+    return document, findings
+
+
+def check_settings(document: Document, environment: str, names: Names | None) -> tuple[Finding, ...]:
+    """Check a settings file that could be read; no finding shows the value of a key."""
+    findings = (*check_shape(document, "settings"), *_check_place(document, environment))
+    if names is None:
+        return findings
+    return (*findings, *_check_names(document, names), *_check_addresses(document, names))
+
+
+def settings_of(document: Document, environment: str, names: Names) -> Settings:
+    """Build the settings from a file without findings."""
+    config = {
+        setting.removeprefix(_PREFIX): value
+        for setting, value in document.data["config"].items()
+        if setting.startswith(_PREFIX)
+    }
+    gateway = config["gateway"]
+    stub_provider = config.get("stub_provider")
+    return Settings(
+        environment=environment,
+        namespace=config["namespace"],
+        gateway=GatewaySettings(
+            image=gateway["image"],
+            replicas=int(gateway["replicas"]),
+            node_port=gateway.get("node_port"),
+            resources=_resources(gateway.get("resources", {})),
+        ),
+        stub_provider=StubProviderSettings(stub_provider["image"]) if stub_provider else None,
+        provider_addresses=MappingProxyType(dict(config.get("provider_addresses", {}))),
+        keys_set=tuple(key for key in dict.fromkeys(names.providers.values()) if key in config),
+    )
+
+
+def _check_names(document: Document, names: Names) -> Iterator[Finding]:
+    """Check that every `sluice:` setting is known, and that a provider's key is encrypted. No value is ever shown."""
+    known = [*_FIELDS, *dict.fromkeys(names.providers.values())]
+    for setting, value in document.mapping("config").items():
+        name = setting.removeprefix(_PREFIX)
+        path = ("config", setting)
+        if name == setting or name in _FIELDS:
+            continue
+        if name not in known:
+            remedy = did_you_mean(name, known, of="settings")
+            yield document.finding(path, "is not a setting", remedy, at_key=True)
+        elif not (isinstance(value, dict) and list(value) == ["secure"] and isinstance(value["secure"], str)):
+            yield document.finding(path, *_of_unencrypted(setting, value), at_key=True)
+
+
+def _of_unencrypted(setting: str, value: object) -> tuple[str, str]:
+    command = f"`pulumi config set --secret {setting}`"
+    if value is None:
+        return "is empty", f"set it by {command}"
+    return (
+        "is a key in plain text",
+        f"take it out, have the provider replace it if it was ever committed, and encrypt the new one by {command}",
+    )
+
+
+def _check_addresses(document: Document, names: Names) -> Iterator[Finding]:
+    for provider in document.mapping("config", f"{_PREFIX}provider_addresses"):
+        if provider not in names.providers:
+            path = ("config", f"{_PREFIX}provider_addresses", provider)
+            remedy = did_you_mean(provider, names.providers, of="providers")
+            yield document.finding(path, f"no provider is named {shown(provider)}", remedy, at_key=True)
+
+
+def _check_place(document: Document, environment: str) -> Iterator[Finding]:
+    setting = f"{_PREFIX}stub_provider"
+    if environment == "production" and setting in document.mapping("config"):
+        remedy = "take it out, and the provider addresses that lead to it"
+        yield document.finding(("config", setting), "would give users made answers", remedy, at_key=True)
+
+
+def _resources(body: dict[str, Any]) -> Resources:
+    requests, limits = body.get("requests", {}), body.get("limits", {})
+    default = Resources()
+    return Resources(
+        cpu_request=requests.get("cpu", default.cpu_request),
+        memory_request=requests.get("memory", default.memory_request),
+        cpu_limit=limits.get("cpu"),
+        memory_limit=limits.get("memory", default.memory_limit),
+    )

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sluice.registry.document import Document, Place, parse_document
+
+RIGHT = Path(__file__).parent / "right"
+SEEDS = [(RIGHT / "models.yaml").read_bytes(), (RIGHT / "rollouts" / "dev.yaml").read_bytes()]
+
+
+def parsed(text: str) -> Document:
+    document, findings = parse_document(text.encode(), "file.yaml")
+    assert findings == ()
+    assert document is not None
+    return document
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("no", "no"),
+        ("on", "on"),
+        ("true", True),
+        ("False", False),
+        ("~", None),
+        ("null", None),
+        ("", None),
+        ("10", 10),
+        ("-3", -3),
+        ("1.20", 1.2),
+        ("10.0", 10),
+        ("1e3", 1000),
+        ("2025-11-06", "2025-11-06"),
+        ("1:30", "1:30"),
+        ("1_000", "1_000"),
+        ("'010'", "010"),
+        ('"null"', "null"),
+        ("v1.2", "v1.2"),
+    ],
+)
+def test_a_plain_value_is_read_as_yaml_1_2_means_it(written: str, read: object) -> None:
+    value = parsed(f"field: {written}").data["field"]
+
+    assert value == read
+    assert type(value) is type(read)
+
+
+def test_every_value_and_key_knows_its_place() -> None:
+    document = parsed("agents:\n  qa:\n    baseline: [gpt-4o, claude]\n")
+
+    assert document.keys["agents", "qa"] == Place(2, 3)
+    assert document.values["agents", "qa", "baseline"] == Place(3, 15)
+    assert document.values["agents", "qa", "baseline", 1] == Place(3, 24)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
+    document, findings = parse_document(b"\xef\xbb\xbfversion: 1\n", "file.yaml")
+
+    assert findings == ()
+    assert document is not None
+    assert document.data == {"version": 1}
+
+
+def test_a_bomb_of_aliases_is_refused_at_its_first_anchor() -> None:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
+
+    document, (finding,) = parse_document("\n".join(lines).encode(), "file.yaml")
+
+    assert document is None
+    assert str(finding) == "file.yaml:1:4: a: is an anchor or an alias; write the value out where it is used"
+
+
+@pytest.mark.parametrize("bracket", ["[", "{a: "])
+def test_a_hundred_thousand_brackets_are_refused_and_not_followed(bracket: str) -> None:
+    document, (finding,) = parse_document(f"a: {bracket * 100_000}".encode(), "file.yaml")
+
+    assert document is None
+    assert finding.problem == "is nested more than 32 deep"
+
+
+@pytest.mark.parametrize(
+    "text", ['a: "\\UFFFFFFFF"', "a: \x00", "%YAML 9.9\n---\na: 1", "%TAG !\n---\na: 1", 'a: "\\uD800"', "&", "? ? ?"]
+)
+def test_what_breaks_a_parser_is_a_finding(text: str) -> None:
+    document, findings = parse_document(text.encode(), "file.yaml")
+
+    assert document is None
+    assert len(findings) == 1
+
+
+def mutations() -> st.SearchStrategy[bytes]:
+    """Make bytes that are nearly a registry: pieces of it cut out, doubled, or replaced by what YAML makes much of."""
+    pieces = st.sampled_from(
+        [b"&a ", b"*a", b"!!int ", b"<<: ", b"\t", b"\x00", b"\xff", b"---\n", b"...", b"{", b"[", b"]", b": ", b"- ",
+         b"|", b">", b'"', b"'", b"%", b"@", b"`", b"? ", b"\xc2\x85", b"\\", b"#", b"\n", b"\r", b"0o7", b".inf",
+         b"1e999", b"null", b"version", b"\xf0\x9f\x98\x80", b"9" * 400]
+    ) | st.binary(max_size=8)  # fmt: skip
+    edits = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.2), pieces), min_size=1, max_size=6)
+
+    def mutate(seed: bytes, edits: list[tuple[float, float, bytes]]) -> bytes:
+        for start, length, piece in edits:
+            at = int(start * len(seed))
+            seed = seed[:at] + piece + seed[at + int(length * len(seed)) :]
+        return seed
+
+    return st.builds(mutate, st.sampled_from(SEEDS), edits) | st.binary(max_size=200)
+
+
+@given(mutations())
+@settings(max_examples=200, deadline=None)
+def test_no_bytes_bring_anything_but_a_document_or_findings(content: bytes) -> None:
+    document, findings = parse_document(content, "file.yaml")
+
+    assert (document is None) == bool(findings)
+    for finding in findings:
+        assert finding.line >= 1
+        assert finding.column >= 1
+        assert "\n" not in str(finding)

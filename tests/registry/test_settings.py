@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.registry import (
+    GatewaySettings,
+    InvalidRegistry,
+    Resources,
+    Settings,
+    StubProviderSettings,
+    environments,
+    load_environment,
+    load_registry,
+    load_settings,
+)
+from sluice.registry.document import parse_document
+from sluice.registry.references import Names
+from sluice.registry.settings import check_settings
+
+PROJECT = Path(__file__).parent.parent.parent
+REGISTRY = load_registry(Path(__file__).parent / "right")
+DIGEST = "sha256:" + "0" * 64
+
+RIGHT = f"""\
+encryptionsalt: v1:abc:def
+config:
+  kubernetes:context: local
+  sluice:namespace: sluice-dev
+  sluice:gateway:
+    image: sluice.local/gateway@{DIGEST}
+    replicas: 2
+    node_port: 30080
+    resources: {{requests: {{cpu: 250m}}, limits: {{cpu: "1", memory: 512Mi}}}}
+  sluice:stub_provider: {{image: "sluice.local/stub-provider@{DIGEST}"}}
+  sluice:provider_addresses: {{mistral: "http://stub-provider:8080/mistral/v1"}}
+  sluice:mistral-api-key: {{secure: v1:abc:def}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("Pulumi.dev.yaml").write_text(RIGHT)
+    return Path()
+
+
+def test_the_settings_are_what_the_file_says(project: Path) -> None:
+    assert load_settings(project, "dev", REGISTRY) == Settings(
+        environment="dev",
+        namespace="sluice-dev",
+        gateway=GatewaySettings(
+            image=f"sluice.local/gateway@{DIGEST}",
+            replicas=2,
+            node_port=30080,
+            resources=Resources(cpu_request="250m", memory_request="128Mi", cpu_limit="1", memory_limit="512Mi"),
+        ),
+        stub_provider=StubProviderSettings(f"sluice.local/stub-provider@{DIGEST}"),
+        provider_addresses={"mistral": "http://stub-provider:8080/mistral/v1"},
+        keys_set=("mistral-api-key",),
+    )
+
+
+def test_what_is_optional_may_be_left_out(project: Path) -> None:
+    Path("Pulumi.dev.yaml").write_text(
+        f"config:\n  sluice:namespace: a\n  sluice:gateway: {{image: 'a/b@{DIGEST}', replicas: 1}}\n"
+    )
+
+    settings = load_settings(project, "dev", REGISTRY)
+
+    assert settings.gateway.node_port is None
+    assert settings.gateway.resources == Resources("100m", "128Mi", None, "256Mi")
+    assert settings.stub_provider is None
+    assert settings.provider_addresses == {}
+    assert settings.keys_set == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        (
+            "sluice:namespace: sluice-dev",
+            "sluice:namespace: Sluice_Dev",
+            (
+                '4:21: config.sluice:namespace: "Sluice_Dev" cannot be used here; the Kubernetes namespace '
+                "that holds everything of this environment, for example sluice-dev"
+            ),
+        ),
+        (
+            "  sluice:namespace: sluice-dev\n",
+            "",
+            "2:1: config: sluice:namespace is missing; add it, for example sluice:namespace: sluice-dev",
+        ),
+        (
+            f"gateway@{DIGEST}",
+            "gateway:latest",
+            '6:12: config.sluice:gateway.image: "sluice.local/gateway:latest" cannot be used here; an '
+            "image by its digest, so that what runs is what was reviewed: NAME@sha256: and 64 digits of 0-9a-f, for "
+            "example registry.example.com/sluice/gateway@" + DIGEST,
+        ),
+        (
+            "replicas: 2",
+            "replicas: 0",
+            "7:15: config.sluice:gateway.replicas: 0 is too small; the least is 1",
+        ),
+        (
+            "replicas: 2",
+            "replica: 2",
+            '7:5: config.sluice:gateway.replica: is not a field here; did you mean "replicas"?',
+        ),
+        (
+            "node_port: 30080",
+            "node_port: 8080",
+            "8:16: config.sluice:gateway.node_port: 8080 is too small; the least is 30000",
+        ),
+        (
+            "cpu: 250m",
+            "cpu: 250",
+            (
+                "9:33: config.sluice:gateway.resources.requests.cpu: 250 is not text; put it in quotes if it "
+                "is meant as text"
+            ),
+        ),
+        (
+            "memory: 512Mi",
+            "memory: 512MB",
+            (
+                '9:67: config.sluice:gateway.resources.limits.memory: "512MB" cannot be used here; bytes, '
+                "with Mi or Gi, for example 128Mi"
+            ),
+        ),
+        (
+            "sluice:stub_provider:",
+            "sluice:stub_providers:",
+            '10:3: config.sluice:stub_providers: is not a setting; did you mean "stub_provider"?',
+        ),
+        (
+            "{mistral: ",
+            "{mistrall: ",
+            (
+                '11:31: config.sluice:provider_addresses.mistrall: no provider is named "mistrall"; did you '
+                'mean "mistral"?'
+            ),
+        ),
+        (
+            "http://stub-provider:8080/mistral/v1",
+            "stub-provider:8080",
+            (
+                '11:40: config.sluice:provider_addresses.mistral: "stub-provider:8080" cannot be used here; '
+                "the address below which chat/completions lies, for example http://stub-provider:8080/mistral/v1"
+            ),
+        ),
+        (
+            "sluice:mistral-api-key: {secure: v1:abc:def}",
+            "sluice:mistral-api-key: not-a-real-one",
+            (
+                "12:3: config.sluice:mistral-api-key: is a key in plain text; take it out, have the provider "
+                "replace it if it was ever committed, and encrypt the new one by `pulumi config set --secret "
+                "sluice:mistral-api-key`"
+            ),
+        ),
+        (
+            "sluice:mistral-api-key: {secure: v1:abc:def}",
+            "sluice:mistral-api-key:",
+            (
+                "12:3: config.sluice:mistral-api-key: is empty; set it by `pulumi config set --secret "
+                "sluice:mistral-api-key`"
+            ),
+        ),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_the_place_and_the_remedy(
+    right: str, wrong: str, expected: str, project: Path
+) -> None:
+    assert right in RIGHT
+    Path("Pulumi.dev.yaml").write_text(RIGHT.replace(right, wrong, 1))
+
+    with pytest.raises(InvalidRegistry, match=r"^refused, 1 mistake:") as refused:
+        load_settings(project, "dev", REGISTRY)
+
+    assert [str(finding) for finding in refused.value.findings] == [f"Pulumi.dev.yaml:{expected}"]
+
+
+def test_production_takes_no_stub_provider(project: Path) -> None:
+    Path("Pulumi.production.yaml").write_text(RIGHT)
+
+    with pytest.raises(
+        InvalidRegistry, match=r"production\.yaml:10:3: config\.sluice:stub_provider: would give users m"
+    ):
+        load_settings(project, "production", REGISTRY)
+
+
+def test_an_unknown_environment_is_refused_with_those_there_are(project: Path) -> None:
+    with pytest.raises(InvalidRegistry, match=r"Pulumi\.test\.yaml:1:1: does not exist; the environments are dev$"):
+        load_settings(project, "test", REGISTRY)
+
+
+# Keys of providers are long, or have a long run of letters and digits, or both.
+_keys = st.from_regex(r"(sk-[a-z]{1,4}-)?[A-Za-z0-9]{32}([A-Za-z0-9_-]{0,60})", fullmatch=True)
+_places = st.sampled_from(
+    [
+        "  sluice:mistral-api-key: KEY",
+        "  sluice:mistral-api-key: {secure: v1:a, value: KEY}",
+        "  sluice:mistral-api-key: [KEY]",
+        "  sluice:mistral: KEY",
+        "  sluice:namespace: KEY",
+        "  sluice:stub_provider: KEY",
+        "  sluice:stub_provider: {image: KEY}",
+        "  sluice:provider_addresses: {mistral: KEY}",
+    ]
+)
+
+
+@given(_keys, _places)
+def test_no_message_ever_shows_a_key_wherever_it_was_put(key: str, place: str) -> None:
+    content = "config:\n" + place.replace("KEY", f'"{key}"')
+
+    document, findings = parse_document(content.encode(), "Pulumi.dev.yaml")
+    assert document is not None
+    findings = check_settings(document, "dev", Names.of(REGISTRY))
+
+    assert findings
+    assert not any(key in str(finding) for finding in findings)
+
+
+def test_images_that_were_just_built_stand_in_place_of_those_in_the_file(project: Path) -> None:
+    settings = load_settings(project, "dev", REGISTRY)
+
+    built = settings.with_images(gateway="sluice.local/gateway:abc", stub_provider="sluice.local/stub-provider:def")
+
+    assert built.gateway.image == "sluice.local/gateway:abc"
+    assert built.stub_provider == StubProviderSettings("sluice.local/stub-provider:def")
+    assert built.gateway.replicas == 2
+    assert settings.with_images() == settings
+
+
+def test_an_environment_without_a_stub_provider_gets_none_by_a_built_image(project: Path) -> None:
+    Path("Pulumi.dev.yaml").write_text("\n".join(line for line in RIGHT.splitlines() if "stub_provider:" not in line))
+
+    settings = load_settings(project, "dev", REGISTRY).with_images(stub_provider="sluice.local/stub-provider:def")
+
+    assert settings.stub_provider is None
+
+
+def test_the_environments_are_those_with_a_stack_file(project: Path) -> None:
+    for name in ("Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.a.yaml.bak"):
+        Path(name).write_text("")
+
+    assert environments(project) == ("dev", "staging")
+
+
+@pytest.mark.parametrize("environment", environments(PROJECT))
+def test_every_environment_of_the_project_loads(environment: str) -> None:
+    declared = load_environment(PROJECT, environment)
+
+    assert declared.settings.environment == declared.rollout.environment == environment
+    assert (declared.settings.stub_provider is not None) == (environment == "dev")
+
+
+def test_mistakes_in_all_files_of_an_environment_show_at_once(project: Path) -> None:
+    (project / "registry" / "rollouts").mkdir(parents=True)
+    (project / "registry" / "models.yaml").write_text("version: 1\nproviders: {}\n")
+    (project / "registry" / "rollouts" / "dev.yaml").write_text("version: 1\nenabled: maybe\nagents: {}\n")
+    Path("Pulumi.dev.yaml").write_text(RIGHT.replace("replicas: 2", "replicas: two"))
+
+    with pytest.raises(InvalidRegistry, match="refused") as refused:
+        load_environment(project, "dev")
+
+    assert {finding.file for finding in refused.value.findings} == {
+        "Pulumi.dev.yaml",
+        "registry/models.yaml",
+        "registry/rollouts/dev.yaml",
+    }

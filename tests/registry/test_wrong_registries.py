@@ -1,0 +1,85 @@
+"""Every folder of tests/registry/wrong is the registry in tests/registry/right with one mistake laid over it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sluice.registry import InvalidRegistry, check, load_registry
+
+HERE = Path(__file__).parent
+WRONG = sorted(folder.name for folder in (HERE / "wrong").iterdir())
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(HERE / "right", tmp_path / "registry")
+    monkeypatch.chdir(tmp_path)
+    return Path("registry")
+
+
+def test_the_right_registry_has_no_findings(registry: Path) -> None:
+    assert check(registry) == ()
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_wrong_registry_is_refused_with_the_place_and_the_remedy(mistake: str, registry: Path) -> None:
+    shutil.copytree(HERE / "wrong" / mistake, registry, dirs_exist_ok=True)
+
+    found = "".join(f"{finding}\n" for finding in check(registry))
+
+    assert found == (HERE / "wrong" / mistake / "expected.txt").read_text()
+
+
+def test_all_mistakes_of_a_file_are_in_one_error(registry: Path) -> None:
+    text = (registry / "models.yaml").read_text()
+    wrong = text.replace("tests: 10", "tests: 0").replace("[gpt-4o]", "[gpt-5o]").replace("key: openai", "kay: openai")
+    (registry / "models.yaml").write_text(wrong)
+
+    with pytest.raises(InvalidRegistry, match=r"^refused, 4 mistakes:\nregistry/models\.yaml:4:") as refused:
+        load_registry(registry)
+
+    assert refused.value.exit_code == 1
+    assert [(finding.line, finding.path) for finding in refused.value.findings] == [
+        (4, "providers.openai.kay"),
+        (12, "models.qa-20251031.benchmark.tests"),
+        (17, "agents.qa.baseline[0]"),
+        (20, "agents.legal.baseline[0]"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda file: file.unlink(), "does not exist; name the folder that holds models.yaml and rollouts/"),
+        (lambda file: (file.unlink(), file.mkdir()), "is not a file; name the folder that holds"),
+        (lambda file: file.write_bytes(b"#" * 5_000_000), "has 5000000 bytes, and 4194304 is the most; keep"),
+    ],
+)
+def test_a_models_file_that_cannot_be_read_is_one_finding(
+    make: Callable[[Path], object], expected: str, registry: Path
+) -> None:
+    make(registry / "models.yaml")
+
+    (finding,) = check(registry)
+
+    assert str(finding).startswith(f"registry/models.yaml:1:1: {expected}")
+
+
+def test_a_file_that_may_not_be_read_is_one_finding(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    with pytest.raises(InvalidRegistry, match=r"cannot be read: Permission denied; make it readable"):
+        load_registry(registry)
+
+
+def test_a_folder_that_is_not_there_is_one_finding(registry: Path) -> None:
+    assert [str(finding) for finding in check(Path("registri"))] == [
+        "registri:1:1: does not exist; name the folder that holds models.yaml and rollouts/"
+    ]

@@ -1,0 +1,1 @@
+"""The `sluice` command: parses, calls, prints; decides nothing."""

@@ -1,0 +1,119 @@
+"""The way into the `sluice` command: which commands there are, and what an error looks like to a person.
+
+A command's module is imported only when it runs, so that `sluice --help` answers at once. Every mistake a person can
+make ends in a sentence on standard error and one of four exit codes; a traceback is shown only where it was asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from sluice import __version__
+from sluice.errors import SluiceError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    # command: (module:attribute, what `sluice --help` says of it: the first sentence of the command's own help)
+    "up": ("sluice.cli.up:up", "Start what is missing, run pulumi up, and ask every agent a question."),
+    "down": ("sluice.cli.down:down", "Stop the local cluster; in a cluster of your own, run pulumi destroy."),
+    "ask": ("sluice.cli.ask:ask", "Ask an agent of an environment, and show who answered."),
+    "validate": ("sluice.cli.validate:validate", "Check a registry folder and show every mistake at once."),
+    "render": ("sluice.cli.render:render", "Write what should exist in an environment, one object a file."),
+    "local": ("sluice.cli.local:local", "Start, stop and look at the local cluster."),
+    "env": ("sluice.cli.variables:variables", "Print what to export to run kubectl and pulumi by hand."),
+}
+
+EXIT_USED_WRONGLY = 2
+EXIT_COULD_NOT_BE_DONE = 3
+EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+EXIT_OUTPUT_NOT_READ = 141  # 128 and the number of SIGPIPE
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click calls it so
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click calls it so
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done or true, 1 the answer is no, 2 used wrongly, 3 could not be done.",
+)
+@click.version_option(__version__, prog_name="sluice", message="%(prog)s %(version)s")
+def sluice() -> None:
+    """Roll fine-tuned models out behind one LLM gateway on Kubernetes."""
+
+
+def main() -> NoReturn:
+    """Run the command of this process's arguments and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command, print its error if it has one, and return its exit code."""
+    try:
+        # click's own main() would answer a broken pipe with 1, which here means that the answer is no.
+        with sluice.make_context("sluice", arguments) as context:
+            code = sluice.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as finished:
+        return finished.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _say("interrupted", EXIT_INTERRUPTED)
+    except click.UsageError as error:
+        error.show()
+        return EXIT_USED_WRONGLY
+    except SluiceError as error:
+        return _say(str(error), error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output had enough. Standard output is redirected, or Python complains of it at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OUTPUT_NOT_READ
+    except OSError as error:
+        return _say(_of_the_machine(error), EXIT_COULD_NOT_BE_DONE)
+    except Exception as error:  # noqa: BLE001 - the last place where a defect of ours can become a sentence
+        return _defect(error)
+    return code if isinstance(code, int) else 0
+
+
+def _say(text: str, code: int) -> int:
+    click.echo(f"sluice: {text}", err=True)
+    return code
+
+
+def _of_the_machine(error: OSError) -> str:
+    """Say what the machine refused: no space, no permission, a file that is gone."""
+    _show_traceback_if_asked(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
+def _defect(error: Exception) -> int:
+    _show_traceback_if_asked(error)
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return _say(
+        f"{what}. This is a defect of sluice; SLUICE_TRACEBACK=1 shows where it happened.", EXIT_COULD_NOT_BE_DONE
+    )
+
+
+def _show_traceback_if_asked(error: Exception) -> None:
+    if os.environ.get("SLUICE_TRACEBACK"):
+        traceback.print_exception(error)

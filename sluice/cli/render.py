@@ -1,0 +1,51 @@
+"""`sluice render`: writes the content of manifests/ENVIRONMENT/, which is what people review and what is applied."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from sluice.local.folders import PROJECT
+from sluice.registry import load_environment
+from sluice.registry.document import shown_file
+from sluice.render import render as render_environment
+from sluice.render import write_manifests
+
+
+@click.command()
+@click.argument("environment", metavar="ENV")
+@click.option("--registry", "registry", type=click.Path(path_type=Path), help="The registry folder to render from.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write; by default manifests/ENV.")
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def render(environment: str, registry: Path | None, out: Path | None, output_format: str) -> None:
+    """Write what should exist in an environment, one object a file.
+
+    ENV is an environment of the project: one with a Pulumi.ENV.yaml. The same registry and settings give the same bytes
+    each time; no cluster and no Pulumi is asked. Manifests of objects that are gone are removed from the folder.
+    """
+    declared = load_environment(PROJECT, environment, folder=registry)
+    rendered = render_environment(declared.registry, declared.rollout, declared.settings)
+    folder = out or PROJECT / "manifests" / environment
+    written = write_manifests(rendered, folder)
+    if output_format == "json":
+        click.echo(
+            json.dumps(
+                {
+                    "environment": environment,
+                    "folder": shown_file(folder),
+                    "changed": written.changed,
+                    "removed": written.removed,
+                    "unchanged": written.unchanged,
+                },
+                indent=2,
+            )
+        )
+        return
+    for name in written.changed:
+        click.echo(f"wrote {shown_file(folder / name)}")
+    for name in written.removed:
+        click.echo(f"removed {shown_file(folder / name)}")
+    total = len(written.changed) + len(written.unchanged)
+    click.echo(f"{shown_file(folder)}: {total} objects, {len(written.changed)} changed, {len(written.removed)} removed")

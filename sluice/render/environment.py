@@ -1,0 +1,42 @@
+"""Puts together everything that should exist in one environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sluice.registry import Registry, Rollout, Settings
+from sluice.render.flags import flags
+from sluice.render.gateway import KEYS_SECRET, gateway
+from sluice.render.gateway_configuration import gateway_configuration
+from sluice.render.kubernetes_object import KubernetesObject, SecretReference, labels
+from sluice.render.namespace import namespace
+from sluice.render.stub_provider import stub_provider
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What should exist in one environment, grouped as it is made. Of secrets there is a reference and no value."""
+
+    environment: str
+    namespace: KubernetesObject
+    flags: KubernetesObject
+    gateway: tuple[KubernetesObject, ...]
+    stub_provider: tuple[KubernetesObject, ...]
+    provider_keys: SecretReference
+
+    def objects(self) -> tuple[KubernetesObject, ...]:
+        """Return every object, those that others need first."""
+        return (self.namespace, self.flags, *self.stub_provider, *self.gateway)
+
+
+def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered:
+    """Render an environment: the same values in, the same objects out, with no look at the clock or the machine."""
+    keys = tuple(dict.fromkeys(provider.key for provider in registry.providers.values()))
+    return Rendered(
+        environment=settings.environment,
+        namespace=namespace(settings),
+        flags=flags(rollout, settings.namespace),
+        gateway=gateway(settings, gateway_configuration(registry, settings)),
+        stub_provider=stub_provider(settings),
+        provider_keys=SecretReference(KEYS_SECRET, settings.namespace, keys, labels(KEYS_SECRET, component="gateway")),
+    )

@@ -1,0 +1,146 @@
+"""The gateway as Kubernetes runs it: ServiceAccount, Service and Deployment.
+
+Nothing here depends on a rollout: a weight changes the flags alone, and the pods read them while they run. The flags
+are mounted as a whole folder, because Kubernetes never updates a file that is mounted by subPath.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.registry import Resources, Settings
+from sluice.render import flags
+from sluice.render.kubernetes_object import (
+    KubernetesObject,
+    kubernetes_object,
+    labels,
+    restricted_container,
+    restricted_pod,
+    selector,
+)
+
+NAME = "gateway"
+PORT = 8080
+METRICS_PORT = 9090
+FOLDER = "/etc/sluice"
+KEYS_SECRET = "provider-keys"  # noqa: S105 - the name of a Secret
+
+PROGRESS_DEADLINE_SECONDS = 60
+"""How long a new pod may take to get ready before the update has failed, with a minute to spare of the two allowed."""
+
+TERMINATION_GRACE_SECONDS = 45
+"""The gateway ends by itself 30 seconds after it is told to; the rest is for the pod to leave the Service."""
+
+
+def gateway(settings: Settings, configuration: KubernetesObject) -> tuple[KubernetesObject, ...]:
+    """Render the gateway's objects around its configuration, which comes before what mounts it."""
+    return (_service_account(settings), configuration, _service(settings), _deployment(settings, configuration))
+
+
+def _service_account(settings: Settings) -> KubernetesObject:
+    return kubernetes_object(
+        "v1",
+        "ServiceAccount",
+        NAME,
+        namespace=settings.namespace,
+        labels=labels(NAME, component="gateway"),
+        automountServiceAccountToken=False,
+    )
+
+
+def _service(settings: Settings) -> KubernetesObject:
+    """Render the Service; metrics are left out of it, because a NodePort Service opens every one of its ports."""
+    port: dict[str, Any] = {"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}
+    if settings.gateway.node_port is not None:
+        port["nodePort"] = settings.gateway.node_port
+    return kubernetes_object(
+        "v1",
+        "Service",
+        NAME,
+        namespace=settings.namespace,
+        labels=labels(NAME, component="gateway"),
+        spec={
+            "type": "ClusterIP" if settings.gateway.node_port is None else "NodePort",
+            "selector": selector(NAME),
+            "ports": [port],
+        },
+    )
+
+
+def _deployment(settings: Settings, configuration: KubernetesObject) -> KubernetesObject:
+    return kubernetes_object(
+        "apps/v1",
+        "Deployment",
+        NAME,
+        namespace=settings.namespace,
+        labels=labels(NAME, component="gateway"),
+        spec={
+            "replicas": settings.gateway.replicas,
+            "revisionHistoryLimit": 3,
+            "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
+            "selector": {"matchLabels": selector(NAME)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": {
+                "metadata": {"labels": labels(NAME, component="gateway")},
+                "spec": _pod(settings, configuration),
+            },
+        },
+    )
+
+
+def _pod(settings: Settings, configuration: KubernetesObject) -> dict[str, Any]:
+    return {
+        "serviceAccountName": NAME,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": restricted_pod(),
+        "terminationGracePeriodSeconds": TERMINATION_GRACE_SECONDS,
+        "containers": [_container(settings)],
+        "volumes": [
+            {"name": "config", "configMap": {"name": configuration.name}},
+            {"name": "flags", "configMap": {"name": flags.NAME}},
+            # 0440: the user gets at the keys by the pod's group alone.
+            {"name": "keys", "secret": {"secretName": KEYS_SECRET, "defaultMode": 0o440}},
+        ],
+    }
+
+
+def _container(settings: Settings) -> dict[str, Any]:
+    return {
+        "name": NAME,
+        "image": settings.gateway.image,
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [
+            {"name": "http", "containerPort": PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+        ],
+        # Ready takes configuration and flags; alive only the process. A pod that cannot read its flags must leave the
+        # Service, but to restart it would not mend them.
+        "startupProbe": _probe("/healthz", period_seconds=1, failures=30),
+        "readinessProbe": _probe("/readyz", period_seconds=2, failures=2),
+        "livenessProbe": _probe("/healthz", period_seconds=10, failures=3),
+        "resources": resources(settings.gateway.resources),
+        "securityContext": restricted_container(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": volume, "mountPath": f"{FOLDER}/{volume}", "readOnly": True}
+            for volume in ("config", "flags", "keys")
+        ],
+    }
+
+
+def _probe(path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": period_seconds,
+        "timeoutSeconds": 2,
+        "failureThreshold": failures,
+    }
+
+
+def resources(given: Resources) -> dict[str, Any]:
+    """Render what a container is given and allowed."""
+    limits = {"memory": given.memory_limit}
+    if given.cpu_limit is not None:
+        limits["cpu"] = given.cpu_limit
+    return {"requests": {"cpu": given.cpu_request, "memory": given.memory_request}, "limits": limits}

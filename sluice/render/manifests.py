@@ -1,0 +1,116 @@
+"""Writes rendered objects as the files that people review: one object a file, the same bytes each time.
+
+The folder holds what was rendered and nothing else: a file whose object is gone is removed, but a folder that holds
+anything that is not a manifest is left alone.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+
+from sluice.errors import SluiceError
+from sluice.render.environment import Rendered
+from sluice.render.gateway_configuration import NAME_PREFIX
+from sluice.render.kubernetes_object import KubernetesObject
+
+# Kubernetes reads YAML 1.1, where more words and numbers than in 1.2 are not text: what is not plainly text is quoted.
+_PLAINLY_TEXT = re.compile(r"[A-Za-z/][A-Za-z0-9_./:@-]*")
+_WORDS_OF_YAML_1_1 = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+
+class ManifestsNotWritten(SluiceError):
+    """The folder for the manifests cannot be used."""
+
+    def __init__(self, folder: Path, reason: str, remedy: str) -> None:
+        self.folder = folder
+        super().__init__(f"{folder}: {reason}; {remedy}")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What writing a folder did, in names of files: those new or different, those gone, those as before."""
+
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+
+
+def manifests(rendered: Rendered) -> dict[str, str]:
+    """Return the content of every manifest by its file's name, sorted by name."""
+    header = (
+        f"# rendered by `sluice render {rendered.environment}`; "
+        f"edit registry/ or Pulumi.{rendered.environment}.yaml instead\n"
+    )
+    return dict(sorted((file_name(item), header + yaml_text(item.body)) for item in rendered.objects()))
+
+
+def file_name(item: KubernetesObject) -> str:
+    """Return the name of an object's file: kind and name, without the hash of a name that changes with the content."""
+    name = NAME_PREFIX if re.fullmatch(rf"{NAME_PREFIX}-[0-9a-f]{{8}}", item.name) else item.name
+    return f"{item.kind.lower()}-{name}.yaml"
+
+
+def write_manifests(rendered: Rendered, folder: Path) -> Written:
+    """Make `folder` hold the manifests and nothing else. Raises ManifestsNotWritten, before anything is changed."""
+    wanted = manifests(rendered)
+    try:
+        found = _found(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        changed = [name for name, text in wanted.items() if found.get(name) != text.encode()]
+        for name in changed:
+            (folder / name).write_bytes(wanted[name].encode())
+        removed = sorted(found.keys() - wanted.keys())
+        for name in removed:
+            (folder / name).unlink()
+    except OSError as error:
+        raise ManifestsNotWritten(folder, f"cannot be written: {error.strerror}", "choose another by --out") from error
+    return Written(tuple(changed), tuple(removed), tuple(name for name in wanted if name not in changed))
+
+
+def _found(folder: Path) -> dict[str, bytes]:
+    """Return the manifests a folder holds; refuse one that holds other things, which must be somebody's."""
+    if not folder.exists():
+        return {}
+    if not folder.is_dir():
+        raise ManifestsNotWritten(folder, "is not a folder", "choose another by --out")
+    found = {}
+    for file in sorted(folder.iterdir()):
+        content = file.read_bytes() if file.is_file() else b""
+        if not content.startswith(b"# rendered by `sluice render "):
+            raise ManifestsNotWritten(
+                folder, f"holds {file.name}, which is no manifest", "move it, or choose another by --out"
+            )
+        found[file.name] = content
+    return found
+
+
+def yaml_text(body: dict[str, Any]) -> str:
+    """Write an object as YAML that Kubernetes reads as exactly this object."""
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.width = 4096  # a line is never folded, so that a change of one word is a change of one line
+    writer.indent(mapping=2, sequence=4, offset=2)
+    text = io.StringIO()
+    writer.dump(_styled(body), text)
+    return text.getvalue()
+
+
+def _styled(value: Any) -> Any:
+    match value:
+        case dict():
+            return {_styled(key): _styled(item) for key, item in value.items()}
+        case list():
+            return [_styled(item) for item in value]
+        case str() if "\n" in value:
+            return LiteralScalarString(value)
+        case str() if not _PLAINLY_TEXT.fullmatch(value) or value.lower() in _WORDS_OF_YAML_1_1:
+            return DoubleQuotedScalarString(value)
+        case _:
+            return value

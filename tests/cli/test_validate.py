@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sluice.cli.main import run
+
+REGISTRIES = Path(__file__).parent.parent / "registry"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    shutil.copytree(REGISTRIES / "right", tmp_path / "registry")
+    monkeypatch.chdir(tmp_path)
+    return "registry"
+
+
+@pytest.fixture
+def wrong(folder: str) -> str:
+    shutil.copytree(REGISTRIES / "wrong" / "weight-not-a-step", folder, dirs_exist_ok=True)
+    return folder
+
+
+def test_a_valid_registry_is_counted(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", folder]) == 0
+    assert capsys.readouterr() == ("valid: 2 agents, 2 models, rollouts: dev\n", "")
+
+
+def test_without_a_folder_the_projects_own_registry_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate"]) == 0
+    assert capsys.readouterr().out == "valid: 5 agents, 7 models, rollouts: dev, production, staging\n"
+
+
+def test_mistakes_are_shown_to_people_on_standard_error(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", wrong]) == 1
+    assert capsys.readouterr() == (
+        "",
+        (
+            "sluice: refused, 1 mistake:\n"
+            "registry/rollouts/dev.yaml:4:40: agents.qa.weight: 30 is not a step of the ladder; "
+            "the steps are 10, 25, 50, 75, 100\n"
+        ),
+    )
+
+
+def test_mistakes_are_data_for_programs(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", wrong, "--format", "json"]) == 1
+
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert json.loads(output.out) == {
+        "valid": False,
+        "findings": [
+            {
+                "file": "registry/rollouts/dev.yaml",
+                "line": 4,
+                "column": 40,
+                "path": "agents.qa.weight",
+                "problem": "30 is not a step of the ladder",
+                "remedy": "the steps are 10, 25, 50, 75, 100",
+            }
+        ],
+    }
+
+
+def test_a_valid_registry_is_data_for_programs_too(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", folder, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"valid": True, "findings": []}
+
+
+def test_mistakes_are_annotations_on_github_with_nothing_that_could_end_them(
+    folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(folder) / "rollouts" / "dev.yaml"
+    file.write_text(file.read_text().replace("weight: 10", "weight: 10%"))
+
+    assert run(["validate", folder, "--format", "github"]) == 1
+    assert capsys.readouterr() == (
+        (
+            "::error file=registry/rollouts/dev.yaml,line=4,col=40,title=registry::agents.qa.weight: "
+            '"10%25" is not a whole number; write it as a number, without quotes or units\n'
+        ),
+        "",
+    )

@@ -1,0 +1,273 @@
+"""What holds for every rendered environment, over made registries, rollouts and settings."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.registry import (
+    LADDER,
+    Agent,
+    AgentRollout,
+    GatewaySettings,
+    Model,
+    Price,
+    Provider,
+    Registry,
+    Resources,
+    Rollout,
+    Settings,
+    StubProviderSettings,
+    environments,
+    load_environment,
+)
+from sluice.render import KubernetesObject, Rendered, manifests, render
+
+PROJECT = Path(__file__).parent.parent.parent
+DIGEST = "sha256:" + "0" * 64
+
+REGISTRY = Registry(
+    providers={"mistral": Provider("mistral", "https://api.mistral.ai/v1", "mistral-api-key", 5)},
+    models={
+        name: Model(name, "mistral", f"ft:{name}", None, Price(0.0008, 0.0016), None, None)
+        for name in ("qa-1", "qa-2", "gpt-4o")
+    },
+    agents={"qa": Agent("qa", "unit tests", ("gpt-4o",)), "legal": Agent("legal", "clauses", ("gpt-4o",))},
+)
+SETTINGS = Settings(
+    environment="dev",
+    namespace="sluice-dev",
+    gateway=GatewaySettings(f"sluice.local/gateway@{DIGEST}", 2, None, Resources()),
+    stub_provider=StubProviderSettings(f"sluice.local/stub-provider@{DIGEST}"),
+    provider_addresses={},
+    keys_set=(),
+)
+
+
+def rollout(weight: int = 10, *, enabled: bool = True, candidate: str | None = "qa-1") -> Rollout:
+    return Rollout(
+        "dev",
+        enabled,
+        {
+            "qa": AgentRollout("qa", candidate, weight if candidate else 0, None, ("gpt-4o",)),
+            "legal": AgentRollout("legal", None, 0, None, ("gpt-4o",)),
+        },
+    )
+
+
+def flag(rendered: Rendered, agent: str) -> dict[str, object]:
+    flags: dict[str, dict[str, object]] = json.loads(rendered.flags.body["data"]["flags.json"])["flags"]
+    return flags[agent]
+
+
+def only(rendered: Rendered, kind: str, name: str) -> KubernetesObject:
+    (found,) = [item for item in rendered.objects() if item.kind == kind and item.name.startswith(name)]
+    return found
+
+
+rollouts = st.builds(
+    rollout, st.sampled_from([0, *LADDER]), enabled=st.booleans(), candidate=st.sampled_from(["qa-1", "qa-2", None])
+)
+settings_of_dev = st.builds(
+    lambda replicas, node_port, stub: replace(
+        SETTINGS,
+        gateway=replace(SETTINGS.gateway, replicas=replicas, node_port=node_port),
+        stub_provider=SETTINGS.stub_provider if stub else None,
+    ),
+    st.integers(1, 9),
+    st.none() | st.integers(30000, 32767),
+    st.booleans(),
+)
+
+
+def test_the_flag_of_an_agent_is_what_the_gateway_reads() -> None:
+    assert flag(render(REGISTRY, rollout(10), SETTINGS), "qa") == {
+        "state": "ENABLED",
+        "variants": {"candidate": {"models": ["qa-1", "gpt-4o"]}, "baseline": {"models": ["gpt-4o"]}},
+        "defaultVariant": "baseline",
+        "targeting": {
+            "fractional": [{"cat": ["qa/qa-1/", {"var": "targetingKey"}]}, ["candidate", 10], ["baseline", 90]]
+        },
+        "metadata": {"weight": 10, "candidate": "qa-1"},
+    }
+
+
+def test_an_agent_without_a_candidate_has_only_its_baseline() -> None:
+    assert flag(render(REGISTRY, rollout(), SETTINGS), "legal") == {
+        "state": "ENABLED",
+        "variants": {"baseline": {"models": ["gpt-4o"]}},
+        "defaultVariant": "baseline",
+        "metadata": {"weight": 0},
+    }
+
+
+@given(rollouts)
+def test_the_candidates_range_comes_first_and_the_total_is_always_100(declared: Rollout) -> None:
+    rendered = flag(render(REGISTRY, declared, SETTINGS), "qa")
+
+    if declared.agents["qa"].candidate is None:
+        assert "targeting" not in rendered
+        return
+    salt, candidate, baseline = rendered["targeting"]["fractional"]  # type: ignore[index]
+    assert salt == {"cat": [f"qa/{declared.agents['qa'].candidate}/", {"var": "targetingKey"}]}
+    assert candidate == ["candidate", declared.wanted_weight_percent("qa")]
+    assert baseline == ["baseline", 100 - candidate[1]]
+
+
+def test_the_kill_switch_makes_every_weight_0_and_keeps_the_salt() -> None:
+    on, off = (flag(render(REGISTRY, rollout(50, enabled=enabled), SETTINGS), "qa") for enabled in (True, False))
+
+    assert off["metadata"] == {"weight": 0, "candidate": "qa-1"}
+    assert off["targeting"]["fractional"][1:] == [["candidate", 0], ["baseline", 100]]  # type: ignore[index]
+    assert off["targeting"]["fractional"][0] == on["targeting"]["fractional"][0]  # type: ignore[index]
+
+
+@given(rollouts, rollouts)
+def test_nothing_but_the_flags_depends_on_the_rollout(one: Rollout, other: Rollout) -> None:
+    first, second = render(REGISTRY, one, SETTINGS), render(REGISTRY, other, SETTINGS)
+
+    assert replace(first, flags=second.flags) == second
+
+
+def test_the_gateways_configuration_is_what_it_reads() -> None:
+    settings = replace(SETTINGS, provider_addresses={"mistral": "http://stub-provider:8080/mistral/v1"})
+    configuration = only(render(REGISTRY, rollout(), settings), "ConfigMap", "gateway-config-")
+
+    assert json.loads(configuration.body["data"]["gateway.json"]) == {
+        "version": 1,
+        "environment": "dev",
+        "agents": {"qa": {"summary": "unit tests"}, "legal": {"summary": "clauses"}},
+        "models": {
+            name: {"provider": "mistral", "id": f"ft:{name}", "price": {"input": 0.0008, "output": 0.0016}}
+            for name in ("qa-1", "qa-2", "gpt-4o")
+        },
+        "providers": {"mistral": {"api": "http://stub-provider:8080/mistral/v1", "key": "mistral-api-key"}},
+    }
+
+
+def test_a_change_of_the_configuration_is_a_new_name_that_the_pods_mount() -> None:
+    moved = replace(SETTINGS, provider_addresses={"mistral": "http://elsewhere/v1"})
+    names = set()
+    for settings in (SETTINGS, moved):
+        rendered = render(REGISTRY, rollout(), settings)
+        name = only(rendered, "ConfigMap", "gateway-config-").name
+        volumes = only(rendered, "Deployment", "gateway").body["spec"]["template"]["spec"]["volumes"]
+        assert {"name": "config", "configMap": {"name": name}} in volumes
+        assert re.fullmatch(r"gateway-config-[0-9a-f]{8}", name)
+        names.add(name)
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize(("node_port", "kind"), [(None, "ClusterIP"), (30080, "NodePort")])
+def test_the_service_opens_one_port_and_never_that_of_the_metrics(node_port: int | None, kind: str) -> None:
+    settings = replace(SETTINGS, gateway=replace(SETTINGS.gateway, node_port=node_port))
+    spec = only(render(REGISTRY, rollout(), settings), "Service", "gateway").body["spec"]
+
+    assert spec["type"] == kind
+    assert [(port["port"], port["targetPort"], port.get("nodePort")) for port in spec["ports"]] == [
+        (8080, "http", node_port)
+    ]
+
+
+def pods(rendered: Rendered) -> list[dict[str, object]]:
+    return [item.body["spec"]["template"]["spec"] for item in rendered.objects() if item.kind == "Deployment"]
+
+
+@given(rollouts, settings_of_dev)
+def test_every_pod_is_admitted_by_pod_security_restricted_and_cannot_write_its_root(
+    declared: Rollout, settings: Settings
+) -> None:
+    for pod in pods(render(REGISTRY, declared, settings)):
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True  # type: ignore[index]
+        assert pod["securityContext"]["runAsUser"] >= 10000  # type: ignore[index]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}  # type: ignore[index]
+        for container in pod["containers"]:  # type: ignore[attr-defined]
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+            assert not any("subPath" in mount for mount in container.get("volumeMounts", []))
+
+
+def test_a_pod_is_ready_by_another_question_than_it_is_alive_by() -> None:
+    (container,) = only(render(REGISTRY, rollout(), SETTINGS), "Deployment", "gateway").body["spec"]["template"][
+        "spec"
+    ]["containers"]
+
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["startupProbe"] != container["livenessProbe"]
+
+
+def test_a_new_pod_that_does_not_start_fails_within_two_minutes_and_takes_no_old_one_away() -> None:
+    spec = only(render(REGISTRY, rollout(), SETTINGS), "Deployment", "gateway").body["spec"]
+
+    assert spec["progressDeadlineSeconds"] < 120
+    assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+def test_the_namespace_enforces_restricted() -> None:
+    labels = render(REGISTRY, rollout(), SETTINGS).namespace.body["metadata"]["labels"]
+
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@given(rollouts, settings_of_dev)
+def test_objects_are_plain_json_in_one_namespace_with_our_labels(declared: Rollout, settings: Settings) -> None:
+    objects = render(REGISTRY, declared, settings).objects()
+
+    assert objects[0].kind == "Namespace"
+    assert len({(item.kind, item.name) for item in objects}) == len(objects)
+    for item in objects:
+        assert json.loads(json.dumps(item.body)) == item.body
+        assert (item.body["apiVersion"], item.body["kind"]) == (item.api_version, item.kind)
+        assert item.body["metadata"]["name"] == item.name
+        assert item.namespace == (None if item.kind == "Namespace" else "sluice-dev")
+        assert item.body["metadata"]["labels"]["app.kubernetes.io/part-of"] == "sluice"
+
+
+def test_a_selector_picks_the_pods_of_its_own_deployment_alone() -> None:
+    rendered = render(REGISTRY, rollout(), SETTINGS)
+    templates = {
+        item.name: item.body["spec"]["template"]["metadata"]["labels"]
+        for item in rendered.objects()
+        if item.kind == "Deployment"
+    }
+    for item in rendered.objects():
+        if item.kind in {"Deployment", "Service"}:
+            selector = item.body["spec"]["selector"]
+            wanted = selector.get("matchLabels", selector)
+            assert [name for name, labels in templates.items() if wanted.items() <= labels.items()] == [item.name]
+
+
+def test_of_keys_there_are_names_and_nothing_else() -> None:
+    rendered = render(REGISTRY, rollout(), SETTINGS)
+
+    assert rendered.provider_keys.name == "provider-keys"
+    assert rendered.provider_keys.namespace == "sluice-dev"
+    assert rendered.provider_keys.keys == ("mistral-api-key",)
+    assert not any(item.kind == "Secret" for item in rendered.objects())
+
+
+# A timestamp, or a run of text that is long and mixed enough to be a key; an image's digest is known to be none.
+_TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}|\d{2}:\d{2}:\d{2}")
+_LIKE_A_KEY = re.compile(r"\b(?=\w*\d)(?=\w*[A-Za-z])\w{24,}\b|\bsk-|BEGIN [A-Z ]*PRIVATE KEY|\bv1:")
+
+
+@pytest.mark.parametrize("environment", environments(PROJECT))
+def test_no_manifest_holds_a_timestamp_or_what_looks_like_a_key(environment: str) -> None:
+    declared = load_environment(PROJECT, environment)
+
+    for name, text in manifests(render(declared.registry, declared.rollout, declared.settings)).items():
+        without_digests = re.sub(r"@sha256:[0-9a-f]{64}", "", text)
+        assert not _TIMESTAMP.search(without_digests), name
+        assert not _LIKE_A_KEY.search(without_digests), name

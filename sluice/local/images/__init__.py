@@ -1,0 +1,14 @@
+"""Builds the gateway's and the stub provider's images with no container engine, and brings them to a cluster.
+
+`build` makes them from the checkout, `load` imports them into a containerd of this machine, `deliver` brings them to a
+cluster of the user's own. What they consist of is in recipe.py.
+"""
+
+from __future__ import annotations
+
+from sluice.local.images.building import Image, Images, build
+from sluice.local.images.containerd import load
+from sluice.local.images.delivery import References, deliver
+from sluice.local.images.errors import ImageError
+
+__all__ = ["Image", "ImageError", "Images", "References", "build", "deliver", "load"]

@@ -1,0 +1,161 @@
+"""Builds both images, layer by layer, each layer again only when something that it is made of changed.
+
+What goes into an image is in recipe.py and how a layer is made in base.py, packages.py and code.py; this module knows
+which depends on what, and keeps the results.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from sluice import __version__
+from sluice.local.images import archive, base, code, layer, packages, recipe, rootfs
+from sluice.local.images.errors import RootNeededError, SourceMissingError
+from sluice.local.images.recipe import GATEWAY, RECIPES, STUB_PROVIDER, Recipe
+from sluice.local.images.store import Store, key_of
+from sluice.progress import Progress
+
+_ARCHIVE = "images.tar"
+_RECORD = "images.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A built image.
+
+    Its name without tag or digest, its manifest's digest, the OCI archive it lies in (which may hold others too), and
+    the length of its files in bytes, unpacked.
+    """
+
+    name: str
+    digest: str
+    archive: Path
+    size_bytes: int
+
+    @property
+    def reference(self) -> str:
+        """What a pod of sluice's own cluster names: by digest, so that it can only be this content."""
+        return f"{self.name}@{self.digest}"
+
+    @property
+    def tagged_reference(self) -> str:
+        """The same by a tag made of the digest, for clusters into which references by digest do not survive loading."""
+        return f"{self.name}:{archive.tag_of(self.digest)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The two images that an environment can be made of."""
+
+    gateway: Image
+    stub_provider: Image
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The hashes of what each layer, and the archive of all, is made of."""
+
+    base: str
+    packages: str
+    code: dict[str, str]
+    archive: str
+
+
+def build(project: Path, cache: Path, progress: Progress) -> Images:
+    """The images of the checkout at `project`, built where they are not in `cache` yet.
+
+    Needs root only when something has to be built. Raises an ImageError that says what was missing or failed; the cache
+    then holds what was finished before, and nothing half-made.
+    """
+    keys = _keys(project)
+    store = Store(cache / "images")
+    found = store.find("archive", keys.archive)
+    if found is not None:
+        return _read(found)
+    if os.geteuid() != 0:
+        raise RootNeededError
+    with store.locked(lambda: progress.say("images: another build is under way; waiting for it")), _plain_umask():
+        built = _build(store, project, keys, progress)
+    progress.say(
+        f"images: {built.gateway.size_bytes / 1e6:.0f} MB and {built.stub_provider.size_bytes / 1e6:.0f} MB unpacked"
+    )
+    progress.say(f"images: all that is kept in {store.folder} takes {store.size_bytes() / 1e6:.0f} MB")
+    return built
+
+
+def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Images:
+    total = 3 + len(RECIPES)
+
+    def made(kind: str, key: str, title: str, number: int, fill: Callable[[Path, Path], None]) -> Path:
+        found = store.find(kind, key)
+        if found is not None:
+            return found
+        with progress.step(f"image: {title}", number=number, total=total), store.scratch() as scratch:
+            return store.make(kind, key, lambda folder: fill(folder, scratch))
+
+    base_folder = made("base", keys.base, "Debian's Python", 1, base.build)
+    base_layer = layer.read(base_folder)
+
+    def fill_packages(folder: Path, scratch: Path) -> None:
+        packages.build(folder, scratch, base=base_layer, pip=base.pip_of(base_folder), lock=project / recipe.LOCK)
+
+    packages_layer = layer.read(made("packages", keys.packages, f"packages of {recipe.LOCK}", 2, fill_packages))
+    parts = []
+    for number, wanted in enumerate(RECIPES, start=3):
+
+        def fill_code(folder: Path, scratch: Path, wanted: Recipe = wanted) -> None:
+            code.build(folder, scratch, base=base_layer, project=project, recipe=wanted)
+
+        kind = f"code-{wanted.short_name}"
+        code_layer = layer.read(made(kind, keys.code[wanted.name], f"code of {wanted.short_name}", number, fill_code))
+        layers = [base_layer, packages_layer, code_layer]
+        parts.append(archive.assemble(wanted, layers, architecture=recipe.architecture(), version=__version__))
+
+    def fill_archive(folder: Path, _scratch: Path) -> None:
+        archive.write(parts, folder / _ARCHIVE)
+        record = {image.recipe.name: {"digest": image.digest, "size_bytes": image.size_bytes} for image in parts}
+        (folder / _RECORD).write_text(json.dumps(record, indent=1))
+
+    return _read(made("archive", keys.archive, "archive", total, fill_archive))
+
+
+def _keys(project: Path) -> _Keys:
+    lock = project / recipe.LOCK
+    if not lock.is_file():
+        raise SourceMissingError(lock, image=GATEWAY.name)
+    of_base = key_of(recipe.architecture(), _source(recipe, layer, rootfs, base))
+    of_packages = key_of(of_base, _source(packages), lock.read_bytes())
+    of_code = {wanted.name: key_of(of_base, _source(code), code.content(project, wanted)) for wanted in RECIPES}
+    of_archive = key_of(of_packages, *of_code.values(), _source(archive), __version__)
+    return _Keys(of_base, of_packages, of_code, of_archive)
+
+
+def _source(*modules: ModuleType) -> str:
+    """The text of the modules that make something: how it is made is part of what it is made of."""
+    return "".join(inspect.getsource(module) for module in modules)
+
+
+def _read(folder: Path) -> Images:
+    record = json.loads((folder / _RECORD).read_text())
+
+    def image(wanted: Recipe) -> Image:
+        return Image(wanted.name, archive=folder / _ARCHIVE, **record[wanted.name])
+
+    return Images(gateway=image(GATEWAY), stub_provider=image(STUB_PROVIDER))
+
+
+@contextmanager
+def _plain_umask() -> Iterator[None]:
+    """Make folders readable by all, whatever the umask of the person who builds: the image's user is another."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)

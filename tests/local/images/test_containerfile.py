@@ -1,0 +1,85 @@
+"""The Containerfile builds what recipe.py says, so that an image built elsewhere behaves as one built here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from sluice.local.folders import PROJECT
+from sluice.local.images import recipe
+from sluice.local.images.recipe import RECIPES, Recipe
+
+
+def _stages() -> dict[str, list[str]]:
+    """The instructions of each stage, those of the stage that it stands on before its own."""
+    text = (PROJECT / "Containerfile").read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    stages: dict[str, list[str]] = {}
+    current: list[str] = []
+    for instruction in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
+        if found := re.fullmatch(r"FROM (\S+) AS (\S+)", instruction):
+            current = [*stages.get(found[1], [instruction])]
+            stages[found[2]] = current
+        else:
+            current.append(re.sub(r"\s+", " ", instruction))
+    return stages
+
+
+def _values(stage: list[str], keyword: str) -> list[str]:
+    return [line.removeprefix(f"{keyword} ") for line in stage if line.startswith(f"{keyword} ")]
+
+
+@pytest.fixture(params=RECIPES, ids=lambda wanted: wanted.short_name)
+def wanted(request: pytest.FixtureRequest) -> Recipe:
+    param: Recipe = request.param
+    return param
+
+
+def test_there_is_a_target_for_each_image() -> None:
+    assert {wanted.short_name for wanted in RECIPES} <= set(_stages())
+
+
+def test_user_command_and_environment_are_the_same(wanted: Recipe) -> None:
+    stage = _stages()[wanted.short_name]
+    assert _values(stage, "USER") == [recipe.USER]
+    assert _values(stage, "ENTRYPOINT") == ["[" + ", ".join(f'"{word}"' for word in wanted.entrypoint) + "]"]
+    assert _values(stage, "WORKDIR") == ["/"]
+    [environment] = _values(stage, "ENV")
+    assert dict(pair.split("=", 1) for pair in shlex.split(environment)) == recipe.ENVIRONMENT
+
+
+def test_the_same_files_are_copied(wanted: Recipe) -> None:
+    copied = set()
+    for line in _values(_stages()[wanted.short_name], "COPY"):
+        if line.startswith("--from="):
+            continue
+        *sources, target = line.split()
+        copied.update(sources)
+        for source in sources:
+            inside = target + source.rpartition("/")[2] if target.endswith("/") else target
+            assert inside == f"{recipe.SITE_FOLDER}/{source}"
+    assert copied == set(wanted.sources)
+
+
+def test_the_base_has_the_same_release_and_packages() -> None:
+    stage = _stages()["base"]
+    assert stage[0] == f"FROM debian:{recipe.SUITE}-slim AS base"
+    [run] = _values(stage, "RUN")
+    installed = set(re.search(r"--no-install-recommends (.*?) &&", run)[1].split())  # type: ignore[index]
+    # python3-minimal is the name `python3`; base-files comes with the base.
+    assert installed - {"python3-minimal"} == set(recipe.BASE_PACKAGES) - {"base-files"}
+
+
+def test_the_lock_is_installed_with_the_same_options() -> None:
+    stage = _stages()["packages"]
+    [install] = [line for line in _values(stage, "RUN") if "pip install" in line]
+    words = install.partition(" && ")[0].split()
+    target = ["--target", recipe.SITE_FOLDER, "--requirement", "/tmp/gateway.lock"]
+    assert words == ["python3", "-m", "pip", "install", *recipe.PIP_OPTIONS, *target]
+    assert f"{recipe.LOCK} /tmp/gateway.lock" in _values(stage, "COPY")
+
+
+def test_pip_does_not_reach_the_images(wanted: Recipe) -> None:
+    assert not any("python3-pip" in line for line in _stages()[wanted.short_name])

@@ -1,0 +1,10 @@
+"""The programs that sluice runs: found on the PATH where they fit, built from source where they are missing.
+
+What is built comes from the go.mod and go.sum files in `modules/`, into a cache keyed by their content, so that two
+machines run the same programs and a second run builds nothing.
+"""
+
+from sluice.local.toolchain.kubernetes import KubernetesTools, ensure_kubernetes
+from sluice.local.toolchain.pulumi import PulumiTools, ensure_pulumi
+
+__all__ = ["KubernetesTools", "PulumiTools", "ensure_kubernetes", "ensure_pulumi"]

@@ -1,0 +1,116 @@
+"""What can be built, at which versions, and in which order.
+
+The order is that of `BUILD_ORDER`: the Kubernetes binary first, because the Pulumi provider after it shares hundreds of
+its packages, compiled once in Go's own cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MODULES = Path(__file__).resolve().parent / "modules"
+
+KUBERNETES_VERSION = "1.33.3"
+COREDNS_VERSION = "1.12.2"
+PULUMI_VERSION = "3.250.0"
+PULUMI_KUBERNETES_VERSION = "4.25.0"
+PYTHON_HOST_VERSION = "3.79.0"
+"""The newest release of Pulumi's Go SDK that still carries the Python language host; it serves a newer CLI and SDK."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFile:
+    """A file that lies in a Go module and is needed as it is, not compiled."""
+
+    module: str
+    path: str
+    json_version: str | None = None
+    """Where given, the file is JSON and its `version` is set to this."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GoTool:
+    """A program built from `modules/NAME`, and what stands beside it in its folder of the cache."""
+
+    name: str
+    title: str
+    binary: str
+    package: str = "."
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Go string variables set by the linker: how a binary knows its version."""
+    links: tuple[str, ...] = ()
+    """Further names of the binary, which decides by its name what to be."""
+    scripts: tuple[ModuleFile, ...] = ()
+    """Files installed beside the binary, executable."""
+    embedded: tuple[ModuleFile, ...] = ()
+    """Files that must lie beside main.go while it is compiled."""
+
+    @property
+    def source(self) -> Path:
+        """The folder with the tool's go.mod, go.sum and, for some, main.go."""
+        return MODULES / self.name
+
+
+_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
+_VERSION_VARIABLE = f"{_PULUMI_SDK}/go/common/version.Version"
+_KUBERNETES_VARIABLE = "k8s.io/component-base/version"
+
+KUBE = GoTool(
+    name="kube",
+    title=f"Kubernetes {KUBERNETES_VERSION} with etcd",
+    binary="kube",
+    variables={
+        f"{_KUBERNETES_VARIABLE}.gitVersion": f"v{KUBERNETES_VERSION}",
+        f"{_KUBERNETES_VARIABLE}.gitMajor": KUBERNETES_VERSION.split(".")[0],
+        f"{_KUBERNETES_VARIABLE}.gitMinor": KUBERNETES_VERSION.split(".")[1],
+    },
+    links=(
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-proxy",
+        "kube-scheduler",
+        "kubectl",
+        "kubelet",
+    ),
+)
+
+KUBERNETES_PROVIDER = GoTool(
+    name="kubernetes-provider",
+    title=f"Pulumi's Kubernetes provider {PULUMI_KUBERNETES_VERSION}",
+    binary="pulumi-resource-kubernetes",
+    variables={f"{_PROVIDER}/pkg/version.Version": PULUMI_KUBERNETES_VERSION},
+    embedded=(
+        ModuleFile(_PROVIDER, "cmd/pulumi-resource-kubernetes/schema.json", json_version=PULUMI_KUBERNETES_VERSION),
+        ModuleFile(_PROVIDER, "cmd/pulumi-resource-kubernetes/terraform-mapping.json"),
+    ),
+)
+
+PULUMI = GoTool(
+    name="pulumi",
+    title=f"Pulumi {PULUMI_VERSION}",
+    binary="pulumi",
+    package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    variables={_VERSION_VARIABLE: f"v{PULUMI_VERSION}"},
+)
+
+PYTHON_HOST = GoTool(
+    name="python-host",
+    title=f"Pulumi's Python language host {PYTHON_HOST_VERSION}",
+    binary="pulumi-language-python",
+    package=f"{_PULUMI_SDK}/python/cmd/pulumi-language-python",
+    variables={_VERSION_VARIABLE: f"v{PYTHON_HOST_VERSION}"},
+    scripts=(
+        ModuleFile(_PULUMI_SDK, "python/cmd/pulumi-language-python-exec"),
+        ModuleFile(_PULUMI_SDK, "python/dist/pulumi-analyzer-policy-python"),
+    ),
+)
+
+COREDNS = GoTool(name="coredns", title=f"coredns {COREDNS_VERSION}", binary="coredns")
+
+PAUSE = GoTool(name="pause", title="the pods' pause program", binary="pause")
+
+BUILD_ORDER = (KUBE, KUBERNETES_PROVIDER, PULUMI, PYTHON_HOST, COREDNS, PAUSE)

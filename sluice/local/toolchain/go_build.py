@@ -1,0 +1,177 @@
+"""Builds a tool of the catalog into the cache, or finds it there.
+
+A build is named by a digest of everything it is made from, appears in the cache in one rename when it is whole, and is
+never touched again. An interrupted build loses nothing that Go had compiled: Go's own cache keeps each package.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sluice.errors import SluiceError
+from sluice.local.toolchain.catalog import BUILD_ORDER, GoTool, ModuleFile
+from sluice.progress import Progress, Step
+
+OLDEST_GO = (1, 26)
+NEEDED_DISK_GIB = 8
+"""Go's cache of compiled packages, the modules' sources and the binaries, with room to link."""
+
+_BUILD_FLAGS = ("-trimpath", "-buildvcs=false", "-mod=readonly")
+
+
+class GoUnusable(SluiceError):
+    """There is no Go that could build what is missing."""
+
+    def __init__(self, found: str | None, missing: Sequence[GoTool]) -> None:
+        wanted = ".".join(map(str, OLDEST_GO))
+        titles = ", ".join(tool.title for tool in missing)
+        state = f"Go {found} on the PATH is too old" if found else "there is no `go` on the PATH"
+        super().__init__(f"{titles} must be built, and {state}; install Go {wanted} or newer, then run this again")
+
+
+class BuildFailed(SluiceError):
+    """Go could not build a tool; the last lines of what it said are part of the message."""
+
+    def __init__(self, tool: GoTool, output: str) -> None:
+        last_lines = "\n  ".join(output.strip().splitlines()[-8:])
+        super().__init__(
+            f"{tool.title} did not build; what was compiled is kept, so running this again goes on from here:\n"
+            f"  {last_lines}"
+        )
+
+
+class NotEnoughDisk(SluiceError):
+    """The disk under a folder has too little room for a build."""
+
+    def __init__(self, folder: Path, free_gib: float) -> None:
+        super().__init__(
+            f"{folder}: {free_gib:.1f} GiB free; building the toolchain needs {NEEDED_DISK_GIB} GiB: "
+            "free some room, or set GOCACHE and SLUICE_CACHE to folders on another disk"
+        )
+
+
+def build(tools: Sequence[GoTool], cache: Path, progress: Progress) -> dict[GoTool, Path]:
+    """Return the folder of each tool's binary, links and scripts, building in `BUILD_ORDER` what the cache lacks.
+
+    Raises `GoUnusable`, `NotEnoughDisk` or `BuildFailed`.
+    """
+    ordered = sorted(tools, key=BUILD_ORDER.index)
+    folders = {tool: cache / "toolchain" / f"{tool.name}-{key(tool)}" for tool in ordered}
+    missing = [tool for tool in ordered if not folders[tool].is_dir()]
+    if missing:
+        _require_go(missing)
+        _require_disk(cache)
+    for number, tool in enumerate(missing, start=1):
+        with progress.step(f"building {tool.title}", number=number, total=len(missing)) as step, _alone(folders[tool]):
+            if not folders[tool].is_dir():
+                _build_into(folders[tool], tool, step)
+    return folders
+
+
+def key(tool: GoTool) -> str:
+    """Name the content a tool is built from: its module's files and how it is put together. 16 hex digits."""
+    digest = hashlib.sha256(repr((tool, _BUILD_FLAGS)).encode())
+    for path in sorted(tool.source.glob("*")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _build_into(folder: Path, tool: GoTool, step: Step) -> None:
+    with tempfile.TemporaryDirectory(prefix=f"{tool.name}-", dir=folder.parent) as scratch:
+        source = Path(scratch, "source")
+        shutil.copytree(tool.source, source)
+        for embedded in tool.embedded:
+            _copy_module_file(tool, embedded, source)
+        result = Path(scratch, "result")
+        result.mkdir()
+        variables = " ".join(f"-X {name}={value}" for name, value in tool.variables.items())
+        command = ["go", "build", "-v", *_BUILD_FLAGS, "-ldflags", f"-s -w {variables}"]
+        _run_go([*command, "-o", str(result / tool.binary), tool.package], tool, source, step)
+        for link in tool.links:
+            (result / link).symlink_to(tool.binary)
+        for script in tool.scripts:
+            _copy_module_file(tool, script, result).chmod(0o755)
+        result.rename(folder)
+
+
+def _run_go(command: list[str], tool: GoTool, folder: Path, step: Step) -> None:
+    process = subprocess.Popen(
+        command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    lines: list[str] = []
+    compiled = 0
+    with process:
+        try:
+            for line in process.stderr or ():
+                lines.append(line)
+                # `go build -v` names each package as it is compiled, and each module as it is downloaded.
+                downloading = line.startswith("go: downloading ")
+                compiled += not downloading and re.fullmatch(r"[\w./~-]+\n", line) is not None
+                step.detail = f"{compiled} packages compiled" if compiled else "downloading modules"
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode != 0:
+        raise BuildFailed(tool, "".join(lines))
+    step.detail = f"{compiled} packages compiled"
+
+
+def _copy_module_file(tool: GoTool, wanted: ModuleFile, target: Path) -> Path:
+    download = subprocess.run(
+        ["go", "mod", "download", "-json", wanted.module],
+        cwd=tool.source,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if download.returncode != 0:
+        raise BuildFailed(tool, download.stderr or download.stdout)
+    content = Path(json.loads(download.stdout)["Dir"], wanted.path).read_bytes()
+    if wanted.json_version:
+        content = json.dumps({**json.loads(content), "version": wanted.json_version}).encode()
+    copy = target / Path(wanted.path).name
+    copy.write_bytes(content)
+    return copy
+
+
+def _environment() -> dict[str, str]:
+    # No C compiler is asked for, and no workspace file above the checkout is obeyed.
+    return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": ""}
+
+
+def _require_go(missing: Sequence[GoTool]) -> None:
+    try:
+        said = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        raise GoUnusable(None, missing) from None
+    version = re.match(r"go(\d+)\.(\d+)", said)
+    if version is None or tuple(map(int, version.groups())) < OLDEST_GO:
+        raise GoUnusable(said.strip().removeprefix("go"), missing)
+
+
+def _require_disk(cache: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    free_gib = shutil.disk_usage(cache).free / 2**30
+    if free_gib < NEEDED_DISK_GIB:
+        raise NotEnoughDisk(cache, free_gib)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time build a tool; the second waits and then finds it built."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

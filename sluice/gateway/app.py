@@ -1,0 +1,99 @@
+"""The gateway as an ASGI application: its routes, and what lives as long as it does.
+
+`create_gateway` puts the parts together; nothing else does. Health, models and refusals of unknown routes are here
+because they are a few lines each; chat is `pipeline.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from sluice.gateway.assignment import Assigner
+from sluice.gateway.configuration import Configuration
+from sluice.gateway.flags import FlagFile, flag_client
+from sluice.gateway.keys import KeyRing
+from sluice.gateway.metrics import Metrics
+from sluice.gateway.pipeline import ChatCompletions
+from sluice.gateway.process_settings import ProcessSettings
+from sluice.gateway.refusals import MethodNotAllowed, RouteUnknown
+from sluice.gateway.upstream import Upstream
+from sluice.gateway.watched_file import refresh_forever
+
+
+class Gateway:
+    """One gateway: `app` answers, `metrics` counts, and `draining` may be set to take it out of service."""
+
+    def __init__(self, configuration: Configuration, settings: ProcessSettings) -> None:
+        self.configuration = configuration
+        self.metrics = Metrics(configuration.agents)
+        self.draining = False
+        self.flags = FlagFile(settings.folder / "flags" / "flags.json", configuration, self.metrics)
+        self.keys = KeyRing(settings.folder / "keys", (provider.key for provider in configuration.providers.values()))
+        self._upstream = Upstream(
+            self.keys,
+            connect_timeout_seconds=settings.connect_timeout_seconds,
+            silence_timeout_seconds=settings.silence_timeout_seconds,
+        )
+        assigner = Assigner(configuration, self.flags, flag_client(self.flags))
+        chat = ChatCompletions(configuration, assigner, self._upstream, self.metrics)
+        self.app = Starlette(
+            routes=[
+                Route("/v1/chat/completions", chat, methods=["POST"]),
+                Route("/v1/models", self._models, methods=["GET"]),
+                Route("/healthz", self._healthz, methods=["GET"]),
+                Route("/readyz", self._readyz, methods=["GET"]),
+            ],
+            exception_handlers={HTTPException: _refuse_route},
+            lifespan=self._lifespan,
+        )
+        self.app.router.redirect_slashes = False
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        refreshes = (self.keys.refresh, self.flags.refresh)
+        for refresh in refreshes:
+            refresh()
+        self._upstream.open()
+        watch = asyncio.create_task(refresh_forever(refreshes))
+        try:
+            yield
+        finally:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+            await self._upstream.close()
+
+    async def _models(self, _request: Request) -> Response:
+        agents = self.configuration.agents.values()
+        listed = [
+            {"id": agent.name, "object": "model", "created": 0, "owned_by": "sluice", "description": agent.summary}
+            for agent in agents
+        ]
+        return Response(orjson.dumps({"object": "list", "data": listed}), media_type="application/json")
+
+    async def _healthz(self, _request: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def _readyz(self, _request: Request) -> Response:
+        if self.draining:
+            return PlainTextResponse("not ready: shutting down\n", status_code=503)
+        if self.flags.not_loaded_because:
+            return PlainTextResponse(f"not ready: flags: {self.flags.not_loaded_because}\n", status_code=503)
+        return PlainTextResponse("ready\n")
+
+
+async def _refuse_route(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    kind = MethodNotAllowed if status == MethodNotAllowed.status else RouteUnknown
+    refusal = kind(request.method, request.url.path)
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return Response(refusal.body(), refusal.status, headers, media_type="application/json")

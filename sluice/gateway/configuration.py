@@ -1,0 +1,172 @@
+"""The gateway's configuration as mounted: agents, models with their prices, providers with their addresses.
+
+It is read once, at the start: a change of it comes as a ConfigMap of another name and so as new pods. What may change
+while the process runs (weights, candidates, keys) is in `flags.py` and `keys.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sluice.errors import SluiceError
+
+_KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_API_ADDRESS = re.compile(r"https?://[^\s/]+\S*")
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A job that callers name as the OpenAI `model`."""
+
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who serves models: the address that `/chat/completions` is appended to, and the file name of its key."""
+
+    name: str
+    api: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Something that answers; `id` is what its provider calls it. Prices are in dollars per 1,000 tokens."""
+
+    name: str
+    id: str
+    provider: Provider
+    input_price_per_1k_tokens: float
+    output_price_per_1k_tokens: float
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All of gateway.json, its references resolved."""
+
+    environment: str
+    agents: Mapping[str, Agent]
+    models: Mapping[str, Model]
+    providers: Mapping[str, Provider]
+
+
+class ConfigurationUnreadable(SluiceError):
+    """The file cannot be read at all."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: cannot be read: {reason}; mount the gateway's ConfigMap there")
+
+
+class ConfigurationInvalid(SluiceError):
+    """The file does not say what it should; all faults at once, on one line to be the pod's last log line."""
+
+    def __init__(self, path: Path, faults: list[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(f"{path}: " + "; ".join(faults))
+
+
+def load_configuration(path: Path) -> Configuration:
+    """Read gateway.json.
+
+    Raises ConfigurationUnreadable or ConfigurationInvalid.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationUnreadable(path, error.strerror or type(error).__name__) from error
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise ConfigurationInvalid(path, [f"is not JSON: {error}"]) from error
+    if not isinstance(document, dict):
+        raise ConfigurationInvalid(path, ["must be a JSON object"])
+    if document.get("version") != 1:
+        raise ConfigurationInvalid(
+            path, [f"version: {document.get('version')!r} is not 1, the one that this gateway reads"]
+        )
+    reading = _Reading()
+    configuration = reading.configuration(document)
+    if reading.faults:
+        raise ConfigurationInvalid(path, reading.faults)
+    return configuration
+
+
+class _Reading:
+    """One pass over the document that collects every fault instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+
+    def configuration(self, root: Mapping[str, object]) -> Configuration:
+        providers = {
+            name: self._provider(name, value)
+            for name, value in self._object("providers", root.get("providers")).items()
+        }
+        models = {}
+        for name, value in self._object("models", root.get("models")).items():
+            model = self._model(name, value, providers)
+            if model is not None:
+                models[name] = model
+        agents = {name: self._agent(name, value) for name, value in self._object("agents", root.get("agents")).items()}
+        return Configuration(self._text("environment", root.get("environment")), agents, models, providers)
+
+    def _agent(self, name: str, value: object) -> Agent:
+        return Agent(name, self._text(f"agents.{name}.summary", self._object(f"agents.{name}", value).get("summary")))
+
+    def _provider(self, name: str, value: object) -> Provider:
+        fields = self._object(f"providers.{name}", value)
+        api = self._text(f"providers.{name}.api", fields.get("api"))
+        if api and not _API_ADDRESS.fullmatch(api):
+            self.faults.append(f"providers.{name}.api: {api!r} is not an http or https address")
+        key = self._text(f"providers.{name}.key", fields.get("key"))
+        if key and not _KEY_NAME.fullmatch(key):
+            self.faults.append(f"providers.{name}.key: is not the name of a file below keys/, such as {name}-api-key")
+        return Provider(name, api.rstrip("/"), key)
+
+    def _model(self, name: str, value: object, providers: Mapping[str, Provider]) -> Model | None:
+        path = f"models.{name}"
+        fields = self._object(path, value)
+        provider_name = self._text(f"{path}.provider", fields.get("provider"))
+        model_id = self._text(f"{path}.id", fields.get("id"))
+        price = self._object(f"{path}.price", fields.get("price"))
+        input_price = self._price(f"{path}.price.input", price.get("input"))
+        output_price = self._price(f"{path}.price.output", price.get("output"))
+        provider = providers.get(provider_name)
+        if provider is None:
+            if provider_name:
+                self.faults.append(
+                    f"{path}.provider: {provider_name!r} is not among the providers: {_names(providers)}"
+                )
+            return None
+        return Model(name, model_id, provider, input_price, output_price)
+
+    def _object(self, path: str, value: object) -> dict[str, Any]:
+        if isinstance(value, dict) and value:
+            return value
+        self.faults.append(f"{path}: must be an object with at least one field")
+        return {}
+
+    def _text(self, path: str, value: object) -> str:
+        if isinstance(value, str) and value:
+            return value
+        self.faults.append(f"{path}: must be a text that is not empty")
+        return ""
+
+    def _price(self, path: str, value: object) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
+            return float(value)
+        self.faults.append(f"{path}: must be dollars per 1,000 tokens, 0 or more")
+        return 0.0
+
+
+def _names(values: Mapping[str, object]) -> str:
+    return ", ".join(sorted(values)) or "(none)"

@@ -1,0 +1,45 @@
+"""The providers' keys, one mounted file each, read again when they change so that a rotation needs no restart.
+
+A key is only ever handed to `upstream.py`; it is never logged, and nothing here prints one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from sluice.gateway import log
+from sluice.gateway.watched_file import WatchedFile
+
+# What may stand in a header after "Bearer ": a control character or a line break would end the header early.
+_USABLE = re.compile(r"[\x21-\x7e]+")
+
+
+class KeyRing:
+    """Keys by the name of their file below `folder`."""
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+        self._files = {name: WatchedFile(folder / name) for name in sorted(set(names))}
+        self._keys: dict[str, str] = {}
+
+    def refresh(self) -> None:
+        """Read the files that have changed. A file that is gone or unusable leaves the last good key in use."""
+        for name, file in self._files.items():
+            found = file.read_if_changed()
+            if found is None:
+                continue
+            if found.content is None:
+                log.warning("provider key unreadable", key=name, reason=found.reason, last_good_kept=name in self._keys)
+                continue
+            key = found.content.strip().decode("ascii", errors="replace")
+            if _USABLE.fullmatch(key):
+                log.info("provider key loaded", key=name, rotated=name in self._keys)
+                self._keys[name] = key
+            else:
+                reason = "it is empty" if not key else "it has characters that a header cannot carry"
+                log.warning("provider key unusable", key=name, reason=reason, last_good_kept=name in self._keys)
+
+    def get(self, name: str) -> str | None:
+        """Return the key of that file name, or None where none has been readable yet."""
+        return self._keys.get(name)

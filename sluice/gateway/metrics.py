@@ -1,0 +1,126 @@
+"""What the gateway counts, under the names that alerts and dashboards rely on (docs/architecture.md).
+
+Label values come from the configuration and from `outcome.py` alone, never from a request: an agent that is not known
+counts as "unknown". Series of known agents exist from the start, so that a first error is an increase from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from sluice.gateway.configuration import Model
+from sluice.gateway.outcome import Arm, Outcome
+from sluice.gateway.usage import Usage
+
+UNKNOWN_AGENT = "unknown"
+
+# Each limit of a rollout (2, 5 and 10 s) is an edge, so that a quantile near it is not interpolated across it.
+DURATION_BUCKETS_SECONDS = (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 120)
+
+
+@dataclass(slots=True)
+class Record:
+    """What is known of one request by its end; filled in as it passes."""
+
+    agent: str = UNKNOWN_AGENT
+    arm: Arm = Arm.NONE
+    outcome: Outcome = Outcome.ERROR
+    model: Model | None = None
+    usage: Usage | None = None
+    answer_began: bool = False
+
+
+class Metrics:
+    """The metrics of one gateway, in a registry of their own."""
+
+    def __init__(self, agents: Iterable[str]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Counter(
+            "sluice_requests", "Requests by how they ended.", ["agent", "arm", "outcome"], registry=self.registry
+        )
+        self._duration = Histogram(
+            "sluice_request_duration_seconds",
+            "From a request's head to the last byte of its answer, for requests that an arm served.",
+            ["agent", "arm"],
+            buckets=DURATION_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self._tokens = Counter(
+            "sluice_tokens",
+            "Tokens, as the provider counted them.",
+            ["agent", "arm", "direction"],
+            registry=self.registry,
+        )
+        self._cost = Counter(
+            "sluice_cost_dollars",
+            "Tokens by the price of the model that served them.",
+            ["agent", "arm"],
+            registry=self.registry,
+        )
+        self._weight = Gauge(
+            "sluice_rollout_weight",
+            "Percentage of the agent's users on its candidate.",
+            ["agent", "kind"],
+            registry=self.registry,
+        )
+        self._without_user = Counter(
+            "sluice_requests_without_user",
+            "Requests that name no user in any way, and so went to the baseline.",
+            ["agent"],
+            registry=self.registry,
+        )
+        self._flags_loaded = Gauge(
+            "sluice_flags_loaded_timestamp_seconds", "When flags were last taken over.", registry=self.registry
+        )
+        self._flags_broken = Gauge(
+            "sluice_flags_broken", "1 while some of the mounted flags cannot be used.", registry=self.registry
+        )
+        for agent in agents:
+            self._prepare(agent)
+
+    def count(self, record: Record, seconds: float) -> None:
+        """Count a request that has ended after `seconds`."""
+        self._requests.labels(record.agent, record.arm, record.outcome).inc()
+        if record.outcome is not Outcome.REJECTED and record.arm is not Arm.NONE:
+            self._duration.labels(record.agent, record.arm).observe(seconds)
+        if record.usage is None or record.model is None:
+            return
+        self._tokens.labels(record.agent, record.arm, "input").inc(record.usage.input_tokens)
+        self._tokens.labels(record.agent, record.arm, "output").inc(record.usage.output_tokens)
+        self._cost.labels(record.agent, record.arm).inc(record.usage.dollars(record.model))
+
+    def count_without_user(self, agent: str) -> None:
+        """Count a request with no user key."""
+        self._without_user.labels(agent).inc()
+
+    def flags_loaded(self, timestamp_seconds: float, weights_percent: Mapping[str, int]) -> None:
+        """Set the weights that are served from now on."""
+        self._flags_loaded.set(timestamp_seconds)
+        for agent, weight in weights_percent.items():
+            self._weight.labels(agent, "served").set(weight)
+
+    def flags_broken(self, broken: bool) -> None:
+        """Say whether something of the mounted flags cannot be used."""
+        self._flags_broken.set(int(broken))
+
+    def _prepare(self, agent: str) -> None:
+        self._without_user.labels(agent)
+        for arm in (Arm.CANDIDATE, Arm.BASELINE):
+            for outcome in (Outcome.OK, Outcome.ERROR):
+                self._requests.labels(agent, arm, outcome)
+            self._duration.labels(agent, arm)
+            self._cost.labels(agent, arm)
+            for direction in ("input", "output"):
+                self._tokens.labels(agent, arm, direction)

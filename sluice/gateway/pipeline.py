@@ -1,0 +1,88 @@
+"""What happens to a chat completion, in order. This is the place to read first.
+
+Each step is one module; what a step cannot do it raises as a refusal, which becomes the answer. Whatever the end,
+the request is counted once.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+from starlette.types import Receive, Scope, Send
+
+from sluice.gateway import log
+from sluice.gateway.assignment import Assigner
+from sluice.gateway.caller import CallerLeft, UntilCallerLeaves
+from sluice.gateway.chat_request import read_chat_request
+from sluice.gateway.configuration import Configuration
+from sluice.gateway.metrics import Metrics, Record
+from sluice.gateway.outcome import Outcome
+from sluice.gateway.refusals import AgentUnknown, GatewayFault, Refusal
+from sluice.gateway.relay import send_refusal, stream_out
+from sluice.gateway.upstream import Upstream
+from sluice.gateway.user_key import user_key
+
+
+class ChatCompletions:
+    """POST /v1/chat/completions, as an ASGI application."""
+
+    def __init__(self, configuration: Configuration, assigner: Assigner, upstream: Upstream, metrics: Metrics) -> None:
+        self._configuration = configuration
+        self._assigner = assigner
+        self._upstream = upstream
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens, and count it."""
+        began = time.perf_counter()
+        record = Record()
+        try:
+            await self._serve(record, scope, receive, send)
+        except Refusal as refusal:
+            record.outcome = refusal.outcome
+            self._tell(refusal, record)
+            await send_refusal(refusal, record, send)
+        except CallerLeft:
+            record.outcome = _outcome_of_leaving(record)
+        except Exception as error:
+            log.error("request failed", exception=error, agent=record.agent, arm=record.arm)
+            if record.answer_began:
+                raise  # the server cuts the connection, so that half an answer does not look like a whole one
+            await send_refusal(GatewayFault(), record, send)
+        finally:
+            self._metrics.count(record, time.perf_counter() - began)
+
+    async def _serve(self, record: Record, scope: Scope, receive: Receive, send: Send) -> None:
+        chat = await read_chat_request(scope, receive)
+        if chat.agent not in self._configuration.agents:
+            raise AgentUnknown(chat.agent, self._configuration.agents)
+        record.agent = chat.agent
+
+        # assign
+        user = user_key(chat, scope)
+        if user is None:
+            self._metrics.count_without_user(chat.agent)
+        assignment = self._assigner.assign(chat.agent, user)
+        record.arm, record.model = assignment.arm, assignment.models[0]
+
+        async with UntilCallerLeaves(receive):
+            # call
+            with closing(await self._upstream.call(record.model, chat, scope)) as answer:
+                # stream out
+                record.outcome = await stream_out(answer, record, send)
+
+    @staticmethod
+    def _tell(refusal: Refusal, record: Record) -> None:
+        if refusal.outcome is Outcome.ERROR:
+            model = record.model.name if record.model else None
+            log.error(
+                "request refused", agent=record.agent, arm=record.arm, model=model, code=refusal.code, what=str(refusal)
+            )
+
+
+def _outcome_of_leaving(record: Record) -> Outcome:
+    """Who hangs up while an answer comes has seen enough; who hangs up before it gave up waiting."""
+    if record.answer_began:
+        return Outcome.OK
+    return Outcome.REJECTED if record.model is None else Outcome.ERROR

@@ -1,0 +1,85 @@
+"""The few dials of the process itself, from its environment: folders, ports, time limits.
+
+Everything about agents, models and providers is in the mounted files instead. The names begin with SLUICE_GATEWAY_;
+each has a default that is right in a pod.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.errors import SluiceError
+
+_PREFIX = "SLUICE_GATEWAY_"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSettings:
+    """Where the process reads and listens, and how long it waits. Times are in seconds."""
+
+    folder: Path = Path("/etc/sluice")
+    host: str = "0.0.0.0"  # noqa: S104 -- in a pod, the pod's own address is all there is
+    port: int = 8080
+    metrics_port: int = 9090
+    drain_seconds: float = 5.0
+    """From SIGTERM, not ready but still answering: the time that Services need to look elsewhere."""
+    finish_seconds: float = 30.0
+    """After that, for running answers to end."""
+    connect_timeout_seconds: float = 5.0
+    silence_timeout_seconds: float = 120.0
+    """The longest a provider may send nothing, before its answer or in the middle of a stream."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> ProcessSettings:
+        """Read SLUICE_GATEWAY_ followed by a field's name in capitals, for every field.
+
+        Raises ProcessSettingInvalid for the first that is not what it should be. A port 0 takes any free one.
+        """
+        usual = cls()
+
+        def seconds(name: str, default: float) -> float:
+            return _seconds(_PREFIX + name, environment.get(_PREFIX + name), default)
+
+        def port(name: str, default: int) -> int:
+            return _port(_PREFIX + name, environment.get(_PREFIX + name), default)
+
+        return cls(
+            folder=Path(environment.get(_PREFIX + "FOLDER") or usual.folder),
+            host=environment.get(_PREFIX + "HOST") or usual.host,
+            port=port("PORT", usual.port),
+            metrics_port=port("METRICS_PORT", usual.metrics_port),
+            drain_seconds=seconds("DRAIN_SECONDS", usual.drain_seconds),
+            finish_seconds=seconds("FINISH_SECONDS", usual.finish_seconds),
+            connect_timeout_seconds=seconds("CONNECT_TIMEOUT_SECONDS", usual.connect_timeout_seconds),
+            silence_timeout_seconds=seconds("SILENCE_TIMEOUT_SECONDS", usual.silence_timeout_seconds),
+        )
+
+
+class ProcessSettingInvalid(SluiceError):
+    """An environment variable of the process does not say what it should."""
+
+    def __init__(self, name: str, value: str, wanted: str) -> None:
+        super().__init__(f"{name}: {value!r} is not {wanted}")
+
+
+def _port(name: str, value: str | None, default: int) -> int:
+    if not value:
+        return default
+    if not (value.isascii() and value.isdigit() and int(value) <= 65535):
+        raise ProcessSettingInvalid(name, value, "a port, 0 to 65535")
+    return int(value)
+
+
+def _seconds(name: str, value: str | None, default: float) -> float:
+    if not value:
+        return default
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 3600:  # also refuses nan
+        raise ProcessSettingInvalid(name, value, "a number of seconds, 0 to 3600")
+    return number

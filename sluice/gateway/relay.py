@@ -1,0 +1,104 @@
+"""Hands a provider's answer to the caller: status, headers and body as they are, a stream piece by piece as it comes.
+
+Three headers are added that say who served: x-sluice-agent, x-sluice-arm, x-sluice-model. Usage is read in passing. A
+stream that breaks ends with an event in the shape of OpenAI's errors, because its status has long been sent.
+"""
+
+from __future__ import annotations
+
+from starlette.types import Send
+
+from sluice.gateway import log
+from sluice.gateway.metrics import Record
+from sluice.gateway.outcome import Outcome, outcome_of_status
+from sluice.gateway.refusals import Refusal
+from sluice.gateway.upstream import Answer
+from sluice.gateway.usage import StreamUsage, usage_of_answer
+
+# RFC 9110, 7.6.1, and what is true of the provider's connection, encoding, origin or account but not of ours.
+_DROPPED_ANSWER_HEADERS = frozenset(
+    {
+        b"alt-svc",
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"date",
+        b"keep-alive",
+        b"openai-organization",
+        b"openai-project",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"server",
+        b"set-cookie",
+        b"strict-transport-security",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+
+async def stream_out(answer: Answer, record: Record, send: Send) -> Outcome:
+    """Send the answer, note its usage in `record`, and return how the request ended."""
+    headers = _answer_headers(answer) + served_by(record)
+    if answer.body is not None:
+        record.usage = usage_of_answer(answer.body) if answer.status < 300 else None
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+        await _start(answer.status, headers, record, send)
+        await send({"type": "http.response.body", "body": answer.body})
+        return outcome_of_status(answer.status)
+    await _start(answer.status, headers, record, send)
+    usage = StreamUsage()
+    try:
+        async for chunk in answer.chunks():
+            usage.feed(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return outcome_of_status(answer.status)
+    except Refusal as refusal:
+        log.error("stream broke", agent=record.agent, arm=record.arm, provider=answer.provider.name, what=str(refusal))
+        # The piece before may have ended in the middle of an event; a blank line ends it.
+        await send({"type": "http.response.body", "body": b"\n\ndata: " + refusal.body() + b"\n\n"})
+        return refusal.outcome
+    finally:
+        record.usage = usage.found()
+
+
+async def send_refusal(refusal: Refusal, record: Record, send: Send) -> None:
+    """Send the gateway's own answer."""
+    body = refusal.body()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *served_by(record)]
+    if refusal.closes_connection:
+        headers.append((b"connection", b"close"))
+    await _start(refusal.status, headers, record, send)
+    await send({"type": "http.response.body", "body": body})
+
+
+def served_by(record: Record) -> list[tuple[bytes, bytes]]:
+    """Return the headers that say who served, as far as it was decided."""
+    if record.model is None:
+        return []
+    return [
+        (b"x-sluice-agent", record.agent.encode()),
+        (b"x-sluice-arm", record.arm.encode()),
+        (b"x-sluice-model", record.model.name.encode()),
+    ]
+
+
+async def _start(status: int, headers: list[tuple[bytes, bytes]], record: Record, send: Send) -> None:
+    record.answer_began = True
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+def _answer_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
+    # A header that Connection names is meant for the next hop alone.
+    named = {
+        token.strip().lower() for name, value in answer.headers if name == b"connection" for token in value.split(b",")
+    }
+    return [
+        (name, value)
+        for name, value in answer.headers
+        if name not in _DROPPED_ANSWER_HEADERS and name not in named and not name.startswith(b"x-sluice-")
+    ]

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluice.gateway.configuration import ConfigurationInvalid, ConfigurationUnreadable, load_configuration
+from sluice.gateway.process_settings import ProcessSettingInvalid, ProcessSettings
+
+
+def _valid() -> dict[str, Any]:
+    return {
+        "version": 1,
+        "environment": "dev",
+        "agents": {"qa": {"summary": "unit tests"}},
+        "models": {"gpt-4o": {"provider": "openai", "id": "gpt-4o", "price": {"input": 0.0025, "output": 0.01}}},
+        "providers": {"openai": {"api": "https://api.example.com/v1/", "key": "openai-api-key"}},
+    }
+
+
+def test_references_are_resolved_and_addresses_have_one_form(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.json"
+    path.write_text(json.dumps(_valid()))
+    configuration = load_configuration(path)
+    model = configuration.models["gpt-4o"]
+    assert model.provider is configuration.providers["openai"]
+    assert model.provider.api == "https://api.example.com/v1"
+    assert (model.input_price_per_1k_tokens, model.output_price_per_1k_tokens) == (0.0025, 0.01)
+    assert configuration.agents["qa"].summary == "unit tests"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("version", 2, "version: 2 is not 1"),
+        ("environment", "", "environment: must be a text"),
+        ("agents", {}, "agents: must be an object"),
+        ("agents", {"qa": {}}, "agents.qa: must be an object"),
+        (
+            "models",
+            {"m": {"provider": "nobody", "id": "m", "price": {"input": 0, "output": 0}}},
+            "'nobody' is not among",
+        ),
+        (
+            "models",
+            {"m": {"provider": "openai", "id": "m", "price": {"input": -1, "output": 0}}},
+            r"m.price.input: must",
+        ),
+        ("models", {"m": {"provider": "openai", "id": "m", "price": {"input": 1}}}, r"m.price.output: must"),
+        ("models", {"m": {"provider": "openai", "id": 3, "price": {"input": 1, "output": 1}}}, "m.id: must be a text"),
+        ("providers", {"openai": {"api": "ftp://x", "key": "k"}}, "is not an http or https address"),
+        ("providers", {"openai": {"api": "http://x", "key": "../k"}}, "is not the name of a file below keys/"),
+    ],
+)
+def test_each_fault_is_named_with_its_path(tmp_path: Path, field: str, value: object, message: str) -> None:
+    path = tmp_path / "gateway.json"
+    path.write_text(json.dumps({**_valid(), field: value}))
+    with pytest.raises(ConfigurationInvalid, match=message) as invalid:
+        load_configuration(path)
+    assert str(invalid.value).startswith(f"{path}: ")
+    assert "\n" not in str(invalid.value)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.json"
+    path.write_text(json.dumps({**_valid(), "environment": None, "agents": []}))
+    with pytest.raises(ConfigurationInvalid, match=r"environment: .*agents: |agents: .*environment: "):
+        load_configuration(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("", "is not JSON"), ("{", "is not JSON"), ("[]", "must be a JSON object")]
+)
+def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "gateway.json"
+    path.write_text(text)
+    with pytest.raises(ConfigurationInvalid, match=message):
+        load_configuration(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationUnreadable, match=r"gateway\.json: cannot be read: No such file"):
+        load_configuration(tmp_path / "gateway.json")
+
+
+def test_process_settings_have_the_defaults_of_a_pod() -> None:
+    assert ProcessSettings.from_environment({}) == ProcessSettings()
+    assert ProcessSettings().folder == Path("/etc/sluice")
+
+
+def test_process_settings_come_from_the_environment() -> None:
+    settings = ProcessSettings.from_environment(
+        {"SLUICE_GATEWAY_FOLDER": "/elsewhere", "SLUICE_GATEWAY_PORT": "0", "SLUICE_GATEWAY_DRAIN_SECONDS": "0.5"}
+    )
+    assert (settings.folder, settings.port, settings.drain_seconds) == (Path("/elsewhere"), 0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        # What Kubernetes itself sets where a Service is named sluice-gateway.
+        ("SLUICE_GATEWAY_PORT", "tcp://10.96.0.7:8080"),
+        ("SLUICE_GATEWAY_PORT", "65536"),
+        ("SLUICE_GATEWAY_METRICS_PORT", "-1"),
+        ("SLUICE_GATEWAY_DRAIN_SECONDS", "soon"),
+        ("SLUICE_GATEWAY_FINISH_SECONDS", "nan"),
+        ("SLUICE_GATEWAY_SILENCE_TIMEOUT_SECONDS", "-1"),
+    ],
+)
+def test_a_setting_that_is_none_is_named(name: str, value: str) -> None:
+    with pytest.raises(ProcessSettingInvalid, match=f"{name}: .* is not a "):
+        ProcessSettings.from_environment({name: value})

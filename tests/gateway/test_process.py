@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+import sluice
+from sluice.gateway.__main__ import main
+
+pytestmark = pytest.mark.anyio
+
+COMMAND = (sys.executable, "-m", "sluice.gateway")
+ASK = {"model": "qa", "user": "u", "messages": [{"role": "user", "content": "hello"}]}
+
+
+def _environment(folder: Path, **settings: str) -> dict[str, str]:
+    named = {f"SLUICE_GATEWAY_{name}": value for name, value in settings.items()}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(Path(sluice.__file__).parent.parent),
+        "SLUICE_GATEWAY_FOLDER": str(folder),
+        "SLUICE_GATEWAY_HOST": "127.0.0.1",
+        "SLUICE_GATEWAY_PORT": "0",
+        "SLUICE_GATEWAY_METRICS_PORT": "0",
+        "SLUICE_GATEWAY_DRAIN_SECONDS": "1.2",
+        **named,
+    }
+
+
+def _run(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = _environment(folder, **settings)
+    return subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+
+class Process:
+    """A gateway in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, started: dict[str, Any]) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{started['port']}"
+        self.metrics_url = f"http://127.0.0.1:{started['metrics_port']}/metrics"
+        self.started = started
+
+
+@pytest.fixture
+async def process(mounted: Any, stub: str) -> AsyncIterator[Process]:
+    mounted.write_configuration(stub)
+    started = await asyncio.create_subprocess_exec(
+        *COMMAND, env=_environment(mounted.path), stdout=asyncio.subprocess.PIPE
+    )
+    assert started.stdout is not None
+    try:
+        async with asyncio.timeout(20):
+            line = json.loads(await started.stdout.readline())
+            running = Process(started, line)
+            async with aiohttp.ClientSession() as session:
+                while not await _ready(session, running.url):
+                    await asyncio.sleep(0.02)
+        yield running
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.communicate()
+
+
+async def _ready(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(f"{url}/readyz") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+async def test_sigterm_under_load_loses_no_request_and_finishes_streams(process: Process, stub: str) -> None:
+    """Callers keep their connection until they are told to close it, and then would go to another pod."""
+    results: list[int] = []
+
+    async def call_until_told_to_reconnect() -> None:
+        async with aiohttp.ClientSession() as session:
+            reconnect = False
+            while not reconnect:
+                async with session.post(f"{process.url}/v1/chat/completions", json=ASK) as response:
+                    await response.read()
+                    results.append(response.status)
+                    reconnect = response.headers.get("connection") == "close"
+
+    async def stream() -> bytes:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{process.url}/v1/chat/completions", json={**ASK, "stream": True}) as response,
+        ):
+            began.set()
+            return await response.read()
+
+    began = asyncio.Event()
+    async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+        dials = {"latency_ms": 20, "latency_jitter_ms": 10, "chunk_delay_ms": 15}
+        async with session.put(f"{stub}/control/default", json=dials):
+            pass
+        callers = [asyncio.create_task(call_until_told_to_reconnect()) for _ in range(16)]
+        long_stream = asyncio.create_task(stream())
+        await began.wait()
+        while len(results) < 50:
+            await asyncio.sleep(0.01)
+        process.process.send_signal(signal.SIGTERM)
+        await asyncio.gather(*callers)  # an error of any of them fails the test
+        assert set(results) == {200}
+        # A Service that has not noticed yet still sends here: not ready, and answered all the same.
+        await asyncio.sleep(0.2)
+        async with session.get(f"{process.url}/readyz") as response:
+            assert response.status == 503
+        async with session.post(f"{process.url}/v1/chat/completions", json=ASK) as response:
+            assert response.status == 200
+        assert (await long_stream).endswith(b"data: [DONE]\n\n")
+        assert await process.process.wait() == 0
+
+
+async def test_metrics_have_a_port_of_their_own_and_the_log_holds_no_secret(process: Process) -> None:
+    assert process.started["event"] == "starting"
+    assert (process.started["environment"], process.started["agents"]) == ("dev", ["legal", "qa"])
+    ask = {"model": "qa", "user": "user-of-the-caller", "messages": [{"role": "user", "content": "text-of-a-message"}]}
+    async with aiohttp.ClientSession() as session:
+        for body in (json.dumps(ask), json.dumps({**ask, "model": "model-of-the-caller"}), "text-of-a-message"):
+            headers = {"Authorization": "Bearer key-of-the-caller"}
+            async with session.post(f"{process.url}/v1/chat/completions", data=body, headers=headers) as response:
+                await response.read()
+        async with session.get(process.metrics_url) as response:
+            metrics = await response.text()
+        assert 'sluice_rollout_weight{agent="qa",kind="served"} 0.0' in metrics
+        assert "process_resident_memory_bytes" in metrics
+        async with session.get(f"{process.url}/metrics") as response:
+            assert response.status == 404
+    process.process.terminate()
+    output, _ = await process.process.communicate()
+    lines = [json.loads(line) for line in output.decode().splitlines()]
+    assert lines[-1]["event"] == "stopped"
+    for secret in ("made-openai-key", "key-of-the-caller", "user-of-the-caller", "text-of-a-message"):
+        assert secret not in output.decode()
+
+
+def test_a_missing_configuration_is_one_line_and_exit_code_3(tmp_path: Path) -> None:
+    ended = _run(tmp_path)
+    assert ended.returncode == 3
+    path = tmp_path / "config" / "gateway.json"
+    reason = "cannot be read: No such file or directory; mount the gateway's ConfigMap there"
+    assert ended.stderr == f"sluice gateway: {path}: {reason}\n"
+    assert ended.stdout == ""
+
+
+def test_an_invalid_configuration_or_setting_is_one_line_and_exit_code_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sluice.gateway.log.configure_logging", lambda: None)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "gateway.json").write_text('{"version": 1}')
+    monkeypatch.setenv("SLUICE_GATEWAY_FOLDER", str(tmp_path))
+    assert main() == 3
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "gateway.json: providers: must be an object" in told
+    monkeypatch.setenv("SLUICE_GATEWAY_PORT", "tcp://10.0.0.1:80")
+    assert main() == 3
+    expected = "sluice gateway: SLUICE_GATEWAY_PORT: 'tcp://10.0.0.1:80' is not a port, 0 to 65535\n"
+    assert capsys.readouterr().err == expected
+
+
+@pytest.mark.parametrize("setting", ["PORT", "METRICS_PORT"])
+def test_a_port_that_is_taken_is_one_line_and_exit_code_3(mounted: Any, closed_port: int, setting: str) -> None:
+    ended = _run(mounted.path, **{setting: str(closed_port)})
+    assert (ended.returncode, ended.stderr.count("\n")) == (3, 1)
+    assert f"cannot listen on 127.0.0.1:{closed_port}: " in ended.stderr
+    assert f"SLUICE_GATEWAY_{setting} chooses another port" in ended.stderr

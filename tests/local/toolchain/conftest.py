@@ -1,0 +1,52 @@
+"""A cache of a test's own, a progress that says nothing, and a PATH on which only the system and made programs are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sluice.local.toolchain import go_build
+from sluice.progress import Progress
+from tests.local.toolchain.fake_programs import FakeGo, path_of
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache; how much room the test's disk has is no matter of these tests, but of the one that says so."""
+    monkeypatch.setattr(go_build, "NEEDED_DISK_GIB", 0)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def quiet() -> Progress:
+    return Progress(quiet=True)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that comes first on the PATH; of the machine's programs only the system's own remain."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", path_of([folder]))
+    return folder
+
+
+@pytest.fixture
+def fake_go(programs: Path) -> FakeGo:
+    go = FakeGo(programs)
+    go.install()
+    return go
+
+
+@pytest.fixture
+def real_go() -> str:
+    """The machine's Go. Without one these tests fail where they must not be skipped, in CI."""
+    go = shutil.which("go")
+    if go is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no Go on the PATH")
+        pytest.skip("NOT TESTED: there is no Go on the PATH")
+    return go

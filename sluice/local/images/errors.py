@@ -131,7 +131,7 @@ class RegistryNeededError(ImageError):
         of_context = f"of the context {context!r} " if context else ""
         super().__init__(
             f"the cluster {of_context}is neither sluice's own nor made by kind or k3d, so its images must come from a "
-            "registry: name one that it can pull from, like --registry registry.example.com/sluice"
+            "registry: name one that it can pull from, like --images-to registry.example.com/sluice"
         )
 
 

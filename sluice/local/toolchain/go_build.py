@@ -32,10 +32,9 @@ _BUILD_FLAGS = ("-trimpath", "-buildvcs=false", "-mod=readonly")
 class GoUnusable(SluiceError):
     """There is no Go that could build what is missing."""
 
-    def __init__(self, found: str | None, missing: Sequence[GoTool]) -> None:
+    def __init__(self, state: str, missing: Sequence[GoTool]) -> None:
         wanted = ".".join(map(str, OLDEST_GO))
         titles = ", ".join(tool.title for tool in missing)
-        state = f"Go {found} on the PATH is too old" if found else "there is no `go` on the PATH"
         super().__init__(f"{titles} must be built, and {state}; install Go {wanted} or newer, then run this again")
 
 
@@ -81,13 +80,18 @@ def build(tools: Sequence[GoTool], cache: Path, progress: Progress) -> dict[GoTo
 def key(tool: GoTool) -> str:
     """Name the content a tool is built from: its module's files and how it is put together. 16 hex digits."""
     digest = hashlib.sha256(repr((tool, _BUILD_FLAGS)).encode())
-    for path in sorted(tool.source.glob("*")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(tool.source.rglob("*")):
+        if path.is_file():
+            digest.update(path.relative_to(tool.source).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _build_into(folder: Path, tool: GoTool, step: Step) -> None:
-    with tempfile.TemporaryDirectory(prefix=f"{tool.name}-", dir=folder.parent) as scratch:
+    unfinished = f"{folder.name}.unfinished-"
+    for left in folder.parent.glob(f"{unfinished}*"):
+        # Of a run that was killed: nobody else builds this tool now, and it may hold hundreds of megabytes.
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=unfinished, dir=folder.parent) as scratch:
         source = Path(scratch, "source")
         shutil.copytree(tool.source, source)
         for embedded in tool.embedded:
@@ -153,12 +157,16 @@ def _environment() -> dict[str, str]:
 
 def _require_go(missing: Sequence[GoTool]) -> None:
     try:
-        said = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        raise GoUnusable(None, missing) from None
-    version = re.match(r"go(\d+)\.(\d+)", said)
+        asked = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False)
+    except OSError:
+        raise GoUnusable("there is no `go` on the PATH", missing) from None
+    if asked.returncode != 0:
+        raise GoUnusable(f"the `go` on the PATH does not run: {asked.stderr.strip()}", missing)
+    found = asked.stdout.strip()
+    # A release is `go1.26.1`, one built from Go's own repository `devel go1.27-4a7c2b1 ...`.
+    version = re.search(r"\bgo(\d+)\.(\d+)", found)
     if version is None or tuple(map(int, version.groups())) < OLDEST_GO:
-        raise GoUnusable(said.strip().removeprefix("go"), missing)
+        raise GoUnusable(f"Go {found.removeprefix('go')} on the PATH is too old", missing)
 
 
 def _require_disk(cache: Path) -> None:

@@ -42,6 +42,7 @@ def _fits(path: Path, tool: InstalledTool) -> bool:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=_PATIENCE_SECONDS,
             check=False,
         )

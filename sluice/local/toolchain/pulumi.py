@@ -46,6 +46,11 @@ class PulumiTools:
     variables: Mapping[str, str]
     """The environment it needs beside a backend and a passphrase: PATH, PULUMI_HOME and a few switches."""
 
+    @property
+    def home(self) -> Path:
+        """Pulumi's home, with its plugins."""
+        return Path(self.variables.get("PULUMI_HOME") or os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+
 
 def ensure_pulumi(cache: Path, progress: Progress) -> PulumiTools:
     """Find or build Pulumi. Raises what `go_build.build` raises, and `PluginNotInstalled`."""
@@ -53,26 +58,29 @@ def ensure_pulumi(cache: Path, progress: Progress) -> PulumiTools:
     if installed is not None and shutil.which("pulumi-language-python") is not None:
         return _installed_tools(installed["pulumi"], cache, progress)
     built = go_build.build((PULUMI, PYTHON_HOST, KUBERNETES_PROVIDER), cache, progress)
-    home = cache / "pulumi-home"
     folder = _side_by_side(built[PULUMI], built[PYTHON_HOST])
     tools = PulumiTools(
         pulumi=folder / PULUMI.binary,
         variables={
             **_variables(folder),
-            "PULUMI_HOME": str(home),
+            "PULUMI_HOME": str(built_pulumi_home(cache)),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         },
     )
-    _install_plugin(tools, built[KUBERNETES_PROVIDER] / KUBERNETES_PROVIDER.binary, home)
+    _install_plugin(tools, built[KUBERNETES_PROVIDER] / KUBERNETES_PROVIDER.binary)
     return tools
+
+
+def built_pulumi_home(cache: Path) -> Path:
+    """Return the home of a Pulumi that was built here."""
+    return cache / "pulumi-home"
 
 
 def _installed_tools(pulumi: Path, cache: Path, progress: Progress) -> PulumiTools:
     tools = PulumiTools(pulumi=pulumi, variables=_variables())
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    if not (home / "plugins" / _PLUGIN).is_dir() and not _downloaded(tools, progress):
+    if not (tools.home / "plugins" / _PLUGIN).is_dir() and not _downloaded(tools, progress):
         built = go_build.build((KUBERNETES_PROVIDER,), cache, progress)
-        _install_plugin(tools, built[KUBERNETES_PROVIDER] / KUBERNETES_PROVIDER.binary, home)
+        _install_plugin(tools, built[KUBERNETES_PROVIDER] / KUBERNETES_PROVIDER.binary)
     return tools
 
 
@@ -101,20 +109,16 @@ def _downloaded(tools: PulumiTools, progress: Progress) -> bool:
         return _plugin_install(tools).returncode == 0
 
 
-def _install_plugin(tools: PulumiTools, binary: Path, home: Path) -> None:
+def _install_plugin(tools: PulumiTools, binary: Path) -> None:
     # The plugin's folder bears the version alone, so a binary built from other sources must be told apart by content.
-    present = home / "plugins" / _PLUGIN / KUBERNETES_PROVIDER.binary
-    if present.is_file() and present.stat().st_size == binary.stat().st_size and _same_build(home, binary):
+    source = tools.home / "plugins" / f"{_PLUGIN}.source"
+    present = tools.home / "plugins" / _PLUGIN / KUBERNETES_PROVIDER.binary
+    if present.is_file() and source.is_file() and source.read_text() == binary.parent.name:
         return
     result = _plugin_install(tools, "--file", str(binary), "--reinstall")
     if result.returncode != 0:
         raise PluginNotInstalled(result.stderr or result.stdout)
-    (home / "plugins" / f"{_PLUGIN}.source").write_text(binary.parent.name)
-
-
-def _same_build(home: Path, binary: Path) -> bool:
-    source = home / "plugins" / f"{_PLUGIN}.source"
-    return source.is_file() and source.read_text() == binary.parent.name
+    source.write_text(binary.parent.name)
 
 
 def _plugin_install(tools: PulumiTools, *options: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,60 @@
+"""Turns one rendered Kubernetes object into the Pulumi resource of its kind.
+
+The rendered object is taken as it is: what `pulumi up` applies and what `sluice render` writes are the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pulumi
+from pulumi_kubernetes import apps, core
+
+from sluice.render import KubernetesObject
+
+_RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
+    ("v1", "ConfigMap"): core.v1.ConfigMap,
+    ("v1", "Namespace"): core.v1.Namespace,
+    ("v1", "Secret"): core.v1.Secret,
+    ("v1", "Service"): core.v1.Service,
+    ("v1", "ServiceAccount"): core.v1.ServiceAccount,
+    ("apps/v1", "Deployment"): apps.v1.Deployment,
+}
+
+# A pod that cannot start fails the update in less than two minutes: Pulumi's own patience is ten.
+_DEPLOYMENT_PATIENCE: Final = pulumi.CustomTimeouts(create="100s", update="100s", delete="100s")
+
+
+def make(
+    name: str, rendered: KubernetesObject, *, parent: pulumi.Resource, namespace: pulumi.Input[str] | None = None
+) -> pulumi.CustomResource:
+    """Return the resource of `rendered` as a child of `parent`, called `name` and its kind.
+
+    `namespace` is the output of the namespace's resource: it holds the same name as the rendered object, and makes the
+    object wait for the namespace when it is made and go before it when all is destroyed.
+    """
+    inputs: dict[str, Any] = {
+        _parameter(field): value for field, value in rendered.body.items() if field not in ("apiVersion", "kind")
+    }
+    inputs["metadata"] = owned(inputs["metadata"], namespace)
+    timeouts = _DEPLOYMENT_PATIENCE if rendered.kind == "Deployment" else None
+    options = pulumi.ResourceOptions(parent=parent, custom_timeouts=timeouts)
+    return _RESOURCES[rendered.api_version, rendered.kind](f"{name}-{rendered.kind.lower()}", **inputs, opts=options)
+
+
+def owned(metadata: Mapping[str, Any], namespace: pulumi.Input[str] | None) -> dict[str, Any]:
+    """Return an object's metadata with its namespace and with the name under which its fields are owned.
+
+    Pulumi makes a random owner for each object it creates. An update that is killed before it has noted that name
+    leaves fields that nobody could change any more: the next update would be another owner, in conflict with it.
+    """
+    annotations = {**metadata.get("annotations", {}), "pulumi.com/patchFieldManager": "sluice"}
+    placed = {} if namespace is None else {"namespace": namespace}
+    return {**metadata, **placed, "annotations": annotations}
+
+
+def _parameter(field: str) -> str:
+    """Return the constructor's parameter for a top-level field; what lies below keeps Kubernetes' own spelling."""
+    return re.sub(r"([A-Z])", r"_\1", field).lower()

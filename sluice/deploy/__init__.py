@@ -1,0 +1,1 @@
+"""Puts an environment into a cluster with Pulumi, says why when it fails, and asks the gateway that is there."""

@@ -1,0 +1,131 @@
+"""A way into a cluster: who it is, what its objects say, and a request to a service in it.
+
+Everything goes through the API server with the rights of the person's own kubeconfig, so that it works the same for the
+local cluster, for kind and for one in a cloud, with no port to open.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes import config
+
+from sluice.errors import SluiceError
+
+_PATIENCE_SECONDS = 5.0
+_DEFAULT_KUBECONFIG = "~/.kube/config"
+
+
+class ClusterUnreachable(SluiceError):
+    """There is no usable kubeconfig, no API server answered, or it refused the person."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"{where}: {reason}; check KUBECONFIG and --context, for example by `kubectl get --raw /readyz`"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered: status, headers in lower case, body, and how long it took in milliseconds."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    milliseconds: float
+
+
+class ClusterAccess:
+    """A connection to one cluster, by a kubeconfig file and one of its contexts; None means the person's own default.
+
+    `context` is the name of the context in use, the kubeconfig's current one where none was given. Every method raises
+    `ClusterUnreachable`.
+    """
+
+    def __init__(self, kubeconfig: Path | None, context: str | None = None) -> None:
+        self._where = f"{kubeconfig or 'the default kubeconfig'}{f', context {context}' if context else ''}"
+        files = str(kubeconfig or _DEFAULT_KUBECONFIG)
+        try:
+            self._api = config.new_client_from_config(files, context)
+            self.context: str = context or config.list_kube_config_contexts(files)[1]["name"]
+        except (config.ConfigException, OSError) as error:
+            raise ClusterUnreachable(self._where, f"no cluster can be read from it ({error})") from None
+        except Exception as error:  # noqa: BLE001 - the client trusts a file's form: a broken one ends it in any way
+            shown = " ".join(str(error).split())
+            raise ClusterUnreachable(
+                self._where, f"no cluster can be read from it (it is no kubeconfig: {shown})"
+            ) from None
+
+    def unique_id(self) -> str:
+        """Return what tells this cluster from every other: the uid of its kube-system namespace."""
+        return str(self.get("/api/v1/namespaces/kube-system")["metadata"]["uid"])
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """Return the JSON object at a path of the API server."""
+        answer = self._request("GET", f"{path}?{urlencode(query)}", None, {}, _PATIENCE_SECONDS)
+        found = _json_object(answer.body)
+        if answer.status >= 300:
+            said = found.get("message", "") if found else ""
+            raise ClusterUnreachable(self._where, f"the API server answers {answer.status} to {path} {said}".rstrip())
+        if not found:
+            raise ClusterUnreachable(self._where, f"what answers {path} there is no Kubernetes")
+        return found
+
+    def text(self, path: str, **query: str) -> str:
+        """Return the text at a path, such as a pod's log; empty where there is none."""
+        answer = self._request("GET", f"{path}?{urlencode(query)}", None, {}, _PATIENCE_SECONDS)
+        return answer.body.decode(errors="replace").strip() if answer.status < 300 else ""
+
+    def post_to_service(
+        self,
+        namespace: str,
+        service: str,
+        path: str,
+        body: object,
+        headers: Mapping[str, str],
+        *,
+        timeout_seconds: float,
+    ) -> Answer:
+        """Send `body` as JSON to a service (`name:port`) by the API server's proxy, and return whatever it answers."""
+        url = f"/api/v1/namespaces/{namespace}/services/{service}/proxy{path}"
+        return self._request("POST", url, json.dumps(body).encode(), headers, timeout_seconds)
+
+    def _request(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout_seconds: float
+    ) -> Answer:
+        server = self._api.configuration.host
+        sent: dict[str, Any] = {"Content-Type": "application/json", **headers}
+        # Puts a token where the kubeconfig has one; a client certificate is the connection pool's business.
+        self._api.update_params_for_auth(sent, [], ["BearerToken"], url, method, body)
+        began = time.monotonic()
+        try:
+            response = self._api.rest_client.pool_manager.request(
+                method, server + url, body=body, headers=sent, timeout=timeout_seconds, retries=False
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise ClusterUnreachable(self._where, f"{server} does not answer ({_shortly(error)})") from None
+        milliseconds = (time.monotonic() - began) * 1000
+        lowered = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, lowered, response.data, milliseconds)
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    """Return the object, None where the body is none: a proxy or a login page may stand before the API server."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _shortly(error: urllib3.exceptions.HTTPError) -> str:
+    """Say the innermost reason: urllib3 wraps a refused connection in sentences about pools and objects."""
+    reason: BaseException = getattr(error, "reason", None) or error
+    return str(reason).rsplit(": ", 1)[-1]

@@ -1,0 +1,126 @@
+"""Why the pods of a namespace do not start, in the cluster's own words.
+
+Pulumi reports that it waited in vain; what an engineer needs is the reason of the container: the image that is not
+there, the last lines before the crash, the probe that fails, the node that has no room.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sluice.deploy.cluster_access import ClusterAccess
+
+_LOG_LINES = 8
+_CRASHES = 2
+_HOPELESS = ("ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
+_TOLD_TO_END = (0, 137, 143)
+"""Exit codes of a container that was stopped and did not fall: its own end at SIGTERM, SIGKILL's and SIGTERM's."""
+
+Pod = Mapping[str, Any]
+"""A pod as the API server writes it."""
+
+
+def pods_of(cluster: ClusterAccess, namespace: str) -> dict[str, Pod]:
+    """Return sluice's pods in a namespace by their uid; none where the namespace is not there."""
+    pods = cluster.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector="app.kubernetes.io/part-of=sluice")
+    return {pod["metadata"]["uid"]: pod for pod in pods["items"]}
+
+
+def cannot_start(pod: Pod, *, nodes_may_come: bool) -> bool:
+    """Whether waiting longer is of no use: an image that was refused twice, a container that crashed twice.
+
+    A pod that finds no node is among them only where no node will be added.
+    """
+    if _unscheduled(pod) is not None:
+        return not nodes_may_come
+    return any(
+        container["state"].get("waiting", {}).get("reason") in _HOPELESS or container["restartCount"] >= _CRASHES
+        for container in pod["status"].get("containerStatuses", [])
+        if not container["ready"]
+    )
+
+
+def reasons_pods_do_not_start(cluster: ClusterAccess, namespace: str) -> list[str]:
+    """Return a paragraph for each way in which pods are not ready, those of the newest pod first."""
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    pods = pods_of(cluster, namespace).values()
+    reasons: dict[str, str] = {}
+    for pod in sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True):
+        if not _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]:
+            for reason in _reasons(cluster, f"{path}/{pod['metadata']['name']}", pod):
+                # Replicas fail alike: one of them speaks for all.
+                reasons.setdefault(_without_own_traits(reason, pod), f"pod {pod['metadata']['name']}: {reason}")
+    return list(reasons.values())
+
+
+def _without_own_traits(reason: str, pod: Pod) -> str:
+    """Take from a reason what differs between replicas that fail alike: names, addresses, ports and times."""
+    for own in ("name", "uid"):
+        reason = reason.replace(pod["metadata"][own], "")
+    return re.sub(r"\d+", "", reason)
+
+
+def _is_ready(pod: Pod) -> bool:
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in _conditions(pod))
+
+
+def _conditions(pod: Pod) -> list[Mapping[str, str]]:
+    conditions: list[Mapping[str, str]] = pod["status"].get("conditions", [])
+    return conditions
+
+
+def _unscheduled(pod: Pod) -> str | None:
+    """Return why no node takes the pod, None where one does."""
+    for condition in _conditions(pod):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return condition.get("message") or condition.get("reason", "no reason given")
+    return None
+
+
+def _reasons(cluster: ClusterAccess, path: str, pod: Pod) -> Iterator[str]:
+    unscheduled = _unscheduled(pod)
+    if unscheduled is not None:
+        yield f"cannot be scheduled: {unscheduled}"
+        return
+    for container in pod["status"].get("containerStatuses", []):
+        if not container["ready"]:
+            yield _reason(cluster, path, pod, container)
+
+
+def _reason(cluster: ClusterAccess, path: str, pod: Pod, container: Mapping[str, Any]) -> str:
+    name = container["name"]
+    ended = container["state"].get("terminated") or container.get("lastState", {}).get("terminated")
+    if ended:
+        lines = _last_log_lines(cluster, path, name) or ended.get("message", "").splitlines()[-_LOG_LINES:]
+        said = "".join(f"\n  {line}" for line in lines) or " (none)"
+        return f"container {name} {_how_it_ended(cluster, pod, ended)}; its last log lines:{said}"
+    waiting = container["state"].get("waiting")
+    if waiting:
+        said = waiting.get("message") or _last_warning(cluster, pod) or "no further reason given"
+        return f"container {name} is waiting: {waiting.get('reason', 'unknown')}: {said}"
+    said = _last_warning(cluster, pod) or "its probes have not succeeded yet"
+    return f"container {name} runs but is not ready: {said}"
+
+
+def _how_it_ended(cluster: ClusterAccess, pod: Pod, ended: Mapping[str, Any]) -> str:
+    if ended["exitCode"] in _TOLD_TO_END and ended["reason"] != "OOMKilled":
+        probe = _last_warning(cluster, pod, reason="Unhealthy")
+        if probe:
+            return f"was stopped because of its probe: {probe}"
+    return f"crashed with exit code {ended['exitCode']} ({ended['reason']})"
+
+
+def _last_log_lines(cluster: ClusterAccess, path: str, container: str) -> list[str]:
+    query = {"container": container, "tailLines": str(_LOG_LINES)}
+    text = cluster.text(f"{path}/log", **query, previous="true") or cluster.text(f"{path}/log", **query)
+    return text.splitlines()
+
+
+def _last_warning(cluster: ClusterAccess, pod: Pod, *, reason: str | None = None) -> str:
+    selector = f"involvedObject.uid={pod['metadata']['uid']},type=Warning"
+    events = cluster.get(f"/api/v1/namespaces/{pod['metadata']['namespace']}/events", fieldSelector=selector)["items"]
+    fitting = [event for event in events if reason in (None, event.get("reason"))]
+    newest = sorted(fitting, key=lambda event: event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
+    return newest[-1]["message"].strip() if newest else ""

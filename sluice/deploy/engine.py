@@ -1,0 +1,213 @@
+"""Runs Pulumi for one environment: where its state is, which passphrase opens it, what it did.
+
+State lies in a local folder of its own for every cluster, told apart by the cluster's own id: a cluster that was thrown
+away and made anew starts with an empty state instead of one that claims what is gone. `PULUMI_BACKEND_URL` replaces it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sluice.deploy.errors import MissingPassphrase, PulumiFailed
+from sluice.deploy.orphans import end_orphaned_plugins
+from sluice.deploy.stack_lock import release_stale_locks
+from sluice.local.toolchain import PulumiTools
+from sluice.progress import Progress, Step
+
+_LOOK_EVERY_SECONDS = 2.0
+
+DEV_PASSPHRASE = "sluice-dev"  # noqa: S105 - no secret: what it opens are made keys that open nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update did: the stack's outputs, and how many resources it made, changed, or left the same."""
+
+    outputs: Mapping[str, Any]
+    changes: Mapping[str, int]
+    """By Pulumi's word for the operation: `create`, `update`, `replace`, `delete`, `same`."""
+    seconds: float
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether there was nothing to do."""
+        return not any(count for operation, count in self.changes.items() if operation != "same")
+
+    def __str__(self) -> str:
+        words = {
+            "create": "created",
+            "update": "updated",
+            "replace": "replaced",
+            "delete": "deleted",
+            "same": "unchanged",
+        }
+        counts = [f"{count} {words.get(operation, operation)}" for operation, count in sorted(self.changes.items())]
+        return ", ".join(counts) or "nothing to do"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Pulumi, ready for one environment of one cluster."""
+
+    tools: PulumiTools
+    project: Path
+    environment: str
+    state: Path
+    """The folder with Pulumi's state of this cluster; ignored where `PULUMI_BACKEND_URL` is set."""
+    variables: Mapping[str, str]
+    """What the stack's program and the provider read: KUBECONFIG, and the images that were built."""
+
+    def up(self, progress: Progress, *, is_hopeless: Callable[[], bool] = lambda: False) -> Update:
+        """Make the environment what git says.
+
+        `is_hopeless` is asked every other second: once it is true, Pulumi is told to wait no longer, and fails.
+        Raises `MissingPassphrase`, `StackLocked`, `StackLockedElsewhere` or `PulumiFailed`.
+        """
+        self._prepare(progress)
+        return self._run(progress, f"pulumi up, stack {self.environment}", ("up", "--skip-preview"), is_hopeless)
+
+    def destroy(self, progress: Progress) -> Update:
+        """Remove everything of the environment from the cluster, and its stack. Raises as `up` does."""
+        self._prepare(progress)
+        update = self._run(progress, f"pulumi destroy, stack {self.environment}", ("destroy", "--skip-preview"))
+        self._call("stack", "rm", "--yes", "--preserve-config", "--stack", self.environment)
+        return update
+
+    def with_variables(self, variables: Mapping[str, str]) -> Engine:
+        """Return this engine with further variables for the stack's program."""
+        return replace(self, variables={**self.variables, **variables})
+
+    def environment_variables(self) -> dict[str, str]:
+        """Return all that a person needs to run `pulumi` by hand on this stack, beside PATH."""
+        passphrase = os.environ.get("PULUMI_CONFIG_PASSPHRASE")
+        # Pulumi looks at the variable before the file: dev's own must not overrule a file that the person named.
+        if passphrase is None and self.environment == "dev" and not _passphrase_file_is_named():
+            passphrase = DEV_PASSPHRASE
+        chosen = {"PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL") or f"file://{self.state}"}
+        if passphrase is not None:
+            chosen["PULUMI_CONFIG_PASSPHRASE"] = passphrase
+        return {**self.tools.variables, **self.variables, **chosen}
+
+    def _prepare(self, progress: Progress) -> None:
+        variables = self.environment_variables()
+        if "PULUMI_CONFIG_PASSPHRASE" not in variables and not _passphrase_file_is_named():
+            raise MissingPassphrase(self.environment)
+        self.state.mkdir(parents=True, exist_ok=True)
+        if not self._stack_file().is_file():
+            self._call("stack", "select", "--create", "--secrets-provider", "passphrase", "--stack", self.environment)
+        end_orphaned_plugins(self.tools.home)
+        if release_stale_locks(self.state, self.environment):
+            progress.say("an update that was interrupted had left the stack locked; its lock is gone now")
+
+    def _stack_file(self) -> Path:
+        return self.state / ".pulumi" / "stacks" / "sluice" / f"{self.environment}.json"
+
+    def _call(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [self.tools.pulumi, *arguments, "--non-interactive"],
+            cwd=self.project,
+            env={**os.environ, **self.environment_variables()},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode != 0:
+            raise PulumiFailed(f"pulumi {arguments[0]}", [done.stderr or done.stdout])
+
+    def _run(
+        self, progress: Progress, title: str, arguments: Sequence[str], is_hopeless: Callable[[], bool] = lambda: False
+    ) -> Update:
+        with tempfile.TemporaryDirectory(prefix="sluice-") as scratch, progress.step(title) as step:
+            log = Path(scratch, "events")
+            log.touch(mode=0o600)
+            command = [str(self.tools.pulumi), *arguments, "--stack", self.environment, "--yes", "--non-interactive"]
+            process = subprocess.Popen(
+                [*command, "--color", "never", "--event-log", str(log)],
+                cwd=self.project,
+                # The flag that writes events as JSON is among those that Pulumi calls debug commands.
+                env={**os.environ, **self.environment_variables(), "PULUMI_DEBUG_COMMANDS": "true"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+            said = _follow(process, step, is_hopeless)
+            return _result(title, process.returncode, said, list(_events(log)))
+
+
+def _passphrase_file_is_named() -> bool:
+    return bool(os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE"))
+
+
+def _follow(process: subprocess.Popen[str], step: Step, is_hopeless: Callable[[], bool]) -> str:
+    """Read what Pulumi prints, show its last line about a resource, and let it end gracefully when it should end."""
+    lines: list[str] = []
+
+    def read() -> None:
+        for line in process.stdout or ():
+            lines.append(line)
+            if " kubernetes:" in line:
+                step.detail = " ".join(line.split())[:100]
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        while _runs(process):
+            if is_hopeless():
+                # An interrupt makes Pulumi stop waiting and write its state; a second one would make it drop both.
+                process.send_signal(signal.SIGINT)
+                process.wait()
+    except BaseException:
+        # Pulumi is not left behind: it finishes what it is making and writes its state. An interrupt of the terminal
+        # has reached it too.
+        process.wait()
+        raise
+    reader.join()
+    step.detail = ""
+    return "".join(lines)
+
+
+def _runs(process: subprocess.Popen[str]) -> bool:
+    """Wait a little for the process to end, and say whether it goes on."""
+    try:
+        process.wait(timeout=_LOOK_EVERY_SECONDS)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _events(log: Path) -> Iterator[dict[str, Any]]:
+    """Read the events up to the first that is not whole: a Pulumi that was killed leaves half of one."""
+    with log.open() as lines:
+        for line in lines:
+            try:
+                event: dict[str, Any] = json.loads(line)
+            except ValueError:
+                return
+            yield event
+
+
+def _result(title: str, exit_code: int, said: str, events: list[dict[str, Any]]) -> Update:
+    diagnostics = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+    if exit_code != 0:
+        errors = [d["message"].strip() for d in diagnostics if d["severity"] == "error" and d["message"].strip()]
+        raise PulumiFailed(title, errors or [said.strip() or f"it ended with exit code {exit_code}"])
+    summary: Mapping[str, Any] = next((event["summaryEvent"] for event in events if "summaryEvent" in event), {})
+    outputs: Mapping[str, Any] = {}
+    for event in events:
+        metadata = event.get("resOutputsEvent", {}).get("metadata", {})
+        if metadata.get("type") == "pulumi:pulumi:Stack" and metadata.get("new"):
+            outputs = metadata["new"]["outputs"]
+    return Update(outputs, summary.get("resourceChanges") or {}, float(summary.get("durationSeconds", 0)))

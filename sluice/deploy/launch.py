@@ -1,0 +1,118 @@
+"""The main job from nothing to answers: cluster, images, `pulumi up`, a question to every agent."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sluice.deploy.ask import Reply, ask
+from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
+from sluice.deploy.diagnosis import cannot_start, pods_of, reasons_pods_do_not_start
+from sluice.deploy.engine import Engine, Update
+from sluice.deploy.errors import PodsDoNotStart, PulumiFailed, UnknownEnvironment
+from sluice.deploy.target import Target, deliver_images, start_local_cluster
+from sluice.local.folders import PROJECT, cache_folder
+from sluice.local.toolchain import ensure_pulumi
+from sluice.progress import Progress
+from sluice.registry import Environment, environments, load_environment
+
+USERS = ("ada@example.com", "grace@example.com")
+
+QUESTIONS = {
+    "qa": "Write a unit test for a function that adds two numbers.",
+    "content": "Write the first sentence of a post about our new release.",
+    "legal": "Which clause limits our liability?",
+    "support": "I cannot log in since this morning. What can I do?",
+    "analyst": "Our churn rose from 2 to 3 percent. What should we look at?",
+}
+ANY_QUESTION = "What can you do for me?"
+
+NOT_BUILT = "@sha256:" + "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What is there now: where callers find it, what the update changed, and who answered."""
+
+    url: str
+    update: Update
+    replies: tuple[Reply, ...]
+
+
+def launch(environment: str, where: Target, registry: str | None, progress: Progress) -> Launch:
+    """Make an environment what git says, in the cluster `where`, and ask every agent a question as two users.
+
+    Images that the settings do not name yet are built, and pushed to `registry` where the cluster needs one. A mistake
+    in the registry or the settings is raised before anything is started.
+    """
+    declared = load_environment(PROJECT, environment)
+    if where.is_local:
+        start_local_cluster(progress)
+    access = where.connect()
+    engine = prepare_engine(declared, where, access, registry, progress)
+    update = _update(engine, access, declared, where, progress)
+    progress.say(f"  {update}")
+    return Launch(str(update.outputs["url"]), update, ask_every_agent(access, declared))
+
+
+def tear_down(environment: str, where: Target, progress: Progress) -> Update:
+    """Remove an environment from the cluster `where`, and its stack from Pulumi's state.
+
+    Raises `UnknownEnvironment` where there are no settings of that name: Pulumi would make a stack to remove it.
+    """
+    if environment not in environments(PROJECT):
+        raise UnknownEnvironment(environment, environments(PROJECT))
+    state = where.pulumi_state(where.connect())
+    tools = ensure_pulumi(cache_folder(), progress)
+    return Engine(tools, PROJECT, environment, state, where.variables()).destroy(progress)
+
+
+def prepare_engine(
+    declared: Environment, where: Target, access: ClusterAccess, registry: str | None, progress: Progress
+) -> Engine:
+    """Return Pulumi for an environment of a cluster that answers, with the images its settings do not name yet."""
+    state = where.pulumi_state(access)
+    variables = where.variables()
+    settings = declared.settings
+    named = {"SLUICE_GATEWAY_IMAGE": settings.gateway.image}
+    if settings.stub_provider is not None:
+        named["SLUICE_STUB_PROVIDER_IMAGE"] = settings.stub_provider.image
+    missing = [variable for variable, image in named.items() if image.endswith(NOT_BUILT)]
+    if missing:
+        delivered = deliver_images(where, access, registry, progress)
+        variables |= {variable: delivered[variable] for variable in missing}
+    tools = ensure_pulumi(cache_folder(), progress)
+    return Engine(tools, PROJECT, declared.settings.environment, state, variables)
+
+
+def ask_every_agent(access: ClusterAccess, environment: Environment) -> tuple[Reply, ...]:
+    """Ask each agent of the registry as each of `USERS`; the replies are in the registry's order."""
+    pairs = [(agent, user) for agent in environment.registry.agents for user in USERS]
+
+    def question(pair: tuple[str, str]) -> Reply:
+        agent, user = pair
+        return ask(access, environment, agent, QUESTIONS.get(agent, ANY_QUESTION), user)
+
+    with ThreadPoolExecutor(max_workers=5) as several:
+        return tuple(several.map(question, pairs))
+
+
+def _update(engine: Engine, access: ClusterAccess, declared: Environment, where: Target, progress: Progress) -> Update:
+    namespace = declared.settings.namespace
+    before = pods_of(access, namespace).keys()
+
+    def is_hopeless() -> bool:
+        # A pod from before may be what this very update mends. The local cluster has one node, and will have no other.
+        try:
+            new = [pod for uid, pod in pods_of(access, namespace).items() if uid not in before]
+        except ClusterUnreachable:
+            return False  # for the moment: whether the update goes on without an API server is Pulumi's to say
+        return any(cannot_start(pod, nodes_may_come=not where.is_local) for pod in new)
+
+    try:
+        return engine.up(progress, is_hopeless=is_hopeless)
+    except PulumiFailed as failure:
+        reasons = reasons_pods_do_not_start(access, namespace)
+        if not reasons:
+            raise
+        raise PodsDoNotStart(failure.title, failure.errors, reasons) from None

@@ -1,0 +1,80 @@
+"""Which cluster is meant: a person's own, or the local one; and what must be done before Pulumi can use it.
+
+`KUBECONFIG` or a context means a person's own cluster, which is only used. With neither, the local one is meant, and it
+is built and started where it is missing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.deploy.cluster_access import ClusterAccess
+from sluice.deploy.orphans import end_orphaned_plugins
+from sluice.local import cluster, images, packages
+from sluice.local.folders import PROJECT, cache_folder, pulumi_folder, state_folder
+from sluice.local.toolchain import built_pulumi_home, ensure_kubernetes
+from sluice.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One cluster: `kubeconfig` None means the default file; `is_local` that it is the one of this machine."""
+
+    kubeconfig: Path | None
+    context: str | None
+    is_local: bool
+
+    def connect(self) -> ClusterAccess:
+        """Return a connection. Raises `ClusterUnreachable` where the kubeconfig is of no use."""
+        return ClusterAccess(self.kubeconfig, self.context)
+
+    def pulumi_state(self, access: ClusterAccess) -> Path:
+        """Return the folder of Pulumi's state of this cluster."""
+        return pulumi_folder(access.unique_id(), local=self.is_local)
+
+    def variables(self) -> dict[str, str]:
+        """Return what Pulumi's provider and kubectl read to find this cluster."""
+        chosen = {"KUBECONFIG": str(self.kubeconfig)} if self.kubeconfig else {}
+        return {**chosen, "SLUICE_CONTEXT": self.context} if self.context else chosen
+
+
+def target(context: str | None) -> Target:
+    """Return the cluster that the person means by `--context` and the environment."""
+    own = os.environ.get("KUBECONFIG")
+    local = cluster.kubeconfig(state_folder())
+    if context is None and (not own or Path(own) == local):
+        return Target(local, None, is_local=True)
+    return Target(Path(own) if own else None, context, is_local=False)
+
+
+def start_local_cluster(progress: Progress) -> cluster.UpResult:
+    """Find or build what the local cluster needs, start what of it does not run, and name what had died."""
+    packages.ensure(progress)
+    tools = ensure_kubernetes(cache_folder(), progress)
+    binaries = cluster.Binaries(kube=tools.kube, coredns=tools.coredns, pause=tools.pause)
+    result = cluster.up(binaries, progress, state_folder())
+    for restart in result.restarted:
+        progress.say(f"{restart.component} had {restart.why}; it was started again")
+    return result
+
+
+def stop_local_cluster(progress: Progress, *, purge: bool) -> None:
+    """Stop the local cluster, and what a killed update of it left running; with `purge` remove its data too."""
+    cluster.down(progress, state_folder(), purge=purge)
+    end_orphaned_plugins(built_pulumi_home(cache_folder()))
+
+
+def deliver_images(where: Target, access: ClusterAccess, registry: str | None, progress: Progress) -> Mapping[str, str]:
+    """Build the images, bring them to the cluster, and return the variables by which a stack names them."""
+    packages.ensure(progress)
+    built = images.build(PROJECT, cache_folder(), progress)
+    if where.is_local:
+        images.load(built, cluster.containerd_socket(state_folder()), progress)
+        gateway, stub_provider = built.gateway.reference, built.stub_provider.reference
+    else:
+        given = images.deliver(built, context=access.context, registry=registry, progress=progress)
+        gateway, stub_provider = given.gateway, given.stub_provider
+    return {"SLUICE_GATEWAY_IMAGE": gateway, "SLUICE_STUB_PROVIDER_IMAGE": stub_provider}

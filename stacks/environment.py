@@ -1,0 +1,80 @@
+"""One environment: reads what git says of it, has it rendered, and hands each part to its component.
+
+A mistake in the registry or the settings ends the program with the sentence that names its place, before Pulumi has
+made anything.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes
+
+from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
+from components.flags import Flags, FlagsArgs
+from components.gateway import Gateway, GatewayArgs
+from components.provider_keys import ProviderKeys, ProviderKeysArgs
+from components.stub_provider import StubProvider, StubProviderArgs
+from sluice.errors import SluiceError
+from sluice.registry import Settings, load_environment
+from sluice.render import Rendered, render
+from stacks.provider_key_values import provider_key_values
+
+
+class ImageNotNamed(SluiceError):
+    """The settings still hold the digest of zeros that stands for no image at all."""
+
+    def __init__(self, environment: str, setting: str) -> None:
+        super().__init__(
+            f"Pulumi.{environment}.yaml: config.{setting}: no image is named yet (its digest is all zeros); "
+            "write the digest of the image in your registry, or use `sluice up`, which builds one"
+        )
+
+
+def deploy() -> None:
+    """Declare every resource of the stack's environment. Raises `pulumi.RunError` with the sentence of a mistake."""
+    environment = pulumi.get_stack()
+    try:
+        settings, rendered = _wanted(Path.cwd(), environment)
+        keys = provider_key_values(rendered.provider_keys.keys, environment)
+    except SluiceError as error:
+        raise pulumi.RunError(str(error)) from None
+    cluster = pulumi_kubernetes.Provider(
+        "cluster",
+        context=os.environ.get("SLUICE_CONTEXT"),
+        # Flags and keys are read while pods run: they change in place and keep their names.
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
+    )
+    here = pulumi.ResourceOptions(provider=cluster)
+    namespace = EnvironmentNamespace("namespace", EnvironmentNamespaceArgs(rendered.namespace), here).name
+    ProviderKeys("provider-keys", ProviderKeysArgs(rendered.provider_keys, namespace, keys), here)
+    Flags("flags", FlagsArgs(rendered.flags, namespace), here)
+    if rendered.stub_provider:
+        StubProvider("stub-provider", StubProviderArgs(rendered.stub_provider, namespace), here)
+    gateway = Gateway("gateway", GatewayArgs(rendered.gateway, namespace, _url(settings)), here)
+    pulumi.export("url", gateway.url)
+    pulumi.export("namespace", namespace)
+
+
+def _wanted(project: Path, environment: str) -> tuple[Settings, Rendered]:
+    declared = load_environment(project, environment)
+    # What was built on this machine, or given to a person's own cluster, stands in place of the images in git.
+    settings = declared.settings.with_images(
+        gateway=os.environ.get("SLUICE_GATEWAY_IMAGE"), stub_provider=os.environ.get("SLUICE_STUB_PROVIDER_IMAGE")
+    )
+    images = {"sluice:gateway.image": settings.gateway.image}
+    if settings.stub_provider is not None:
+        images["sluice:stub_provider.image"] = settings.stub_provider.image
+    for setting, image in images.items():
+        if image.endswith("@sha256:" + "0" * 64):
+            raise ImageNotNamed(environment, setting)
+    return settings, render(declared.registry, declared.rollout, settings)
+
+
+def _url(settings: Settings) -> str:
+    if settings.gateway.node_port is not None:
+        return f"http://127.0.0.1:{settings.gateway.node_port}"
+    return f"http://gateway.{settings.namespace}.svc:8080"

@@ -1,0 +1,175 @@
+"""A project with an environment `live`, driven as a person drives it: files are edited, commands are run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from sluice.deploy.cluster_access import ClusterAccess
+from sluice.deploy.engine import DEV_PASSPHRASE
+from sluice.local import cluster as local_cluster
+from sluice.local.folders import cache_folder, state_folder
+from sluice.local.toolchain import ensure_kubernetes
+from sluice.progress import Progress
+
+PORT = 30081
+URL = f"http://127.0.0.1:{PORT}"
+AGENTS = ("qa", "content", "legal", "support", "analyst")
+NAMESPACE = "sluice-live"
+
+_CONCURRENT_REQUESTS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveProject:
+    """A copy of the checkout in `folder`, whose environment `live` is in the cluster."""
+
+    folder: Path
+    cluster: ClusterAccess
+
+    def add_environment(self) -> None:
+        """Add `live`: the two files that an environment takes."""
+        settings = (self.folder / "Pulumi.dev.yaml").read_text()
+        settings = settings.replace("sluice-dev\n", f"{NAMESPACE}\n", 1).replace("30080", str(PORT))
+        (self.folder / "Pulumi.live.yaml").write_text(settings)
+        self.roll_out(dict.fromkeys(AGENTS, 50))
+
+    def pulumi(self, *arguments: str) -> Ran:
+        """Run Pulumi by hand on the stack, with what `sluice env` says to export."""
+        exports = self.sluice("env", "live")
+        assert exports.exit_code == 0, exports.stderr
+        command = f'{exports.stdout}\nexec pulumi "$@" --stack live --non-interactive --color never'
+        ran = subprocess.run(
+            ["bash", "-euc", command, "pulumi", *arguments],
+            cwd=self.folder,
+            env={**_outer(), "PULUMI_CONFIG_PASSPHRASE": DEV_PASSPHRASE},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+    def roll_out(self, weights: Mapping[str, int], *, enabled: bool = True) -> None:
+        """Write the environment's rollout: each agent's first fine-tuned model at a weight."""
+        agents = "\n".join(
+            f"  {agent}: {{candidate: {agent}-20251031, weight: {weight}, since: 2025-11-06}}"
+            for agent, weight in weights.items()
+        )
+        text = f"version: 1\nenabled: {str(enabled).lower()}\nagents:\n{agents}\n"
+        (self.folder / "registry/rollouts/live.yaml").write_text(text)
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a `sluice` command in a process group of its own."""
+        environment = {
+            **_outer(),
+            "PYTHONPATH": str(self.folder),
+            "PULUMI_CONFIG_PASSPHRASE": DEV_PASSPHRASE,
+            **variables,
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "sluice", *arguments],
+            cwd=self.folder,
+            env={name: value for name, value in environment.items() if value},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def sluice(self, *arguments: str, **variables: str) -> Ran:
+        """Run a `sluice` command to its end."""
+        process = self.start(*arguments, **variables)
+        stdout, stderr = process.communicate(timeout=300)
+        return Ran(process.returncode, stdout, stderr)
+
+    def up(self) -> dict[str, Any]:
+        """Run `sluice up live`, which must succeed, and return what it says."""
+        ran = self.sluice("up", "live", "--format", "json")
+        assert ran.exit_code == 0, ran.stderr
+        said: dict[str, Any] = json.loads(ran.stdout)
+        return said
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> Ran:
+        """Run kubectl in the environment's namespace."""
+        program = ensure_kubernetes(cache_folder(), Progress(quiet=True)).kube / "kubectl"
+        kubeconfig = local_cluster.kubeconfig(state_folder())
+        ran = subprocess.run(
+            [program, "--kubeconfig", kubeconfig, "--namespace", NAMESPACE, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+    def pods(self) -> dict[str, str]:
+        """Return the uid of each of the gateway's pods by its name."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+        items = self.cluster.get(path, labelSelector="app.kubernetes.io/name=gateway")["items"]
+        running = [item for item in items if "deletionTimestamp" not in item["metadata"]]
+        return {item["metadata"]["name"]: item["metadata"]["uid"] for item in running}
+
+    def deployments(self) -> tuple[str, ...]:
+        """Return the names of the Deployments."""
+        items = self.cluster.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments")["items"]
+        return tuple(item["metadata"]["name"] for item in items)
+
+    def pod_image(self, deployment: str) -> str:
+        """Return the image that a Deployment's pods name."""
+        found = self.cluster.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{deployment}")
+        return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    def arms(self, agent: str, users: Iterable[str]) -> dict[str, str]:
+        """Ask the agent as each user, at the gateway's own port, and return the arm that served each."""
+        return asyncio.run(_arms(agent, list(users)))
+
+    def wait_for(self, holds: Callable[[], bool], *, seconds: float = 30.0) -> float:
+        """Wait until something holds and return after how many seconds it did."""
+        began = time.monotonic()
+        while not holds():
+            assert time.monotonic() - began < seconds, "it does not come to hold"
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+
+def _outer() -> dict[str, str]:
+    """Return this process's environment without what would lead to another cluster or another state."""
+    return {
+        name: value for name, value in os.environ.items() if name != "KUBECONFIG" and not name.startswith("PULUMI_")
+    }
+
+
+async def _arms(agent: str, users: list[str]) -> dict[str, str]:
+    several = asyncio.Semaphore(_CONCURRENT_REQUESTS)
+    async with aiohttp.ClientSession(URL) as session:
+
+        async def arm(user: str) -> tuple[str, str]:
+            body = {"model": agent, "user": user, "messages": [{"role": "user", "content": "Hello"}]}
+            async with several, session.post("/v1/chat/completions", json=body) as response:
+                assert response.status == 200, await response.text()
+                return user, response.headers["x-sluice-arm"]
+
+        return dict(await asyncio.gather(*(arm(user) for user in users)))

@@ -7,7 +7,7 @@ import json
 import click
 
 from sluice.cli import options
-from sluice.cli.reply_table import reply_rows
+from sluice.cli.reply_table import printable, reply_rows
 from sluice.deploy.ask import ask as ask_agent
 from sluice.deploy.target import target
 from sluice.local.folders import PROJECT
@@ -32,5 +32,5 @@ def ask(environment: str, agent: str, text: str, user: str, context: str | None,
         click.echo(json.dumps(reply_rows([reply])[0], indent=2, ensure_ascii=False))
         return
     cost = "cost unknown" if reply.cost_dollars is None else f"${reply.cost_dollars:.6f}"
-    click.echo(reply.answer)
+    click.echo(printable(reply.answer))
     click.echo(f"-- {reply.agent}, {reply.arm} arm, {reply.model}, {reply.latency_ms:.0f} ms, {cost}", err=True)

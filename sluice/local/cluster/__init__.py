@@ -14,7 +14,7 @@ from sluice.local.cluster.kubeconfigs import CONTEXT
 from sluice.local.cluster.layout import Layout
 from sluice.local.cluster.logs import log_file, logs_folder
 from sluice.local.cluster.logs import read as read_logs
-from sluice.local.cluster.starting import Restart, UpResult, Why, up
+from sluice.local.cluster.starting import Restart, UpResult, Why, check, up
 from sluice.local.cluster.stopping import down
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Restart",
     "UpResult",
     "Why",
+    "check",
     "containerd_socket",
     "down",
     "kubeconfig",

@@ -78,6 +78,17 @@ class UpResult:
         return not self.started and not self.restarted
 
 
+def check(state: Path) -> None:
+    """Check what can be known before there are any programs: root, disk, cgroups, other clusters, addresses.
+
+    Raises what is in the way; the ports are checked by `up`.
+    """
+    layout = Layout(state)
+    preflight.check_root("starting")
+    preflight.check_machine(layout)
+    preflight.check_neighbours(layout, preflight.look())
+
+
 def up(binaries: Binaries, progress: Progress, state: Path) -> UpResult:
     """Bring the cluster in `state` up and return when its node takes pods; a second call changes nothing.
 
@@ -85,9 +96,7 @@ def up(binaries: Binaries, progress: Progress, state: Path) -> UpResult:
     and ProgramFailed.
     """
     layout = Layout(state)
-    preflight.check_root("starting")
-    preflight.check_machine(layout)
-    preflight.check_neighbours(layout, preflight.look())
+    check(state)
     layout.state.mkdir(mode=0o755, parents=True, exist_ok=True)
     with lock.held(layout.lock):
         return _up(binaries, progress, layout)

@@ -1,0 +1,199 @@
+"""What is rendered is what is made: each object once, as it is, as a child of its component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes
+import pytest
+
+from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
+from components.flags import Flags, FlagsArgs
+from components.gateway import Gateway, GatewayArgs
+from components.kubernetes_objects import make
+from components.provider_keys import ProviderKeys, ProviderKeysArgs
+from components.stub_provider import StubProvider, StubProviderArgs
+from sluice.local.folders import PROJECT
+from sluice.registry import load_environment
+from sluice.render import KubernetesObject, Rendered, render
+from tests.components.recording import Recording, Secret, record
+
+ENVIRONMENTS = ("dev", "staging", "production")
+OWNER = {"pulumi.com/patchFieldManager": "sluice"}
+
+
+def rendered(environment: str) -> Rendered:
+    declared = load_environment(PROJECT, environment)
+    return render(declared.registry, declared.rollout, declared.settings)
+
+
+def program(of: Rendered) -> Callable[[], None]:
+    """Every component of an environment, wired as a stack wires them."""
+
+    def run() -> None:
+        here = pulumi.ResourceOptions(provider=pulumi_kubernetes.Provider("cluster"))
+        namespace = EnvironmentNamespace("namespace", EnvironmentNamespaceArgs(of.namespace), here).name
+        values = {key: pulumi.Output.secret(f"value-of-{key}") for key in of.provider_keys.keys}
+        ProviderKeys("provider-keys", ProviderKeysArgs(of.provider_keys, namespace, values), here)
+        Flags("flags", FlagsArgs(of.flags, namespace), here)
+        StubProvider("stub-provider", StubProviderArgs(of.stub_provider, namespace), here)
+        Gateway("gateway", GatewayArgs(of.gateway, namespace, "http://127.0.0.1:30080"), here)
+
+    return run
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def environment(request: pytest.FixtureRequest) -> tuple[Rendered, Recording]:
+    of = rendered(request.param)
+    return of, record(program(of), stack=request.param)
+
+
+@pytest.fixture(scope="module")
+def dev() -> Recording:
+    return record(program(rendered("dev")))
+
+
+def as_applied(wanted: KubernetesObject) -> dict[str, Any]:
+    """A rendered object with the one thing that Pulumi is told beside it: under which name its fields are owned."""
+    annotations = {**wanted.body["metadata"].get("annotations", {}), **OWNER}
+    return {**wanted.body, "metadata": {**wanted.body["metadata"], "annotations": annotations}}
+
+
+def key(body: dict[str, Any]) -> tuple[str, str]:
+    return body["kind"], body["metadata"]["name"]
+
+
+def test_every_rendered_object_is_made_once_with_the_very_same_content(
+    environment: tuple[Rendered, Recording],
+) -> None:
+    of, recording = environment
+    made = [one.inputs for one in recording.kubernetes() if one.inputs["kind"] != "Secret"]
+
+    assert sorted(made, key=key) == sorted(map(as_applied, of.objects()), key=key)
+    assert len(made) == len(of.objects())
+
+
+def test_beside_them_there_is_one_secret_and_nothing_else(environment: tuple[Rendered, Recording]) -> None:
+    of, recording = environment
+
+    assert len(recording.kubernetes()) == len(of.objects()) + 1
+    (secret,) = recording.of_kind("Secret")
+    assert secret.inputs["metadata"] == {
+        "name": of.provider_keys.name,
+        "namespace": of.provider_keys.namespace,
+        "labels": dict(of.provider_keys.labels),
+        "annotations": OWNER,
+    }
+
+
+def test_the_keys_are_secret_to_the_engine_and_in_no_other_place(environment: tuple[Rendered, Recording]) -> None:
+    of, recording = environment
+    (secret,) = recording.of_kind("Secret")
+
+    assert secret.inputs["stringData"] == Secret({key: f"value-of-{key}" for key in of.provider_keys.keys})
+    elsewhere = [one for one in recording.made if one is not secret]
+    assert "value-of-" not in repr([(one.name, one.request) for one in elsewhere] + [recording.outputs])
+
+
+def test_each_object_is_the_child_of_its_component_and_is_named_after_it(dev: Recording) -> None:
+    parents = {one.name: one.parent for one in dev.kubernetes()}
+
+    assert parents == {
+        "namespace-namespace": "sluice:index:EnvironmentNamespace::namespace",
+        "provider-keys-secret": "sluice:index:ProviderKeys::provider-keys",
+        "flags-configmap": "sluice:index:Flags::flags",
+        "stub-provider-service": "sluice:index:StubProvider::stub-provider",
+        "stub-provider-deployment": "sluice:index:StubProvider::stub-provider",
+        "gateway-serviceaccount": "sluice:index:Gateway::gateway",
+        "gateway-configmap": "sluice:index:Gateway::gateway",
+        "gateway-service": "sluice:index:Gateway::gateway",
+        "gateway-deployment": "sluice:index:Gateway::gateway",
+    }
+    assert {one.parent for one in dev.components()} == {"pulumi:pulumi:Stack::sluice-dev"}
+
+
+def test_nothing_but_the_parent_and_what_comes_with_it_is_asked_for(environment: tuple[Rendered, Recording]) -> None:
+    _, recording = environment
+    others = ("protect", "ignoreChanges", "deleteBeforeReplace", "retainOnDelete", "replaceOnChanges")
+
+    assert [(one.name, option) for one in recording.made for option in others if one.request.get(option)] == []
+    providers = {one.provider.split("::")[-2] for one in recording.kubernetes()}
+    assert providers == {"cluster"}, "the component's provider reaches its children"
+
+
+def test_everything_in_the_namespace_waits_for_it(environment: tuple[Rendered, Recording]) -> None:
+    _, recording = environment
+
+    for one in recording.kubernetes():
+        if one.inputs["kind"] != "Namespace":
+            assert one.waits_for("metadata") == ["namespace-namespace"], one.name
+
+
+def seconds(timeout: str) -> int:
+    assert timeout.endswith("s"), timeout
+    return int(timeout.removesuffix("s"))
+
+
+def test_a_deployment_that_does_not_start_fails_the_update_in_under_two_minutes(
+    environment: tuple[Rendered, Recording],
+) -> None:
+    deployments = environment[1].of_kind("Deployment")
+
+    assert deployments
+    for one in deployments:
+        assert set(one.timeouts) == {"create", "update", "delete"}
+        assert all(0 < seconds(timeout) < 120 for timeout in one.timeouts.values())
+        deadline = one.inputs["spec"]["progressDeadlineSeconds"]
+        assert deadline < seconds(one.timeouts["update"]), "Kubernetes gives up first, and says why"
+
+
+def test_only_deployments_need_patience(dev: Recording) -> None:
+    assert {one.inputs["kind"] for one in dev.kubernetes() if one.timeouts} == {"Deployment"}
+
+
+def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
+    assert dev.outputs == {
+        "namespace": {"name": "sluice-dev"},
+        "provider-keys": {"secret": "provider-keys"},
+        "flags": {"config_map": "flags"},
+        "stub-provider": {},
+        "gateway": {"url": "http://127.0.0.1:30080"},
+    }
+
+
+def test_where_there_is_no_stub_provider_its_component_makes_nothing() -> None:
+    recording = record(lambda: StubProvider("stub-provider", StubProviderArgs((), "ours")))
+
+    assert recording.kubernetes() == []
+
+
+def test_an_annotation_that_was_rendered_stays() -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": {"why": "so"}}}
+
+    recording = record(lambda: make("a", KubernetesObject("v1", "ConfigMap", "a", body), parent=_parent()))
+
+    assert recording.of_kind("ConfigMap")[0].inputs["metadata"]["annotations"] == {"why": "so", **OWNER}
+    assert body["metadata"] == {"name": "a", "annotations": {"why": "so"}}, "what was rendered is not changed"
+
+
+def _parent() -> pulumi.ComponentResource:
+    return pulumi.ComponentResource("made:index:Parent", "parent")
+
+
+def test_a_kind_that_no_component_knows_is_no_silent_loss() -> None:
+    unknown = KubernetesObject("batch/v1", "Job", "a", {"apiVersion": "batch/v1", "kind": "Job", "metadata": {}})
+
+    with pytest.raises(KeyError, match="Job"):
+        record(lambda: make("a", unknown, parent=_parent()))
+
+
+def test_a_resource_that_the_engine_refuses_fails_these_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ZeroDivisionError("refused")
+
+    monkeypatch.setattr(Recording, "new_resource", refuse)
+
+    with pytest.raises(ZeroDivisionError, match="refused"):
+        record(program(rendered("dev")))

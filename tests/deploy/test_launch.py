@@ -1,0 +1,303 @@
+"""The main job in its order: nothing is started for a mistake, what cannot start is explained, everybody is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluice.deploy import launch as launching
+from sluice.deploy.cluster_access import Answer, ClusterAccess, ClusterUnreachable
+from sluice.deploy.engine import Engine, Update
+from sluice.deploy.errors import PodsDoNotStart, PulumiFailed, UnknownEnvironment
+from sluice.deploy.launch import USERS, launch, prepare_engine, tear_down
+from sluice.deploy.target import Target
+from sluice.local.folders import PROJECT
+from sluice.local.toolchain import PulumiTools
+from sluice.progress import Progress
+from sluice.registry import Environment, InvalidRegistry, StubProviderSettings, load_environment
+from tests.deploy.api_server import ApiServer
+
+PODS = "/api/v1/namespaces/sluice-dev/pods"
+IMAGES = {"SLUICE_GATEWAY_IMAGE": "built/gateway", "SLUICE_STUB_PROVIDER_IMAGE": "built/stub-provider"}
+UPDATE = Update({"url": "http://127.0.0.1:30080", "namespace": "sluice-dev"}, {"create": 9}, 3.0)
+
+
+@dataclass
+class Boundaries:
+    """What stands at the edges here: no cluster is started, no image or Pulumi built; `did` says what would have."""
+
+    did: list[str] = field(default_factory=list)
+    engines: list[Engine] = field(default_factory=list)
+    up: Callable[[Callable[[], bool]], Update] = lambda is_hopeless: UPDATE
+
+
+@pytest.fixture
+def boundaries(monkeypatch: pytest.MonkeyPatch) -> Boundaries:
+    made = Boundaries()
+
+    def note(what: str, returned: Any = None) -> Callable[..., Any]:
+        def does(*_: object, **__: object) -> Any:
+            made.did.append(what)
+            return returned
+
+        return does
+
+    def up(engine: Engine, progress: Progress, *, is_hopeless: Callable[[], bool]) -> Update:
+        made.did.append("pulumi up")
+        made.engines.append(engine)
+        return made.up(is_hopeless)
+
+    def destroy(engine: Engine, progress: Progress) -> Update:
+        made.did.append("pulumi destroy")
+        made.engines.append(engine)
+        return Update({}, {"delete": 9}, 1.0)
+
+    monkeypatch.setattr(launching, "start_local_cluster", note("cluster"))
+    monkeypatch.setattr(launching, "deliver_images", note("images", IMAGES))
+    monkeypatch.setattr(launching, "ensure_pulumi", note("pulumi", PulumiTools(Path("/made/pulumi"), {})))
+    monkeypatch.setattr(Engine, "up", up)
+    monkeypatch.setattr(Engine, "destroy", destroy)
+    return made
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """A gateway that answers everybody; the questions it got."""
+    questions = []
+
+    def post(access: ClusterAccess, *arguments: Any, timeout_seconds: float) -> Answer:
+        body = arguments[3]
+        questions.append(body)
+        completion = {"choices": [{"message": {"content": f"{body['model']} to {body['user']}"}}]}
+        return Answer(200, {"x-sluice-arm": "baseline", "x-sluice-model": "gpt-4o"}, json.dumps(completion).encode(), 1)
+
+    monkeypatch.setattr(ClusterAccess, "post_to_service", post)
+    return questions
+
+
+@pytest.fixture
+def quiet() -> Progress:
+    return Progress(quiet=True)
+
+
+@pytest.fixture
+def where(api: ApiServer, tmp_path: Path) -> Target:
+    api.put(PODS, {"items": []})
+    return Target(api.kubeconfig(tmp_path / "kubeconfig"), None, is_local=True)
+
+
+@pytest.fixture
+def dev() -> Environment:
+    return load_environment(PROJECT, "dev")
+
+
+def crashed(name: str, *, restarts: int = 2) -> dict[str, Any]:
+    ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": f"{name} has no flags"}}
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "sluice-dev",
+            "uid": f"uid-of-{name}",
+            "creationTimestamp": "2026-03-01T10:00:00Z",
+        },
+        "status": {
+            "containerStatuses": [
+                {
+                    "name": "gateway",
+                    "ready": False,
+                    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                    "lastState": ended,
+                    "restartCount": restarts,
+                }
+            ]
+        },
+    }
+
+
+def test_from_nothing_to_answers_in_this_order(
+    boundaries: Boundaries, answering: list[dict[str, Any]], where: Target, quiet: Progress
+) -> None:
+    launched = launch("dev", where, None, quiet)
+
+    assert boundaries.did == ["cluster", "images", "pulumi", "pulumi up"]
+    assert (launched.url, launched.update) == ("http://127.0.0.1:30080", UPDATE)
+    pairs = [(reply.agent, reply.user) for reply in launched.replies]
+    assert pairs == [(agent, user) for agent in ("qa", "content", "legal", "support", "analyst") for user in USERS]
+    assert all(reply.answer == f"{reply.agent} to {reply.user}" for reply in launched.replies)
+    assert len({question["messages"][0]["content"] for question in answering}) == 5, "each agent gets its own question"
+
+
+def test_a_cluster_of_the_persons_own_is_not_started(
+    boundaries: Boundaries, answering: list[dict[str, Any]], where: Target, quiet: Progress
+) -> None:
+    launch("dev", replace(where, is_local=False), None, quiet)
+
+    assert "cluster" not in boundaries.did
+
+
+def test_for_a_mistake_in_the_settings_nothing_is_started(
+    boundaries: Boundaries, where: Target, quiet: Progress
+) -> None:
+    with pytest.raises(InvalidRegistry, match=r"Pulumi\.prodution\.yaml:1:1: does not exist"):
+        launch("prodution", where, None, quiet)
+    assert boundaries.did == []
+
+
+def test_pulumi_gets_the_images_that_were_built_and_the_cluster_they_are_in(
+    boundaries: Boundaries, answering: list[dict[str, Any]], where: Target, quiet: Progress, tmp_path: Path
+) -> None:
+    launch("dev", where, None, quiet)
+
+    (engine,) = boundaries.engines
+    assert engine.variables == {"KUBECONFIG": str(where.kubeconfig), **IMAGES}
+    assert engine.state == tmp_path / "state/pulumi/5f0c4a1e-made"
+    assert (engine.environment, engine.project) == ("dev", PROJECT)
+
+
+def named(dev: Environment, *, gateway: str | None = None, stub_provider: str | None = None) -> Environment:
+    return replace(dev, settings=dev.settings.with_images(gateway=gateway, stub_provider=stub_provider))
+
+
+def test_images_that_the_settings_name_are_not_built(
+    boundaries: Boundaries, where: Target, dev: Environment, quiet: Progress
+) -> None:
+    engine = prepare_engine(
+        named(dev, gateway="own/gateway:1", stub_provider="own/stub:1"), where, where.connect(), None, quiet
+    )
+
+    assert boundaries.did == ["pulumi"]
+    assert engine.variables == {"KUBECONFIG": str(where.kubeconfig)}
+
+
+def test_an_image_that_the_settings_name_is_not_replaced_by_one_that_was_built(
+    boundaries: Boundaries, where: Target, dev: Environment, quiet: Progress
+) -> None:
+    access = where.connect()
+
+    gateway = prepare_engine(named(dev, gateway="own/gateway:1"), where, access, None, quiet)
+    stub = prepare_engine(named(dev, stub_provider="own/stub:1"), where, access, None, quiet)
+
+    assert "SLUICE_GATEWAY_IMAGE" not in gateway.variables
+    assert gateway.variables["SLUICE_STUB_PROVIDER_IMAGE"] == "built/stub-provider"
+    assert "SLUICE_STUB_PROVIDER_IMAGE" not in stub.variables
+    assert stub.variables["SLUICE_GATEWAY_IMAGE"] == "built/gateway"
+
+
+def test_without_a_stub_provider_its_image_is_of_no_concern(
+    boundaries: Boundaries, where: Target, dev: Environment, quiet: Progress
+) -> None:
+    settings = replace(named(dev, gateway="own/gateway:1").settings, stub_provider=None)
+
+    prepare_engine(replace(dev, settings=settings), where, where.connect(), None, quiet)
+
+    assert boundaries.did == ["pulumi"]
+    assert isinstance(dev.settings.stub_provider, StubProviderSettings), "else this test shows nothing"
+
+
+def fails(*_: object) -> Update:
+    raise PulumiFailed("pulumi up, stack dev", ["the Deployment is not ready"])
+
+
+def test_pods_that_do_not_start_are_the_reason_that_is_shown(
+    boundaries: Boundaries, where: Target, api: ApiServer, quiet: Progress
+) -> None:
+    boundaries.up = fails
+    api.put(PODS, {"items": [crashed("gateway-a")]})
+
+    with pytest.raises(
+        PodsDoNotStart,
+        match=r"^pulumi up, stack dev failed\n  pod gateway-a: container gateway crashed with exit code 1 \(Error\); "
+        r"its last log lines:\n    gateway-a has no flags$",
+    ) as raised:
+        launch("dev", where, None, quiet)
+    assert raised.value.errors == ("the Deployment is not ready",)
+    assert raised.value.exit_code == 3
+
+
+def test_where_all_pods_are_ready_the_reason_is_pulumis(boundaries: Boundaries, where: Target, quiet: Progress) -> None:
+    boundaries.up = fails
+
+    with pytest.raises(PulumiFailed, match=r"^pulumi up, stack dev failed\n  the Deployment is not ready$") as raised:
+        launch("dev", where, None, quiet)
+    assert type(raised.value) is PulumiFailed
+
+
+def test_only_a_pod_that_this_update_made_ends_it_early(
+    boundaries: Boundaries,
+    answering: list[dict[str, Any]],
+    where: Target,
+    api: ApiServer,
+    quiet: Progress,
+) -> None:
+    seen = []
+
+    def look(is_hopeless: Callable[[], bool]) -> Update:
+        seen.append(is_hopeless())
+        api.put(PODS, {"items": [crashed("from-before"), crashed("new", restarts=1)]})
+        seen.append(is_hopeless())
+        api.put(PODS, {"items": [crashed("from-before"), crashed("new")]})
+        seen.append(is_hopeless())
+        return UPDATE
+
+    boundaries.up = look
+    api.put(PODS, {"items": [crashed("from-before")]})
+
+    launch("dev", where, None, quiet)
+
+    assert seen == [False, False, True]
+
+
+def test_an_api_server_that_is_away_for_a_moment_ends_no_update(
+    boundaries: Boundaries,
+    answering: list[dict[str, Any]],
+    where: Target,
+    api: ApiServer,
+    quiet: Progress,
+) -> None:
+    seen = []
+
+    def look(is_hopeless: Callable[[], bool]) -> Update:
+        api.put(PODS, {"message": "etcd leader changed"}, status=500)
+        seen.append(is_hopeless())
+        return UPDATE
+
+    boundaries.up = look
+
+    launch("dev", where, None, quiet)
+
+    assert seen == [False]
+
+
+def test_an_environment_is_removed_from_the_cluster_that_was_named(
+    boundaries: Boundaries, where: Target, quiet: Progress
+) -> None:
+    assert str(tear_down("staging", where, quiet)) == "9 deleted"
+
+    assert boundaries.did == ["pulumi", "pulumi destroy"]
+    assert boundaries.engines[0].environment == "staging"
+
+
+def test_an_environment_that_is_not_there_is_not_removed(
+    boundaries: Boundaries, where: Target, quiet: Progress
+) -> None:
+    with pytest.raises(
+        UnknownEnvironment,
+        match=r"^Pulumi\.stagin\.yaml: does not exist; the environments are dev, production, staging$",
+    ):
+        tear_down("stagin", where, quiet)
+    assert boundaries.did == []
+
+
+def test_a_cluster_that_is_gone_is_said_before_anything_is_built(
+    boundaries: Boundaries, api: ApiServer, quiet: Progress, tmp_path: Path
+) -> None:
+    nowhere = Target(api.kubeconfig(tmp_path / "kubeconfig"), "nowhere", is_local=False)
+
+    with pytest.raises(ClusterUnreachable, match=r"127\.0\.0\.1:9 does not answer"):
+        launch("dev", nowhere, None, quiet)
+    assert boundaries.did == []

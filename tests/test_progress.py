@@ -125,13 +125,14 @@ def test_a_step_may_have_steps_and_something_to_say(make: Callable[[], tuple[Pro
 
 @pytest.mark.parametrize("make", [log, terminal])
 def test_nothing_goes_on_after_a_step(make: Callable[[], tuple[Progress, io.StringIO]]) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     shown, _ = make()
 
     with shown.step("pulumi up"):
-        assert threading.active_count() > before
+        at_work = set(threading.enumerate()) - before
+        assert at_work
 
-    wait_until(lambda: threading.active_count() == before)
+    wait_until(lambda: not any(thread.is_alive() for thread in at_work))
 
 
 def test_standard_output_is_left_to_data(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

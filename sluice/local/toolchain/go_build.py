@@ -23,7 +23,7 @@ from sluice.local.toolchain.catalog import BUILD_ORDER, GoTool, ModuleFile
 from sluice.progress import Progress, Step
 
 OLDEST_GO = (1, 26)
-NEEDED_DISK_GIB = 8
+NEEDED_DISK_GIB = 14
 """Go's cache of compiled packages, the modules' sources and the binaries, with room to link."""
 
 _BUILD_FLAGS = ("-trimpath", "-buildvcs=false", "-mod=readonly")

@@ -46,6 +46,8 @@ class GoTool:
     """Files installed beside the binary, executable."""
     embedded: tuple[ModuleFile, ...] = ()
     """Files that must lie beside main.go while it is compiled."""
+    disk_gib: float = field(default=0.1, repr=False)
+    """What building it adds to Go's caches and to ours, as measured. It is no part of what is built."""
 
     @property
     def source(self) -> Path:
@@ -60,6 +62,7 @@ _KUBERNETES_VARIABLE = "k8s.io/component-base/version"
 
 KUBE = GoTool(
     name="kube",
+    disk_gib=5,
     title=f"Kubernetes {KUBERNETES_VERSION} with etcd",
     binary="kube",
     variables={
@@ -80,6 +83,7 @@ KUBE = GoTool(
 
 KUBERNETES_PROVIDER = GoTool(
     name="kubernetes-provider",
+    disk_gib=5,
     title=f"Pulumi's Kubernetes provider {PULUMI_KUBERNETES_VERSION}",
     binary="pulumi-resource-kubernetes",
     variables={f"{_PROVIDER}/pkg/version.Version": PULUMI_KUBERNETES_VERSION},
@@ -91,6 +95,7 @@ KUBERNETES_PROVIDER = GoTool(
 
 PULUMI = GoTool(
     name="pulumi",
+    disk_gib=3,
     title=f"Pulumi {PULUMI_VERSION}",
     binary="pulumi",
     package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
@@ -99,6 +104,7 @@ PULUMI = GoTool(
 
 PYTHON_HOST = GoTool(
     name="python-host",
+    disk_gib=0.5,
     title=f"Pulumi's Python language host {PYTHON_HOST_VERSION}",
     binary="pulumi-language-python",
     package=f"{_PULUMI_SDK}/python/cmd/pulumi-language-python",
@@ -109,7 +115,7 @@ PYTHON_HOST = GoTool(
     ),
 )
 
-COREDNS = GoTool(name="coredns", title=f"coredns {COREDNS_VERSION}", binary="coredns")
+COREDNS = GoTool(name="coredns", title=f"coredns {COREDNS_VERSION}", binary="coredns", disk_gib=0.5)
 
 PAUSE = GoTool(name="pause", title="the pods' pause program", binary="pause")
 

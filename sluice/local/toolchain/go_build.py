@@ -23,9 +23,6 @@ from sluice.local.toolchain.catalog import BUILD_ORDER, GoTool, ModuleFile
 from sluice.progress import Progress, Step
 
 OLDEST_GO = (1, 26)
-NEEDED_DISK_GIB = 14
-"""Go's cache of compiled packages, the modules' sources and the binaries, with room to link."""
-
 _BUILD_FLAGS = ("-trimpath", "-buildvcs=false", "-mod=readonly")
 
 
@@ -52,9 +49,9 @@ class BuildFailed(SluiceError):
 class NotEnoughDisk(SluiceError):
     """The disk under a folder has too little room for a build."""
 
-    def __init__(self, folder: Path, free_gib: float) -> None:
+    def __init__(self, folder: Path, *, free_gib: float, needed_gib: float) -> None:
         super().__init__(
-            f"{folder}: {free_gib:.1f} GiB free; building the toolchain needs {NEEDED_DISK_GIB} GiB: "
+            f"{folder}: {free_gib:.1f} GiB free; building the toolchain needs {needed_gib:.1f} GiB: "
             "free some room, or set GOCACHE and SLUICE_CACHE to folders on another disk"
         )
 
@@ -69,7 +66,7 @@ def build(tools: Sequence[GoTool], cache: Path, progress: Progress) -> dict[GoTo
     missing = [tool for tool in ordered if not folders[tool].is_dir()]
     if missing:
         _require_go(missing)
-        _require_disk(cache)
+        _require_disk(cache, missing)
     for number, tool in enumerate(missing, start=1):
         with progress.step(f"building {tool.title}", number=number, total=len(missing)) as step, _alone(folders[tool]):
             if not folders[tool].is_dir():
@@ -169,11 +166,12 @@ def _require_go(missing: Sequence[GoTool]) -> None:
         raise GoUnusable(f"Go {found.removeprefix('go')} on the PATH is too old", missing)
 
 
-def _require_disk(cache: Path) -> None:
+def _require_disk(cache: Path, missing: Sequence[GoTool]) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     free_gib = shutil.disk_usage(cache).free / 2**30
-    if free_gib < NEEDED_DISK_GIB:
-        raise NotEnoughDisk(cache, free_gib)
+    needed_gib = sum(tool.disk_gib for tool in missing)
+    if free_gib < needed_gib:
+        raise NotEnoughDisk(cache, free_gib=free_gib, needed_gib=needed_gib)
 
 
 @contextmanager

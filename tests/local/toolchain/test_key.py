@@ -85,7 +85,7 @@ CHANGES: dict[str, Any] = {
 
 
 def test_every_part_of_how_a_tool_is_put_together_changes_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(CHANGES) == {field.name for field in fields(GoTool)}
+    assert set(CHANGES) == {field.name for field in fields(GoTool) if field.repr}
 
     different = {key(replace(PAUSE, **{field: value})) for field, value in CHANGES.items()}
     different.add(key(PAUSE))

@@ -93,7 +93,8 @@ def _reason(cluster: ClusterAccess, path: str, pod: Pod, container: Mapping[str,
     name = container["name"]
     ended = container["state"].get("terminated") or container.get("lastState", {}).get("terminated")
     if ended:
-        lines = _last_log_lines(cluster, path, name) or ended.get("message", "").splitlines()[-_LOG_LINES:]
+        # Our pods leave the end of their log with the container's end; the log itself may be gone with the container.
+        lines = ended.get("message", "").splitlines()[-_LOG_LINES:] or _last_log_lines(cluster, path, name)
         said = "".join(f"\n  {line}" for line in lines) or " (none)"
         return f"container {name} {_how_it_ended(cluster, pod, ended)}; its last log lines:{said}"
     waiting = container["state"].get("waiting")
@@ -114,8 +115,12 @@ def _how_it_ended(cluster: ClusterAccess, pod: Pod, ended: Mapping[str, Any]) ->
 
 def _last_log_lines(cluster: ClusterAccess, path: str, container: str) -> list[str]:
     query = {"container": container, "tailLines": str(_LOG_LINES)}
-    text = cluster.text(f"{path}/log", **query, previous="true") or cluster.text(f"{path}/log", **query)
-    return text.splitlines()
+    for which in ({"previous": "true"}, {}):
+        text = cluster.text(f"{path}/log", **query, **which)
+        # The kubelet says this with status 200 when the container was removed between two of its restarts.
+        if text and not text.startswith("unable to retrieve container logs"):
+            return text.splitlines()
+    return []
 
 
 def _last_warning(cluster: ClusterAccess, pod: Pod, *, reason: str | None = None) -> str:

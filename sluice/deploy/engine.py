@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sluice.deploy.errors import MissingPassphrase, PulumiFailed
-from sluice.deploy.orphans import end_orphaned_plugins
+from sluice.deploy.orphans import end_orphaned_helpers
 from sluice.deploy.stack_lock import release_stale_locks
 from sluice.local.toolchain import PulumiTools
 from sluice.progress import Progress, Step
@@ -104,7 +104,7 @@ class Engine:
         self.state.mkdir(parents=True, exist_ok=True)
         if not self._stack_file().is_file():
             self._call("stack", "select", "--create", "--secrets-provider", "passphrase", "--stack", self.environment)
-        end_orphaned_plugins(self.tools.home)
+        end_orphaned_helpers(self.tools.home, self.tools.pulumi.parent)
         if release_stale_locks(self.state, self.environment):
             progress.say("an update that was interrupted had left the stack locked; its lock is gone now")
 

@@ -1,4 +1,7 @@
-"""Ends Pulumi's plugins that a killed `pulumi` left running: each holds 100 MiB and waits for a caller that is gone."""
+"""Ends the helpers of Pulumi that a killed `pulumi` left running: each waits for a caller that is gone.
+
+Helpers are the providers, the language host and the policy analyzers, which Pulumi starts as processes of their own.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,20 @@ import os
 import signal
 from pathlib import Path
 
+_INIT = 1
+_HELPERS = ("pulumi-resource-", "pulumi-language-", "pulumi-analyzer-")
 
-def end_orphaned_plugins(home: Path) -> tuple[int, ...]:
-    """End the plugins below a Pulumi home that have lost their parent, and return their process ids.
 
-    A plugin that is in use is a child of the `pulumi` that uses it; one whose parent is the init process is not.
+def end_orphaned_helpers(*folders: Path) -> tuple[int, ...]:
+    """End the helpers whose program lies below one of the folders and whose parent is gone; return their process ids.
+
+    A helper that is in use is a child of the `pulumi` that uses it; one whose parent is the init process is not.
     """
     ended = []
     for folder in Path("/proc").glob("[0-9]*"):
-        if _program(folder).is_relative_to(home / "plugins") and _parent(folder) == 1:
+        program = _program(folder)
+        ours = program.name.startswith(_HELPERS) and any(map(program.is_relative_to, folders))
+        if ours and _parent(folder) == _INIT:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(folder.name), signal.SIGTERM)
                 ended.append(int(folder.name))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.deploy.cluster_access import ClusterAccess
-from sluice.deploy.orphans import end_orphaned_plugins
+from sluice.deploy.orphans import end_orphaned_helpers
 from sluice.local import cluster, images, packages
 from sluice.local.folders import PROJECT, cache_folder, pulumi_folder, state_folder
-from sluice.local.toolchain import built_pulumi_home, ensure_kubernetes
+from sluice.local.toolchain import ensure_kubernetes
 from sluice.progress import Progress
 
 
@@ -66,7 +66,7 @@ def start_local_cluster(progress: Progress) -> cluster.UpResult:
 def stop_local_cluster(progress: Progress, *, purge: bool) -> None:
     """Stop the local cluster, and what a killed update of it left running; with `purge` remove its data too."""
     cluster.down(progress, state_folder(), purge=purge)
-    end_orphaned_plugins(built_pulumi_home(cache_folder()))
+    end_orphaned_helpers(cache_folder())
 
 
 def deliver_images(where: Target, access: ClusterAccess, registry: str | None, progress: Progress) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,3 +31,11 @@ def api() -> Iterator[ApiServer]:
 @pytest.fixture
 def access(api: ApiServer, tmp_path: Path) -> ClusterAccess:
     return ClusterAccess(api.kubeconfig(tmp_path / "kubeconfig"))
+
+
+@pytest.fixture
+def interrupts_are_heard() -> Iterator[None]:
+    """A shell lets what it starts in the background ignore interrupts, and that is handed down to every child."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -5,6 +5,6 @@ machines run the same programs and a second run builds nothing.
 """
 
 from sluice.local.toolchain.kubernetes import KubernetesTools, ensure_kubernetes
-from sluice.local.toolchain.pulumi import PulumiTools, built_pulumi_home, ensure_pulumi
+from sluice.local.toolchain.pulumi import PulumiTools, ensure_pulumi
 
-__all__ = ["KubernetesTools", "PulumiTools", "built_pulumi_home", "ensure_kubernetes", "ensure_pulumi"]
+__all__ = ["KubernetesTools", "PulumiTools", "ensure_kubernetes", "ensure_pulumi"]

@@ -63,17 +63,12 @@ def ensure_pulumi(cache: Path, progress: Progress) -> PulumiTools:
         pulumi=folder / PULUMI.binary,
         variables={
             **_variables(folder),
-            "PULUMI_HOME": str(built_pulumi_home(cache)),
+            "PULUMI_HOME": str(cache / "pulumi-home"),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         },
     )
     _install_plugin(tools, built[KUBERNETES_PROVIDER] / KUBERNETES_PROVIDER.binary)
     return tools
-
-
-def built_pulumi_home(cache: Path) -> Path:
-    """Return the home of a Pulumi that was built here."""
-    return cache / "pulumi-home"
 
 
 def _installed_tools(pulumi: Path, cache: Path, progress: Progress) -> PulumiTools:

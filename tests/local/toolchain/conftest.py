@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,11 @@ def real_go() -> str:
             pytest.fail("there is no Go on the PATH")
         pytest.skip("NOT TESTED: there is no Go on the PATH")
     return go
+
+
+@pytest.fixture
+def interrupts_are_heard() -> Iterator[None]:
+    """A shell lets what it starts in the background ignore interrupts, and that is handed down to every child."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -59,10 +59,14 @@ def made_tool(monkeypatch: pytest.MonkeyPatch, folder: Path, files: dict[str, st
 
 
 def is_alive(pid: int) -> bool:
+    return _state(pid) not in ("Z", None)
+
+
+def _state(pid: int) -> str | None:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
-        return False
+        return None
 
 
 def test_the_pause_program_is_really_built_and_runs_until_it_is_told_to_end(
@@ -164,6 +168,7 @@ def test_two_at_once_build_a_tool_once(fake_go: FakeGo, cache: Path, quiet: Prog
     assert fake_go.built() == ["pause"]
 
 
+@pytest.mark.usefixtures("interrupts_are_heard")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_build_leaves_no_half_tool_and_the_next_one_clears_up(
     how: signal.Signals, fake_go: FakeGo, cache: Path, quiet: Progress, tmp_path: Path
@@ -174,6 +179,7 @@ def test_an_interrupted_build_leaves_no_half_tool_and_the_next_one_clears_up(
     pid_file = tmp_path / "pid"
     wait_until(lambda: pid_file.is_file() and pid_file.read_text().strip() != "")
     builder = int(pid_file.read_text())
+    wait_until(lambda: _state(process.pid) == "S")  # it reads what Go says: not yet, and it would not know of its Go
 
     process.send_signal(how)
     process.wait()

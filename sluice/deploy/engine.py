@@ -162,8 +162,8 @@ def _follow(process: subprocess.Popen[str], step: Step, is_hopeless: Callable[[]
                 step.detail = " ".join(line.split())[:100]
 
     reader = threading.Thread(target=read, daemon=True)
-    reader.start()
     try:
+        reader.start()
         while _runs(process):
             if is_hopeless():
                 # An interrupt makes Pulumi stop waiting and write its state; a second one would make it drop both.

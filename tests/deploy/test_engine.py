@@ -177,7 +177,9 @@ def test_the_lock_of_an_interrupted_update_is_released_first(
 
 
 @pytest.fixture
-def waiting_pulumi(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+def waiting_pulumi(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch, interrupts_are_heard: None
+) -> Engine:
     """A Pulumi that waits until it is interrupted, or until there is a file `end`; `log` says how often it was."""
     monkeypatch.setattr("sluice.deploy.engine._LOOK_EVERY_SECONDS", 0.02)
     program = tmp_path / "waiting-pulumi"
@@ -244,6 +246,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.usefixtures("interrupts_are_heard")
 def test_an_interrupt_waits_until_pulumi_has_written_its_state(tmp_path: Path) -> None:
     program = tmp_path / "pulumi"
     program.write_text(
@@ -259,7 +262,9 @@ while true; do sleep 0.02; done
         [sys.executable, "-c", INTERRUPTED, str(tmp_path)], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     for _ in range(1000):
-        if (tmp_path / "started").exists():
+        # Once it sleeps beside a Pulumi that runs, it waits for it; a moment before, it does not know of it yet.
+        state = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        if (tmp_path / "started").exists() and state == "S":
             break
         time.sleep(0.01)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,21 @@ def test_in_a_cluster_of_ones_own_only_the_environment_is_removed(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", "/made/kubeconfig")
 
-    assert run(["down", "staging", "--context", "there"]) == 0
+    assert run(["down", "staging", "--context", "there", "--yes"]) == 0
 
     assert did == [("destroyed", "staging", Target(Path("/made/kubeconfig"), "there", is_local=False))]
     assert capsys.readouterr() == ("", "  9 deleted\n")
+
+
+def test_an_environment_other_than_dev_is_not_destroyed_without_a_yes(
+    did: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    assert run(["down", "production", "--context", "there"]) != 0
+
+    assert did == []
+    assert "Destroy production in context there" in capsys.readouterr().err
 
 
 def test_what_could_not_be_cleared_up_is_said(

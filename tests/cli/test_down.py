@@ -95,5 +95,5 @@ def test_a_passphrase_that_is_missing_is_said(
 
     monkeypatch.setattr("sluice.cli.down.tear_down", destroy)
 
-    assert run(["down", "production", "--context", "there"]) == 3
+    assert run(["down", "production", "--context", "there", "--yes"]) == 3
     assert "Pulumi.production.yaml: its secrets are encrypted" in capsys.readouterr().err

@@ -3,23 +3,23 @@
 .PHONY: help up down test check live lock render
 
 PYTHON ?= python3
-ENV ?= dev
 BIN := .venv/bin
 
 help:  ## Show these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
-up: .venv/complete  ## Start what is missing, run pulumi up, ask every agent (ENV=dev; KUBECONFIG for your own cluster)
-	@$(BIN)/sluice up $(ENV) $(if $(CONTEXT),--context $(CONTEXT)) $(if $(IMAGES_TO),--images-to $(IMAGES_TO))
+up: .venv/complete  ## Start what is missing, run pulumi up, ask every agent (ENV=dev; CONTEXT=, IMAGES_TO= for your own cluster)
+	@$(BIN)/sluice up $(environment) $(context) $(if $(IMAGES_TO),--images-to $(IMAGES_TO))
 
 down: .venv/complete  ## Stop the local cluster and leave nothing running (PURGE=1 removes its data too)
-	@$(BIN)/sluice down $(ENV) $(if $(CONTEXT),--context $(CONTEXT)) $(if $(PURGE),--purge)
+	@$(BIN)/sluice down $(environment) $(context) $(purge)
 
 test: check live  ## Run everything: the checks, then the tests against a live cluster
 
 check: .venv/complete  ## Format, lint, types, import contracts, the quick tests: under a minute
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet .
+	@$(BIN)/sluice validate
 	@$(BIN)/mypy .
 	@contracts=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$contracts"; exit 1; }
 	@$(BIN)/pytest -q -m "not live"
@@ -36,6 +36,11 @@ lock: .venv/complete  ## Resolve the Python dependencies anew
 		-c requirements/gateway.lock -o requirements/development.lock
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
+
+# Only what is typed after `make` counts: ENV and CONTEXT are set in some shells for reasons of their own.
+environment = $(if $(filter command,$(firstword $(origin ENV))),$(ENV),dev)
+context = $(if $(filter command,$(firstword $(origin CONTEXT))),--context $(CONTEXT))
+purge = $(if $(filter command,$(firstword $(origin PURGE))),--purge)
 
 .venv/complete: requirements/development.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -61,20 +61,29 @@ def deploy() -> None:
 
 def _wanted(project: Path, environment: str) -> tuple[Settings, Rendered]:
     declared = load_environment(project, environment)
-    # What was built on this machine, or given to a person's own cluster, stands in place of the images in git.
-    settings = declared.settings.with_images(
-        gateway=os.environ.get("SLUICE_GATEWAY_IMAGE"), stub_provider=os.environ.get("SLUICE_STUB_PROVIDER_IMAGE")
-    )
-    images = {"sluice:gateway.image": settings.gateway.image}
-    if settings.stub_provider is not None:
-        images["sluice:stub_provider.image"] = settings.stub_provider.image
-    for setting, image in images.items():
-        if image.endswith("@sha256:" + "0" * 64):
-            raise ImageNotNamed(environment, setting)
+    settings = declared.settings
+    # What was built on this machine stands in place of an image that git does not name; never of one that it does.
+    if _is_unnamed(settings.gateway.image):
+        settings = settings.with_images(gateway=_built(environment, "gateway"))
+    if settings.stub_provider is not None and _is_unnamed(settings.stub_provider.image):
+        settings = settings.with_images(stub_provider=_built(environment, "stub_provider"))
     return settings, render(declared.registry, declared.rollout, settings)
 
 
+def _is_unnamed(image: str) -> bool:
+    return image.endswith("@sha256:" + "0" * 64)
+
+
+def _built(environment: str, which: str) -> str:
+    image = os.environ.get(f"SLUICE_{which.upper()}_IMAGE")
+    if not image:
+        raise ImageNotNamed(environment, f"sluice:{which}.image")
+    return image
+
+
 def _url(settings: Settings) -> str:
-    if settings.gateway.node_port is not None:
-        return f"http://127.0.0.1:{settings.gateway.node_port}"
+    # Only who started the cluster knows where its NodePorts answer: the local one's do on this machine.
+    address = os.environ.get("SLUICE_NODE_PORTS_AT")
+    if settings.gateway.node_port is not None and address:
+        return f"http://{address}:{settings.gateway.node_port}"
     return f"http://gateway.{settings.namespace}.svc:8080"

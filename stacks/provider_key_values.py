@@ -6,18 +6,7 @@ from collections.abc import Iterable
 
 import pulumi
 
-from sluice.errors import SluiceError
-
-
-class KeysNotSet(SluiceError):
-    """An environment has no value for some of its providers' keys."""
-
-    def __init__(self, environment: str, names: Iterable[str]) -> None:
-        commands = "\n".join(f"  pulumi config set --secret sluice:{name} --stack {environment}" for name in names)
-        super().__init__(
-            f"Pulumi.{environment}.yaml: no value is set for a provider's key; "
-            f"set each one (it is asked for, and stored encrypted):\n{commands}"
-        )
+from sluice.registry import KeysNotSet
 
 
 def provider_key_values(names: Iterable[str], environment: str) -> dict[str, pulumi.Output[str]]:

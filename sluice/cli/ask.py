@@ -9,9 +9,8 @@ import click
 from sluice.cli import options
 from sluice.cli.reply_table import printable, reply_rows
 from sluice.deploy.ask import ask as ask_agent
+from sluice.deploy.launch import declared_environment
 from sluice.deploy.target import target
-from sluice.local.folders import PROJECT
-from sluice.registry import load_environment
 
 
 @click.command()
@@ -26,7 +25,7 @@ def ask(environment: str, agent: str, text: str, user: str, context: str | None,
 
     The question goes through the environment's gateway, by the API server and with the rights of your kubeconfig.
     """
-    declared = load_environment(PROJECT, environment)
+    declared = declared_environment(environment)
     reply = ask_agent(target(context).connect(), declared, agent, text, user)
     if output_format == "json":
         click.echo(json.dumps(reply_rows([reply])[0], indent=2, ensure_ascii=False))

@@ -36,6 +36,6 @@ def up(environment: str, context: str | None, registry: str | None, output_forma
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
     reply_table(launched.replies)
-    click.echo(
-        f"\nThe gateway answers at {launched.url}; ask it: .venv/bin/sluice ask {environment} qa 'Hello' --user you"
-    )
+    where_to = f" --context {context}" if context else ""
+    click.echo(f"\nThe gateway answers at {launched.url}")
+    click.echo(f"Ask it: .venv/bin/sluice ask {environment} {launched.replies[0].agent} 'Hello' --user you{where_to}")

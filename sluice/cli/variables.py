@@ -8,12 +8,11 @@ import shlex
 import click
 
 from sluice.cli import options
-from sluice.deploy.launch import prepare_engine
+from sluice.deploy.launch import engine_by_hand
 from sluice.deploy.target import target
-from sluice.local.folders import PROJECT, cache_folder
+from sluice.local.folders import cache_folder
 from sluice.local.toolchain import ensure_kubernetes
 from sluice.progress import Progress
-from sluice.registry import load_environment
 
 
 @click.command()
@@ -26,8 +25,7 @@ def variables(environment: str, context: str | None) -> None:
     """
     progress = Progress()
     where = target(context)
-    declared = load_environment(PROJECT, environment)
-    engine = prepare_engine(declared, where, where.connect(), None, progress)
+    engine = engine_by_hand(environment, where, progress)
     chosen = engine.environment_variables()
     if where.is_local:
         chosen["PATH"] = f"{ensure_kubernetes(cache_folder(), progress).kube}{os.pathsep}{chosen['PATH']}"

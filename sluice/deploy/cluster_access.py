@@ -12,24 +12,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from kubernetes import config
+from kubernetes import client, config
 
 from sluice.errors import SluiceError
 
 _PATIENCE_SECONDS = 5.0
+_CHECK = "check KUBECONFIG and --context, for example by `kubectl get --raw /readyz`"
 _DEFAULT_KUBECONFIG = "~/.kube/config"
 
 
 class ClusterUnreachable(SluiceError):
     """There is no usable kubeconfig, no API server answered, or it refused the person."""
 
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(
-            f"{where}: {reason}; check KUBECONFIG and --context, for example by `kubectl get --raw /readyz`"
-        )
+    def __init__(self, where: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{where}: {reason}; {remedy}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +48,18 @@ class ClusterAccess:
     `ClusterUnreachable`.
     """
 
-    def __init__(self, kubeconfig: Path | None, context: str | None = None) -> None:
+    def __init__(self, kubeconfig: Path | None, context: str | None = None, *, remedy: str = _CHECK) -> None:
+        self._remedy = remedy
         self._where = f"{kubeconfig or 'the default kubeconfig'}{f', context {context}' if context else ''}"
         files = str(kubeconfig or _DEFAULT_KUBECONFIG)
         try:
-            self._api = config.new_client_from_config(files, context)
+            self._api = _api_client(files, context)
             self.context: str = context or config.list_kube_config_contexts(files)[1]["name"]
         except (config.ConfigException, OSError) as error:
-            raise ClusterUnreachable(self._where, f"no cluster can be read from it ({error})") from None
+            raise self._unreachable(f"no cluster can be read from it ({error})") from None
         except Exception as error:  # noqa: BLE001 - the client trusts a file's form: a broken one ends it in any way
             shown = " ".join(str(error).split())
-            raise ClusterUnreachable(
-                self._where, f"no cluster can be read from it (it is no kubeconfig: {shown})"
-            ) from None
+            raise self._unreachable(f"no cluster can be read from it (it is no kubeconfig: {shown})") from None
 
     def unique_id(self) -> str:
         """Return what tells this cluster from every other: the uid of its kube-system namespace."""
@@ -73,9 +71,9 @@ class ClusterAccess:
         found = _json_object(answer.body)
         if answer.status >= 300:
             said = found.get("message", "") if found else ""
-            raise ClusterUnreachable(self._where, f"the API server answers {answer.status} to {path} {said}".rstrip())
+            raise self._unreachable(f"the API server answers {answer.status} to {path} {said}".rstrip())
         if not found:
-            raise ClusterUnreachable(self._where, f"what answers {path} there is no Kubernetes")
+            raise self._unreachable(f"what answers {path} there is no Kubernetes")
         return found
 
     def text(self, path: str, **query: str) -> str:
@@ -97,6 +95,9 @@ class ClusterAccess:
         url = f"/api/v1/namespaces/{namespace}/services/{service}/proxy{path}"
         return self._request("POST", url, json.dumps(body).encode(), headers, timeout_seconds)
 
+    def _unreachable(self, reason: str) -> ClusterUnreachable:
+        return ClusterUnreachable(self._where, reason, self._remedy)
+
     def _request(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout_seconds: float
     ) -> Answer:
@@ -110,7 +111,7 @@ class ClusterAccess:
                 method, server + url, body=body, headers=sent, timeout=timeout_seconds, retries=False
             )
         except urllib3.exceptions.HTTPError as error:
-            raise ClusterUnreachable(self._where, f"{server} does not answer ({_shortly(error)})") from None
+            raise self._unreachable(f"{server} does not answer ({_shortly(error)})") from None
         milliseconds = (time.monotonic() - began) * 1000
         lowered = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status, lowered, response.data, milliseconds)
@@ -123,6 +124,14 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _api_client(files: str, context: str | None) -> client.ApiClient:
+    configuration = client.Configuration()
+    config.load_kube_config(files, context, client_configuration=configuration)
+    if urlsplit(configuration.host).hostname in ("127.0.0.1", "localhost", "::1"):
+        configuration.proxy = None  # a web proxy cannot reach what runs on this machine
+    return client.ApiClient(configuration)
 
 
 def _shortly(error: urllib3.exceptions.HTTPError) -> str:

@@ -28,13 +28,13 @@ def pods_of(cluster: ClusterAccess, namespace: str) -> dict[str, Pod]:
     return {pod["metadata"]["uid"]: pod for pod in pods["items"]}
 
 
-def cannot_start(pod: Pod, *, nodes_may_come: bool) -> bool:
-    """Whether waiting longer is of no use: an image that was refused twice, a container that crashed twice.
+def is_unscheduled(pod: Pod) -> bool:
+    """Whether no node takes the pod now."""
+    return _unscheduled(pod) is not None
 
-    A pod that finds no node is among them only where no node will be added.
-    """
-    if _unscheduled(pod) is not None:
-        return not nodes_may_come
+
+def cannot_start(pod: Pod) -> bool:
+    """Whether waiting longer is of no use: an image that was refused twice, a container that crashed twice."""
     return any(
         container["state"].get("waiting", {}).get("reason") in _HOPELESS or container["restartCount"] >= _CRASHES
         for container in pod["status"].get("containerStatuses", [])

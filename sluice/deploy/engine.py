@@ -20,6 +20,7 @@ from typing import Any
 from sluice.deploy.errors import MissingPassphrase, PulumiFailed
 from sluice.deploy.orphans import end_orphaned_helpers
 from sluice.deploy.stack_lock import release_stale_locks
+from sluice.local.folders import pulumi_folder
 from sluice.local.toolchain import PulumiTools
 from sluice.progress import Progress, Step
 
@@ -88,28 +89,22 @@ class Engine:
 
     def environment_variables(self) -> dict[str, str]:
         """Return all that a person needs to run `pulumi` by hand on this stack, beside PATH."""
-        passphrase = os.environ.get("PULUMI_CONFIG_PASSPHRASE")
-        # Pulumi looks at the variable before the file: dev's own must not overrule a file that the person named.
-        if passphrase is None and self.environment == "dev" and not _passphrase_file_is_named():
-            passphrase = DEV_PASSPHRASE
-        chosen = {"PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL") or f"file://{self.state}"}
+        passphrase = _passphrase(self.environment)
+        chosen = {"PULUMI_BACKEND_URL": _own_backend() or f"file://{self.state}"}
         if passphrase is not None:
             chosen["PULUMI_CONFIG_PASSPHRASE"] = passphrase
         return {**self.tools.variables, **self.variables, **chosen}
 
     def _prepare(self, progress: Progress) -> None:
-        variables = self.environment_variables()
-        if "PULUMI_CONFIG_PASSPHRASE" not in variables and not _passphrase_file_is_named():
-            raise MissingPassphrase(self.environment)
-        self.state.mkdir(parents=True, exist_ok=True)
-        if not self._stack_file().is_file():
-            self._call("stack", "select", "--create", "--secrets-provider", "passphrase", "--stack", self.environment)
+        require_passphrase(self.environment)
         end_orphaned_helpers(self.tools.home, self.tools.pulumi.parent)
-        if release_stale_locks(self.state, self.environment):
-            progress.say("an update that was interrupted had left the stack locked; its lock is gone now")
-
-    def _stack_file(self) -> Path:
-        return self.state / ".pulumi" / "stacks" / "sluice" / f"{self.environment}.json"
+        if _own_backend() is None:
+            self.state.mkdir(parents=True, exist_ok=True)
+            if release_stale_locks(self.state, self.environment):
+                progress.say("an update that was interrupted had left the stack locked; its lock is gone now")
+            if (self.state / ".pulumi" / "stacks" / "sluice" / f"{self.environment}.json").is_file():
+                return
+        self._call("stack", "select", "--create", "--secrets-provider", "passphrase", "--stack", self.environment)
 
     def _call(self, *arguments: str) -> None:
         done = subprocess.run(
@@ -147,8 +142,30 @@ class Engine:
             return _result(title, process.returncode, said, list(_events(log)))
 
 
+def require_passphrase(environment: str) -> None:
+    """Check that there is a passphrase to open the environment's secrets. Raises `MissingPassphrase`."""
+    if _passphrase(environment) is None and not _passphrase_file_is_named():
+        raise MissingPassphrase(environment)
+
+
+def _passphrase(environment: str) -> str | None:
+    given = os.environ.get("PULUMI_CONFIG_PASSPHRASE")
+    if environment == "dev":
+        # Pulumi looks at the variable before the file: dev's own must not overrule a file that the person named.
+        return DEV_PASSPHRASE if given is None and not _passphrase_file_is_named() else given
+    # A shell that took over what `sluice env` prints for dev holds a passphrase that everybody knows.
+    return None if given == DEV_PASSPHRASE else given
+
+
 def _passphrase_file_is_named() -> bool:
     return bool(os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE"))
+
+
+def _own_backend() -> str | None:
+    """Return the backend that the person chose; one that `sluice env` printed is of one cluster, and chosen anew."""
+    given = os.environ.get("PULUMI_BACKEND_URL")
+    ours = [f"file://{pulumi_folder('', local=local)}" for local in (True, False)]
+    return None if given and given.startswith(tuple(ours)) else given or None
 
 
 def _follow(process: subprocess.Popen[str], step: Step, is_hopeless: Callable[[], bool]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from sluice.errors import AnswerIsNo, SluiceError
 
@@ -11,7 +12,9 @@ class UnknownEnvironment(AnswerIsNo):
     """The project has no environment of that name."""
 
     def __init__(self, environment: str, known: Sequence[str]) -> None:
-        super().__init__(f"Pulumi.{environment}.yaml: does not exist; the environments are {', '.join(known)}")
+        near = get_close_matches(environment, known, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        super().__init__(f"there is no environment {environment!r}; {meant}the environments are {', '.join(known)}")
 
 
 class MissingPassphrase(SluiceError):

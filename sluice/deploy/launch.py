@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from sluice.deploy.ask import Reply, ask
 from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
-from sluice.deploy.diagnosis import cannot_start, pods_of, reasons_pods_do_not_start
-from sluice.deploy.engine import Engine, Update
+from sluice.deploy.diagnosis import cannot_start, is_unscheduled, pods_of, reasons_pods_do_not_start
+from sluice.deploy.engine import Engine, Update, require_passphrase
 from sluice.deploy.errors import PodsDoNotStart, PulumiFailed, UnknownEnvironment
+from sluice.deploy.served import wait_until_served
 from sluice.deploy.target import Target, deliver_images, start_local_cluster
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
 from sluice.progress import Progress
-from sluice.registry import Environment, environments, load_environment
+from sluice.registry import Environment, environments, load_environment, require_keys
 
 USERS = ("ada@example.com", "grace@example.com")
 
@@ -28,6 +29,8 @@ QUESTIONS = {
 ANY_QUESTION = "What can you do for me?"
 
 NOT_BUILT = "@sha256:" + "0" * 64
+
+_SERVED_WITHIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,33 @@ def launch(environment: str, where: Target, registry: str | None, progress: Prog
     Images that the settings do not name yet are built, and pushed to `registry` where the cluster needs one. A mistake
     in the registry or the settings is raised before anything is started.
     """
-    declared = load_environment(PROJECT, environment)
+    declared = declared_environment(environment)
+    require_secrets(declared)
     if where.is_local:
         start_local_cluster(progress)
     access = where.connect()
     engine = prepare_engine(declared, where, access, registry, progress)
     update = _update(engine, access, declared, where, progress)
     progress.say(f"  {update}")
+    if not wait_until_served(access, declared, patience_seconds=_SERVED_WITHIN_SECONDS):
+        progress.say("  not every pod of the gateway serves these weights yet: answers may still be by the old ones")
     return Launch(str(update.outputs["url"]), update, ask_every_agent(access, declared))
+
+
+def declared_environment(environment: str) -> Environment:
+    """Load an environment of the project. Raises `UnknownEnvironment`, or `InvalidRegistry` with every mistake."""
+    if environment not in environments(PROJECT):
+        raise UnknownEnvironment(environment, environments(PROJECT))
+    return load_environment(PROJECT, environment)
+
+
+def require_secrets(declared: Environment) -> None:
+    """Check that there is a passphrase, and an encrypted value for each provider's key, before anything is begun.
+
+    Raises `MissingPassphrase` or `KeysNotSet`.
+    """
+    require_passphrase(declared.settings.environment)
+    require_keys(declared.registry, declared.settings)
 
 
 def tear_down(environment: str, where: Target, progress: Progress) -> Update:
@@ -65,6 +87,16 @@ def tear_down(environment: str, where: Target, progress: Progress) -> Update:
     state = where.pulumi_state(where.connect())
     tools = ensure_pulumi(cache_folder(), progress)
     return Engine(tools, PROJECT, environment, state, where.variables()).destroy(progress)
+
+
+def engine_by_hand(environment: str, where: Target, progress: Progress) -> Engine:
+    """Return Pulumi as a person runs it by hand: with the images that the local cluster has, and none elsewhere."""
+    declared = declared_environment(environment)
+    access = where.connect()
+    if where.is_local:
+        return prepare_engine(declared, where, access, None, progress)
+    tools = ensure_pulumi(cache_folder(), progress)
+    return Engine(tools, PROJECT, environment, where.pulumi_state(access), where.variables())
 
 
 def prepare_engine(
@@ -99,6 +131,7 @@ def ask_every_agent(access: ClusterAccess, environment: Environment) -> tuple[Re
 
 def _update(engine: Engine, access: ClusterAccess, declared: Environment, where: Target, progress: Progress) -> Update:
     namespace = declared.settings.namespace
+    unscheduled: set[str] = set()
     before = pods_of(access, namespace).keys()
 
     def is_hopeless() -> bool:
@@ -107,12 +140,19 @@ def _update(engine: Engine, access: ClusterAccess, declared: Environment, where:
             new = [pod for uid, pod in pods_of(access, namespace).items() if uid not in before]
         except ClusterUnreachable:
             return False  # for the moment: whether the update goes on without an API server is Pulumi's to say
-        return any(cannot_start(pod, nodes_may_come=not where.is_local) for pod in new)
+        stuck = {str(pod["metadata"]["uid"]) for pod in new if where.is_local and is_unscheduled(pod)}
+        twice = stuck & unscheduled  # one look may fall between two pods, or before the node is ready
+        unscheduled.clear()
+        unscheduled.update(stuck)
+        return bool(twice) or any(map(cannot_start, new))
 
     try:
         return engine.up(progress, is_hopeless=is_hopeless)
     except PulumiFailed as failure:
-        reasons = reasons_pods_do_not_start(access, namespace)
+        try:
+            reasons = reasons_pods_do_not_start(access, namespace)
+        except ClusterUnreachable:
+            reasons = []  # what Pulumi says is all there is
         if not reasons:
             raise
         raise PodsDoNotStart(failure.title, failure.errors, reasons) from None

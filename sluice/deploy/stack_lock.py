@@ -38,5 +38,7 @@ def _is_pulumi(pid: int) -> bool:
     """Whether the process runs and is a Pulumi: the number may belong to another program by now."""
     try:
         return "pulumi" in Path(f"/proc/{pid}/exe").readlink().name
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:  # it runs as another user, so which program it is cannot be known
+        return True

@@ -7,6 +7,7 @@ is built and started where it is missing.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ class Target:
 
     def connect(self) -> ClusterAccess:
         """Return a connection. Raises `ClusterUnreachable` where the kubeconfig is of no use."""
+        if self.is_local:
+            return ClusterAccess(self.kubeconfig, remedy="if the local cluster does not run, start it: make up")
         return ClusterAccess(self.kubeconfig, self.context)
 
     def pulumi_state(self, access: ClusterAccess) -> Path:
@@ -38,6 +41,8 @@ class Target:
     def variables(self) -> dict[str, str]:
         """Return what Pulumi's provider and kubectl read to find this cluster."""
         chosen = {"KUBECONFIG": str(self.kubeconfig)} if self.kubeconfig else {}
+        if self.is_local:
+            chosen["SLUICE_NODE_PORTS_AT"] = "127.0.0.1"
         return {**chosen, "SLUICE_CONTEXT": self.context} if self.context else chosen
 
 
@@ -47,7 +52,12 @@ def target(context: str | None) -> Target:
     local = cluster.kubeconfig(state_folder())
     if context is None and (not own or Path(own) == local):
         return Target(local, None, is_local=True)
-    return Target(Path(own) if own else None, context, is_local=False)
+    return Target(_absolute(own) if own else None, context, is_local=False)
+
+
+def _absolute(kubeconfig: str) -> Path:
+    """Return the file, or the list of files, so that it means the same to a program that runs in another folder."""
+    return Path(os.pathsep.join(str(Path(part).absolute()) for part in kubeconfig.split(os.pathsep) if part))
 
 
 def start_local_cluster(progress: Progress) -> cluster.UpResult:
@@ -67,11 +77,12 @@ def stop_local_cluster(progress: Progress, *, purge: bool) -> None:
     """Stop the local cluster, and what a killed update of it left running; with `purge` remove its data too."""
     cluster.down(progress, state_folder(), purge=purge)
     end_orphaned_helpers(cache_folder())
+    if purge:
+        shutil.rmtree(pulumi_folder("", local=True), ignore_errors=True)
 
 
 def deliver_images(where: Target, access: ClusterAccess, registry: str | None, progress: Progress) -> Mapping[str, str]:
     """Build the images, bring them to the cluster, and return the variables by which a stack names them."""
-    packages.ensure(progress)
     built = images.build(PROJECT, cache_folder(), progress)
     if where.is_local:
         images.load(built, cluster.containerd_socket(state_folder()), progress)

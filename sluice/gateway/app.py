@@ -1,6 +1,6 @@
 """The gateway as an ASGI application: its routes, and what lives as long as it does.
 
-`create_gateway` puts the parts together; nothing else does. Health, models and refusals of unknown routes are here
+`Gateway` puts the parts together; nothing else does. Health, models and refusals of unknown routes are here
 because they are a few lines each; chat is `pipeline.py`.
 """
 

@@ -24,6 +24,7 @@ from sluice.registry.model import (
     Training,
     TrainingJob,
 )
+from sluice.registry.provider_keys import KeysNotSet, require_keys
 from sluice.registry.settings import (
     GatewaySettings,
     Resources,
@@ -44,6 +45,7 @@ __all__ = [
     "GatewaySettings",
     "InvalidRegistry",
     "JobStatus",
+    "KeysNotSet",
     "Model",
     "Price",
     "Provider",
@@ -60,5 +62,6 @@ __all__ = [
     "load_registry",
     "load_rollout",
     "load_settings",
+    "require_keys",
     "rollout_names",
 ]

@@ -92,7 +92,7 @@ def test_an_agent_that_is_not_there_is_a_no(api: ApiServer, capsys: pytest.Captu
 
 def test_an_environment_that_is_not_there_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["ask", "def", "qa", "Hello", "--user", "ada"]) == 1
-    assert "Pulumi.def.yaml:1:1: does not exist; the environments are dev, production, staging" in (
+    assert "there is no environment 'def'; did you mean dev? the environments are dev, production, staging" in (
         capsys.readouterr().err
     )
 
@@ -125,6 +125,7 @@ def test_without_a_cluster_it_is_said_what_to_type(
 
     said = capsys.readouterr().err
     assert str(tmp_path / "state" / "kubeconfig") in said
+    assert "start it: make up" in said
     assert "Traceback" not in said
 
 

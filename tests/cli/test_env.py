@@ -11,9 +11,9 @@ import pytest
 
 from sluice.cli.main import run
 from sluice.deploy.engine import DEV_PASSPHRASE, Engine
+from sluice.deploy.launch import declared_environment
 from sluice.deploy.target import Target
 from sluice.local.toolchain import KubernetesTools, PulumiTools
-from sluice.registry import Environment
 
 OWN = "not to be printed"
 
@@ -27,13 +27,14 @@ def _nothing_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_STATE", str(tmp_path / "the state"))
     tools = PulumiTools(Path("/made/pulumi"), {"PATH": "/made/bin:/usr/bin:/bin", "PULUMI_SKIP_UPDATE_CHECK": "true"})
 
-    def prepare(declared: Environment, where: Target, access: object, registry: None, progress: Any) -> Engine:
+    def by_hand(environment: str, where: Target, progress: Any) -> Engine:
+        declared_environment(environment)
         progress.say("working")
         state = tmp_path / "the state" / "pulumi" / "id"
         variables = {**where.variables(), "SLUICE_GATEWAY_IMAGE": "sluice.local/gateway@sha256:1"}
-        return Engine(tools, tmp_path, declared.settings.environment, state, variables)
+        return Engine(tools, tmp_path, environment, state, variables)
 
-    monkeypatch.setattr("sluice.cli.variables.prepare_engine", prepare)
+    monkeypatch.setattr("sluice.cli.variables.engine_by_hand", by_hand)
     monkeypatch.setattr(Target, "connect", lambda _: None)
     kubernetes = KubernetesTools(Path("/made/kube"), Path("/made/coredns"), Path("/made/pause"))
     monkeypatch.setattr("sluice.cli.variables.ensure_kubernetes", lambda cache, progress: kubernetes)
@@ -57,6 +58,7 @@ def test_a_shell_gets_what_kubectl_and_pulumi_need(tmp_path: Path, capsys: pytes
         "PATH": "/made/kube:/made/bin:/usr/bin:/bin",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "KUBECONFIG": f"{tmp_path}/the state/kubeconfig",
+        "SLUICE_NODE_PORTS_AT": "127.0.0.1",
         "SLUICE_GATEWAY_IMAGE": "sluice.local/gateway@sha256:1",
         "PULUMI_BACKEND_URL": f"file://{tmp_path}/the state/pulumi/id",
         "PULUMI_CONFIG_PASSPHRASE": DEV_PASSPHRASE,
@@ -126,4 +128,4 @@ def test_an_environment_that_is_not_there_is_a_no_and_nothing_is_exported(capsys
 
     output = capsys.readouterr()
     assert output.out == ""
-    assert "Pulumi.stagin.yaml:1:1: does not exist" in output.err
+    assert "there is no environment 'stagin'; did you mean staging?" in output.err

@@ -81,7 +81,7 @@ def test_a_person_gets_a_table_of_who_answered_and_where(
     assert lines[1] == ["qa", "ada@example.com", "candidate", "qa-20251031", "A", "test.", "12"]
     assert lines[2] == ["legal", "grace@example.com", "baseline", "gpt-4o", "Clause", "7", "»limits«", "it.", "8"]
     assert output.out.endswith(
-        "\nThe gateway answers at http://127.0.0.1:30080; ask it: .venv/bin/sluice ask dev qa 'Hello' --user you\n"
+        "\nThe gateway answers at http://127.0.0.1:30080\nAsk it: .venv/bin/sluice ask dev qa 'Hello' --user you\n"
     )
     assert output.err == "working\n"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluice.deploy.cluster_access import ClusterAccess
-from sluice.deploy.diagnosis import cannot_start, pods_of, reasons_pods_do_not_start
+from sluice.deploy.diagnosis import cannot_start, is_unscheduled, pods_of, reasons_pods_do_not_start
 from tests.deploy.api_server import ApiServer
 
 NAMESPACE = "sluice-dev"
@@ -347,10 +347,12 @@ def test_pods_are_told_apart_by_what_no_other_pod_ever_has(api: ApiServer, acces
     ],
 )
 def test_waiting_ends_where_it_is_of_no_use(of_no_hope: bool, made: dict[str, Any]) -> None:
-    assert cannot_start(made, nodes_may_come=True) is of_no_hope
-    assert cannot_start(made, nodes_may_come=False) is of_no_hope
+    assert cannot_start(made) is of_no_hope
 
 
-def test_a_pod_without_a_node_is_waited_for_where_nodes_may_come() -> None:
-    assert cannot_start(pod("a", None, conditions=UNSCHEDULABLE), nodes_may_come=False)
-    assert not cannot_start(pod("a", None, conditions=UNSCHEDULABLE), nodes_may_come=True)
+def test_a_pod_without_a_node_is_no_lost_one_but_is_known() -> None:
+    without = pod("a", None, conditions=UNSCHEDULABLE)
+
+    assert is_unscheduled(without)
+    assert not cannot_start(without)
+    assert not is_unscheduled(pod("a", None))

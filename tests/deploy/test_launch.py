@@ -12,14 +12,14 @@ import pytest
 
 from sluice.deploy import launch as launching
 from sluice.deploy.cluster_access import Answer, ClusterAccess, ClusterUnreachable
-from sluice.deploy.engine import Engine, Update
-from sluice.deploy.errors import PodsDoNotStart, PulumiFailed, UnknownEnvironment
+from sluice.deploy.engine import DEV_PASSPHRASE, Engine, Update
+from sluice.deploy.errors import MissingPassphrase, PodsDoNotStart, PulumiFailed, UnknownEnvironment
 from sluice.deploy.launch import USERS, launch, prepare_engine, tear_down
 from sluice.deploy.target import Target
 from sluice.local.folders import PROJECT
 from sluice.local.toolchain import PulumiTools
 from sluice.progress import Progress
-from sluice.registry import Environment, InvalidRegistry, StubProviderSettings, load_environment
+from sluice.registry import Environment, KeysNotSet, StubProviderSettings, load_environment
 from tests.deploy.api_server import ApiServer
 
 PODS = "/api/v1/namespaces/sluice-dev/pods"
@@ -57,6 +57,7 @@ def boundaries(monkeypatch: pytest.MonkeyPatch) -> Boundaries:
         made.engines.append(engine)
         return Update({}, {"delete": 9}, 1.0)
 
+    monkeypatch.setattr(launching, "_SERVED_WITHIN_SECONDS", 0.0)
     monkeypatch.setattr(launching, "start_local_cluster", note("cluster"))
     monkeypatch.setattr(launching, "deliver_images", note("images", IMAGES))
     monkeypatch.setattr(launching, "ensure_pulumi", note("pulumi", PulumiTools(Path("/made/pulumi"), {})))
@@ -143,8 +144,22 @@ def test_a_cluster_of_the_persons_own_is_not_started(
 def test_for_a_mistake_in_the_settings_nothing_is_started(
     boundaries: Boundaries, where: Target, quiet: Progress
 ) -> None:
-    with pytest.raises(InvalidRegistry, match=r"Pulumi\.prodution\.yaml:1:1: does not exist"):
+    with pytest.raises(UnknownEnvironment, match=r"no environment 'prodution'; did you mean production\?"):
         launch("prodution", where, None, quiet)
+    assert boundaries.did == []
+
+
+def test_for_a_missing_passphrase_or_key_nothing_is_started(
+    boundaries: Boundaries, where: Target, quiet: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A shell that took over dev's variables holds dev's passphrase, which opens nothing of staging's.
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", DEV_PASSPHRASE)
+    with pytest.raises(MissingPassphrase, match=r"^Pulumi\.staging\.yaml: its secrets are encrypted"):
+        launch("staging", where, None, quiet)
+
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "made for this test")
+    with pytest.raises(KeysNotSet, match=r"sluice:mistral-api-key --stack staging\n(.*\n)*.*sluice:anthropic-api-key"):
+        launch("staging", where, None, quiet)
     assert boundaries.did == []
 
 
@@ -154,7 +169,7 @@ def test_pulumi_gets_the_images_that_were_built_and_the_cluster_they_are_in(
     launch("dev", where, None, quiet)
 
     (engine,) = boundaries.engines
-    assert engine.variables == {"KUBECONFIG": str(where.kubeconfig), **IMAGES}
+    assert engine.variables == {**where.variables(), **IMAGES}
     assert engine.state == tmp_path / "state/pulumi/5f0c4a1e-made"
     assert (engine.environment, engine.project) == ("dev", PROJECT)
 
@@ -171,7 +186,7 @@ def test_images_that_the_settings_name_are_not_built(
     )
 
     assert boundaries.did == ["pulumi"]
-    assert engine.variables == {"KUBECONFIG": str(where.kubeconfig)}
+    assert engine.variables == where.variables()
 
 
 def test_an_image_that_the_settings_name_is_not_replaced_by_one_that_was_built(
@@ -287,7 +302,7 @@ def test_an_environment_that_is_not_there_is_not_removed(
 ) -> None:
     with pytest.raises(
         UnknownEnvironment,
-        match=r"^Pulumi\.stagin\.yaml: does not exist; the environments are dev, production, staging$",
+        match=r"^there is no environment 'stagin'; did you mean staging\? the environments are dev, production, stag",
     ):
         tear_down("stagin", where, quiet)
     assert boundaries.did == []

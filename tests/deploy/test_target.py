@@ -53,7 +53,10 @@ def test_the_local_clusters_own_kubeconfig_still_means_the_local_cluster(
 def test_pulumi_is_led_to_the_same_cluster() -> None:
     assert Target(None, None, is_local=False).variables() == {}
     assert Target(None, "there", is_local=False).variables() == {"SLUICE_CONTEXT": "there"}
-    assert Target(Path("/made/kubeconfig"), None, is_local=True).variables() == {"KUBECONFIG": "/made/kubeconfig"}
+    assert Target(Path("/made/kubeconfig"), None, is_local=True).variables() == {
+        "KUBECONFIG": "/made/kubeconfig",
+        "SLUICE_NODE_PORTS_AT": "127.0.0.1",
+    }
     assert Target(Path("/made/kubeconfig"), "there", is_local=False).variables() == {
         "KUBECONFIG": "/made/kubeconfig",
         "SLUICE_CONTEXT": "there",

@@ -54,14 +54,21 @@ class LiveProject:
         self.roll_out(dict.fromkeys(AGENTS, 50))
 
     def pulumi(self, *arguments: str) -> Ran:
-        """Run Pulumi by hand on the stack, with what `sluice env` says to export."""
+        """Run Pulumi by hand on the stack, in a shell that took over what `sluice env` prints."""
+        return self.in_shell('exec pulumi "$@" --stack live --non-interactive --color never', *arguments)
+
+    def in_shell(self, command: str, *arguments: str) -> Ran:
+        """Run a command, with arguments as `$1` and so on, in a shell that took over what `sluice env` prints."""
         exports = self.sluice("env", "live")
         assert exports.exit_code == 0, exports.stderr
-        command = f'{exports.stdout}\nexec pulumi "$@" --stack live --non-interactive --color never'
         ran = subprocess.run(
-            ["bash", "-euc", command, "pulumi", *arguments],
+            ["bash", "-euc", f"{exports.stdout}\n{command}", "bash", *arguments],
             cwd=self.folder,
-            env={**_outer(), "PULUMI_CONFIG_PASSPHRASE": DEV_PASSPHRASE},
+            env={
+                **_outer(),
+                "PYTHONPATH": str(self.folder),
+                "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._passphrase_file()),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -69,6 +76,12 @@ class LiveProject:
             check=False,
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+    def _passphrase_file(self) -> Path:
+        """Return a file with the passphrase of dev's settings, which `live` has copied."""
+        file = self.folder.with_name("passphrase")
+        file.write_text(DEV_PASSPHRASE)
+        return file
 
     def roll_out(self, weights: Mapping[str, int], *, enabled: bool = True) -> None:
         """Write the environment's rollout: each agent's first fine-tuned model at a weight."""
@@ -84,7 +97,7 @@ class LiveProject:
         environment = {
             **_outer(),
             "PYTHONPATH": str(self.folder),
-            "PULUMI_CONFIG_PASSPHRASE": DEV_PASSPHRASE,
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._passphrase_file()),
             **variables,
         }
         return subprocess.Popen(

@@ -109,11 +109,12 @@ def test_an_unknown_agent_in_a_rollout_is_named_with_its_place(fresh_project: Li
 
 
 def test_a_missing_passphrase_is_said_before_anything_is_made(fresh_project: LiveProject) -> None:
-    ran = fresh_project.sluice("up", "live", PULUMI_CONFIG_PASSPHRASE="")
+    ran = fresh_project.sluice("up", "live", PULUMI_CONFIG_PASSPHRASE_FILE="")
 
     assert ran.exit_code == 3
-    assert "Pulumi.live.yaml" in ran.stderr
+    assert ran.stderr.startswith("sluice: Pulumi.live.yaml: its secrets are encrypted")
     assert "PULUMI_CONFIG_PASSPHRASE_FILE" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1, "nothing else was begun"
 
 
 def test_a_kubeconfig_of_a_cluster_that_is_gone_is_one_sentence(

@@ -11,11 +11,12 @@ import pytest
 
 from sluice.local import cluster as local_cluster
 from sluice.local.folders import state_folder
-from tests.live.project import LiveProject
+from tests.live.project import AGENTS, LiveProject
 
 
 @pytest.fixture(scope="module")
 def serving(project: LiveProject) -> LiveProject:
+    project.roll_out(dict.fromkeys(AGENTS, 50))
     project.up()
     return project
 
@@ -52,7 +53,8 @@ def test_the_gateway_says_in_its_log_which_weights_it_loaded(serving: LiveProjec
         json.loads(line) for line in kubectl(serving, "logs", "deployment/gateway").splitlines() if line.startswith("{")
     ]
 
-    assert any("qa" in json.dumps(line) for line in lines)
+    loaded = [line["weights"]["qa"] for line in lines if line["event"] == "flags loaded"]
+    assert loaded[-1] == 50
 
 
 def test_no_key_is_in_any_object_but_the_secret(serving: LiveProject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 from tests.live.project import AGENTS, NAMESPACE, LiveProject
 
@@ -43,6 +44,25 @@ def test_every_agent_answers_two_users_after_up(project: LiveProject) -> None:
         assert reply["answer"]
         assert reply["latency_ms"] > 0
         assert reply["cost_dollars"] > 0
+
+
+def test_up_asks_by_the_weights_that_it_has_just_set(project: LiveProject) -> None:
+    project.up()
+    for weight, arm in ((100, "candidate"), (0, "baseline")):
+        project.roll_out(dict.fromkeys(AGENTS, weight))
+
+        assert {reply["arm"] for reply in project.up()["replies"]} == {arm}
+    project.roll_out(dict.fromkeys(AGENTS, 50))
+
+
+def test_up_in_a_shell_with_the_variables_of_env_changes_nothing(project: LiveProject) -> None:
+    project.up()
+
+    ran = project.in_shell('exec "$1" -m sluice up live', sys.executable)
+
+    assert ran.exit_code == 0, ran.stderr
+    assert "started again" not in ran.stderr
+    assert "16 unchanged" in ran.stderr
 
 
 def test_a_second_up_changes_nothing(project: LiveProject) -> None:

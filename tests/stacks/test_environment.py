@@ -100,7 +100,9 @@ def test_an_image_that_git_names_is_used_as_it_is(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("built")
-def test_the_stack_says_where_callers_find_the_gateway() -> None:
+def test_the_stack_says_where_callers_find_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert record(deploy, stack="dev", config=CONFIG).exports["url"] == "http://gateway.sluice-dev.svc:8080"
+    monkeypatch.setenv("SLUICE_NODE_PORTS_AT", "127.0.0.1")
     assert record(deploy, stack="dev", config=CONFIG).exports == {
         "url": "http://127.0.0.1:30080",
         "namespace": "sluice-dev",

@@ -7,7 +7,8 @@ import asyncio
 import pulumi
 import pytest
 
-from stacks.provider_key_values import KeysNotSet, provider_key_values
+from sluice.registry import KeysNotSet
+from stacks.provider_key_values import provider_key_values
 from tests.components.recording import record
 
 

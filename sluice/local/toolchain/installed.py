@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from sluice.local.folders import cache_folder
 
 _PATIENCE_SECONDS = 20.0
 
@@ -28,11 +31,21 @@ def find_on_path(tools: Sequence[InstalledTool]) -> dict[str, Path] | None:
     """Return the path of each program by its name, or None where one is missing or of a version that does not fit."""
     found: dict[str, Path] = {}
     for tool in tools:
-        path = shutil.which(tool.program)
+        path = on_path(tool.program)
         if path is None or not _fits(Path(path), tool):
             return None
         found[tool.program] = Path(path)
     return found
+
+
+def on_path(program: str) -> str | None:
+    """Return the program that a person has installed; one in sluice's own cache is none of theirs.
+
+    A shell that took over what `sluice env` prints has the cache on its PATH.
+    """
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    theirs = [folder for folder in folders if not Path(folder).is_relative_to(cache_folder())]
+    return shutil.which(program, path=os.pathsep.join(theirs))
 
 
 def _fits(path: Path, tool: InstalledTool) -> bool:

@@ -24,7 +24,7 @@ from sluice.local.toolchain.catalog import (
     PULUMI_KUBERNETES_VERSION,
     PYTHON_HOST,
 )
-from sluice.local.toolchain.installed import InstalledTool, find_on_path
+from sluice.local.toolchain.installed import InstalledTool, find_on_path, on_path
 from sluice.progress import Progress
 
 _INSTALLED_PULUMI = InstalledTool("pulumi", ("version",), r"v(\d+)\.(\d+)", at_least=(3, 200), below=(4, 0))
@@ -55,7 +55,7 @@ class PulumiTools:
 def ensure_pulumi(cache: Path, progress: Progress) -> PulumiTools:
     """Find or build Pulumi. Raises what `go_build.build` raises, and `PluginNotInstalled`."""
     installed = find_on_path((_INSTALLED_PULUMI,))
-    if installed is not None and shutil.which("pulumi-language-python") is not None:
+    if installed is not None and on_path("pulumi-language-python") is not None:
         return _installed_tools(installed["pulumi"], cache, progress)
     built = go_build.build((PULUMI, PYTHON_HOST, KUBERNETES_PROVIDER), cache, progress)
     folder = _side_by_side(built[PULUMI], built[PYTHON_HOST])

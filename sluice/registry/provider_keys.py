@@ -1,0 +1,28 @@
+"""The names of the providers' keys that an environment must hold a value for. The values are Pulumi's alone to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sluice.errors import SluiceError
+from sluice.registry.model import Registry
+from sluice.registry.settings import Settings
+
+
+class KeysNotSet(SluiceError):
+    """An environment has no value for some of its providers' keys."""
+
+    def __init__(self, environment: str, names: Iterable[str]) -> None:
+        commands = "\n".join(f"  pulumi config set --secret sluice:{name} --stack {environment}" for name in names)
+        super().__init__(
+            f"Pulumi.{environment}.yaml: no value is set for a provider's key; "
+            f"set each one (it is asked for, and stored encrypted):\n{commands}"
+        )
+
+
+def require_keys(registry: Registry, settings: Settings) -> None:
+    """Check that the settings hold an encrypted value for the key of each provider. Raises `KeysNotSet`."""
+    wanted = dict.fromkeys(provider.key for provider in registry.providers.values())
+    missing = [key for key in wanted if key not in settings.keys_set]
+    if missing:
+        raise KeysNotSet(settings.environment, missing)

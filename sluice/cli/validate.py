@@ -47,9 +47,11 @@ def validate(folder: Path | None, output_format: str) -> int:
 
 def _annotation(finding: Finding) -> str:
     """Write a finding as a workflow command, escaped as GitHub's runner wants it."""
-    message = _escaped(f"{finding.path}: " if finding.path else "") + _escaped(f"{finding.problem}; {finding.remedy}")
+    message = _escaped(f"{finding.path}: " if finding.path else "") + _escaped(
+        f"{finding.problem}; {finding.remedy} [{finding.rule}]"
+    )
     file = _escaped(finding.file).replace(":", "%3A").replace(",", "%2C")
-    return f"::error file={file},line={finding.line},col={finding.column},title=registry::{message}"
+    return f"::{finding.severity} file={file},line={finding.line},col={finding.column},title=registry::{message}"
 
 
 def _escaped(text: str) -> str:

@@ -7,7 +7,7 @@ are unknown here, and so are secrets, but for their names.
 from __future__ import annotations
 
 from sluice.registry.environment import Environment, load_environment
-from sluice.registry.findings import Finding, InvalidRegistry
+from sluice.registry.findings import Finding, InvalidRegistry, Severity
 from sluice.registry.loading import check, load_registry, load_rollout, rollout_names
 from sluice.registry.model import (
     LADDER,
@@ -51,6 +51,7 @@ __all__ = [
     "Resources",
     "Rollout",
     "Settings",
+    "Severity",
     "StubProviderSettings",
     "Training",
     "TrainingJob",

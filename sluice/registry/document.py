@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from sluice.registry.findings import Finding, dotted
+from sluice.registry.findings import Finding, Severity, dotted
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32
@@ -62,14 +62,23 @@ class Document:
     values: Mapping[Steps, Place] = field(repr=False)
     keys: Mapping[Steps, Place] = field(repr=False)
 
-    def finding(self, path: Steps, problem: str, remedy: str, *, at_key: bool = False) -> Finding:
+    def finding(
+        self,
+        path: Steps,
+        problem: str,
+        remedy: str,
+        *,
+        rule: str,
+        severity: Severity = Severity.ERROR,
+        at_key: bool = False,
+    ) -> Finding:
         """Make a finding about the value at `path`, or about its key; a path that is not there counts as its parent."""
         places = self.keys if at_key else self.values
         standing = path
         while standing not in places and standing:
             standing = standing[:-1]
         place = places.get(standing) or self.values.get(standing) or Place(1, 1)
-        return Finding(self.file, place.line, place.column, dotted(path), problem, remedy)
+        return Finding(self.file, place.line, place.column, dotted(path), problem, remedy, rule, severity)
 
     def get(self, *path: str | int) -> Any:
         """Return the value at `path`, or None where the file has none, whatever shape it has."""
@@ -101,15 +110,15 @@ def read_document(path: Path, *, remedy_if_missing: str) -> tuple[Document | Non
     try:
         if not path.is_file():
             problem = "is not a file" if path.exists() else "does not exist"
-            return None, (Finding(file, 1, 1, "", problem, remedy_if_missing),)
+            return None, (Finding(file, 1, 1, "", problem, remedy_if_missing, "SL001"),)
         size = path.stat().st_size
         if size > MAX_BYTES:
             problem = f"has {size} bytes, and {MAX_BYTES} is the most"
-            return None, (Finding(file, 1, 1, "", problem, "keep generated data out of it"),)
+            return None, (Finding(file, 1, 1, "", problem, "keep generated data out of it", "SL002"),)
         content = path.read_bytes()
     except OSError as error:
         reason = error.strerror or "unknown reason"
-        return None, (Finding(file, 1, 1, "", f"cannot be read: {reason}", "make it readable"),)
+        return None, (Finding(file, 1, 1, "", f"cannot be read: {reason}", "make it readable", "SL001"),)
     return parse_document(content, file)
 
 
@@ -121,7 +130,7 @@ def parse_document(content: bytes, file: str) -> tuple[Document | None, tuple[Fi
         before = content[: error.start]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-        return None, (Finding(file, line, column, "", "is not UTF-8", "save it as UTF-8"),)
+        return None, (Finding(file, line, column, "", "is not UTF-8", "save it as UTF-8", "SL003"),)
     reader = _Reader(file)
     try:
         return reader.read(text), tuple(reader.findings)
@@ -155,12 +164,14 @@ class _Reader:
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._refuse((), "has a second document", "keep one document in a file and take out the ---")
+                    self._refuse(
+                        (), "has a second document", "keep one document in a file and take out the ---", "SL008"
+                    )
             elif isinstance(event, (ScalarEvent, MappingStartEvent, SequenceStartEvent, AliasEvent)):
                 data = self._value(event, events, ())
         if data is None:
             self._last = Place(1, 1)
-            self._refuse((), "is empty", "write version: 1 and what follows it")
+            self._refuse((), "is empty", "write version: 1 and what follows it", "SL010")
         return None if self.findings else Document(self.file, data, self.values, self.keys)
 
     def _events(self, text: str) -> Iterator[Any]:
@@ -172,30 +183,30 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             if mark is not None:
                 self._last = Place(mark.line + 1, mark.column + 1)
-            self._refuse((), f"is not YAML: {_one_line(error.problem)}", "mend the text here or just above")
+            self._refuse((), f"is not YAML: {_one_line(error.problem)}", "mend the text here or just above", "SL004")
         except YAMLError as error:
             self._refuse_character(text, error)
         except Exception:  # noqa: BLE001 - on broken text the parser fails with whatever it meets, and all of it means this
-            self._refuse((), "is not YAML", "mend the text here or just below")
+            self._refuse((), "is not YAML", "mend the text here or just below", "SL004")
 
     def _refuse_character(self, text: str, error: YAMLError) -> None:
         position = getattr(error, "position", None)
         if isinstance(position, int):
             before = text[:position]
             self._last = Place(before.count("\n") + 1, position - before.rfind("\n"))
-        self._refuse((), "has a character that YAML does not allow", "take out the control character")
+        self._refuse((), "has a character that YAML does not allow", "take out the control character", "SL003")
 
     def _value(self, event: Any, events: Iterator[Any], path: Steps) -> Any:
         place = Place(event.start_mark.line + 1, event.start_mark.column + 1)
         self.values[path] = self._last = place
         if isinstance(event, AliasEvent) or event.anchor is not None:
-            self._refuse(path, "is an anchor or an alias", "write the value out where it is used")
+            self._refuse(path, "is an anchor or an alias", "write the value out where it is used", "SL006")
         if isinstance(event, ScalarEvent):
             return self._scalar(event, path)
         if event.tag is not None:
-            self._refuse(path, "has a tag", f"take out {_one_line(str(event.tag))}")
+            self._refuse(path, "has a tag", f"take out {_one_line(str(event.tag))}", "SL007")
         if len(path) >= MAX_DEPTH:
-            self._refuse(path, f"is nested more than {MAX_DEPTH} deep", "nothing here needs more than 6")
+            self._refuse(path, f"is nested more than {MAX_DEPTH} deep", "nothing here needs more than 6", "SL002")
         return self._mapping(events, path) if isinstance(event, MappingStartEvent) else self._sequence(events, path)
 
     def _sequence(self, events: Iterator[Any], path: Steps) -> list[Any]:
@@ -217,7 +228,7 @@ class _Reader:
             if key in mapping:
                 first = self.keys[*path, key]
                 self._last = place
-                self._report((*path, key), "is written twice", f"keep one; the other is in line {first.line}")
+                self._report((*path, key), "is written twice", f"keep one; the other is in line {first.line}", "SL005")
                 continue
             mapping[key] = value
             self.keys[*path, key] = place
@@ -225,16 +236,16 @@ class _Reader:
 
     def _key(self, event: Any, path: Steps) -> str:
         if not isinstance(event, ScalarEvent) or event.anchor is not None or event.tag is not None:
-            self._refuse(path, "has a key that is not a name", "write a plain name before the colon")
+            self._refuse(path, "has a key that is not a name", "write a plain name before the colon", "SL007")
         key = self._text(event, path)
         if key == "<<":
-            self._refuse(path, "has a merge key", "write the fields out where they are used")
+            self._refuse(path, "has a merge key", "write the fields out where they are used", "SL006")
         return key
 
     def _scalar(self, event: Any, path: Steps) -> str | int | float | bool | None:
         text = self._text(event, path)
         if event.tag is not None:
-            self._refuse(path, "has a tag", f"take out {_one_line(str(event.tag))}")
+            self._refuse(path, "has a tag", f"take out {_one_line(str(event.tag))}", "SL007")
         if event.style is not None:
             return text
         if text in _WORDS:
@@ -243,16 +254,16 @@ class _Reader:
             return int(text)
         if _LEADING_ZERO.fullmatch(text) or _BASED_INTEGER.fullmatch(text):
             self._report(
-                path, "is a number that readers read differently", "write it in decimal, or put text in quotes"
+                path, "is a number that readers read differently", "write it in decimal, or put text in quotes", "SL009"
             )
             return 0
         if _NOT_FINITE.fullmatch(text):
-            self._report(path, "is not a finite number", "write a number")
+            self._report(path, "is not a finite number", "write a number", "SL009")
             return 0
         if _NUMBER_LIKE.fullmatch(text):
             number = float(text) if len(text) <= 40 else float("inf")
             if abs(number) > 1e15:
-                self._report(path, "is too large a number", "write a smaller number, or put text in quotes")
+                self._report(path, "is too large a number", "write a smaller number, or put text in quotes", "SL009")
                 return 0
             return int(number) if number.is_integer() else number
         return text
@@ -260,14 +271,16 @@ class _Reader:
     def _text(self, event: Any, path: Steps) -> str:
         text: str = event.value
         if any("\ud800" <= character <= "\udfff" for character in text):
-            self._refuse(path, "has half of a character", "write the character itself, without an escape")
+            self._refuse(path, "has half of a character", "write the character itself, without an escape", "SL003")
         return text
 
-    def _report(self, path: Steps, problem: str, remedy: str) -> None:
-        self.findings.append(Finding(self.file, self._last.line, self._last.column, dotted(path), problem, remedy))
+    def _report(self, path: Steps, problem: str, remedy: str, rule: str) -> None:
+        self.findings.append(
+            Finding(self.file, self._last.line, self._last.column, dotted(path), problem, remedy, rule)
+        )
 
-    def _refuse(self, path: Steps, problem: str, remedy: str) -> None:
-        raise _Refused(Finding(self.file, self._last.line, self._last.column, dotted(path), problem, remedy))
+    def _refuse(self, path: Steps, problem: str, remedy: str, rule: str) -> None:
+        raise _Refused(Finding(self.file, self._last.line, self._last.column, dotted(path), problem, remedy, rule))
 
 
 def _one_line(text: str | None) -> str:

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sluice.errors import AnswerIsNo
 
@@ -19,9 +20,19 @@ _LONGEST_NAME_SHOWN = 63
 _DEEPEST_PATH_SHOWN = 8
 
 
+class Severity(StrEnum):
+    """What follows from a finding: an error refuses the registry, a warning is shown and lets it pass."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One mistake at one place. Lines and columns count from 1; `path` is empty where the whole file is meant."""
+    """One mistake at one place. Lines and columns count from 1; `path` is empty where the whole file is meant.
+
+    `rule` is the id of the rule that was broken, for example `SL012`; `sluice explain` says more about it.
+    """
 
     file: str
     line: int
@@ -29,25 +40,28 @@ class Finding:
     path: str
     problem: str
     remedy: str
+    rule: str
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
-        return f"{self.file}:{self.line}:{self.column}: {where}{self.problem}; {self.remedy}"
+        label = self.rule if self.severity is Severity.ERROR else f"{self.rule} {self.severity}"
+        return f"{self.file}:{self.line}:{self.column}: {where}{self.problem}; {self.remedy} [{label}]"
 
 
 class InvalidRegistry(AnswerIsNo):
-    """What people declared cannot be used. `findings` holds every mistake, sorted by place; there is at least one."""
+    """What people declared cannot be used. `findings` holds everything found, sorted by place, one error at least."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(sorted(set(findings)))
-        count = len(self.findings)
+        count = sum(finding.severity is Severity.ERROR for finding in self.findings)
         mistakes = "1 mistake" if count == 1 else f"{count} mistakes"
         super().__init__("\n".join([f"refused, {mistakes}:", *map(str, self.findings)]))
 
 
 def refuse_if_any(findings: Collection[Finding]) -> None:
-    """Raise InvalidRegistry with `findings` unless there are none."""
-    if findings:
+    """Raise InvalidRegistry with all of `findings` when at least one of them is an error."""
+    if any(finding.severity is Severity.ERROR for finding in findings):
         raise InvalidRegistry(findings)
 
 

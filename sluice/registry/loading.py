@@ -69,7 +69,9 @@ def read_rollout(folder: Path, environment: str, names: Names | None) -> tuple[D
 def _all_findings(folder: Path) -> Iterator[Finding]:
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
-        yield Finding(shown_file(folder), 1, 1, "", problem, "name the folder that holds models.yaml and rollouts/")
+        yield Finding(
+            shown_file(folder), 1, 1, "", problem, "name the folder that holds models.yaml and rollouts/", "SL001"
+        )
         return
     models, findings = read_models(folder)
     yield from findings
@@ -81,8 +83,10 @@ def _all_findings(folder: Path) -> Iterator[Finding]:
 
 def _stray_files(rollouts: Path) -> Iterator[Finding]:
     if not rollouts.is_dir():
-        yield Finding(shown_file(rollouts), 1, 1, "", "does not exist", "add a rollouts/ENVIRONMENT.yaml")
+        yield Finding(shown_file(rollouts), 1, 1, "", "does not exist", "add a rollouts/ENVIRONMENT.yaml", "SL001")
         return
     for file in sorted(rollouts.iterdir()):
         if file.suffix != ".yaml" and not file.name.startswith("."):
-            yield Finding(shown_file(file), 1, 1, "", "is read by nobody", "name it ENVIRONMENT.yaml, or take it away")
+            yield Finding(
+                shown_file(file), 1, 1, "", "is read by nobody", "name it ENVIRONMENT.yaml, or take it away", "SL001"
+            )

@@ -48,7 +48,9 @@ def check_models(document: Document) -> Iterator[Finding]:
         provider = document.get("models", model, "provider")
         if isinstance(provider, str) and provider and provider not in names.providers:
             remedy = did_you_mean(provider, names.providers, of="providers")
-            yield document.finding(("models", model, "provider"), f"no provider is named {shown(provider)}", remedy)
+            yield document.finding(
+                ("models", model, "provider"), f"no provider is named {shown(provider)}", remedy, rule="SL030"
+            )
     for agent in names.agents:
         yield from _check_models_exist(document, ("agents", agent, "baseline"), names)
 
@@ -59,7 +61,7 @@ def check_rollout(document: Document, names: Names) -> Iterator[Finding]:
         path = ("agents", agent)
         if agent not in names.agents:
             remedy = did_you_mean(agent, names.agents, of="agents")
-            yield document.finding(path, f"no agent is named {shown(agent)}", remedy, at_key=True)
+            yield document.finding(path, f"no agent is named {shown(agent)}", remedy, rule="SL030", at_key=True)
         candidate = document.get(*path, "candidate")
         if isinstance(candidate, str) and candidate:
             yield from _check_candidate(document, agent, candidate, names)
@@ -71,12 +73,14 @@ def _check_candidate(document: Document, agent: str, candidate: str, names: Name
     path = ("agents", agent, "candidate")
     if candidate not in names.models:
         remedy = did_you_mean(candidate, names.models, of="models")
-        yield document.finding(path, f"no model is named {shown(candidate)}", remedy)
+        yield document.finding(path, f"no model is named {shown(candidate)}", remedy, rule="SL030")
         return
     own = _texts(document.get("agents", agent, "baseline"))
     if candidate in (own or names.agents.get(agent, ())):
         problem = f"{shown(candidate)} is a baseline of {agent} already"
-        yield document.finding(path, problem, "take out candidate, weight and since, or name another model")
+        yield document.finding(
+            path, problem, "take out candidate, weight and since, or name another model", rule="SL032"
+        )
 
 
 def _check_weight(document: Document, agent: str) -> Iterator[Finding]:
@@ -86,7 +90,7 @@ def _check_weight(document: Document, agent: str) -> Iterator[Finding]:
     if weight != 0 and weight not in LADDER:
         steps = ", ".join(map(str, LADDER))
         problem = f"{weight} is not a step of the ladder"
-        yield document.finding(("agents", agent, "weight"), problem, f"the steps are {steps}")
+        yield document.finding(("agents", agent, "weight"), problem, f"the steps are {steps}", rule="SL031")
 
 
 def _check_models_exist(document: Document, path: tuple[str, ...], names: Names) -> Iterator[Finding]:
@@ -94,7 +98,7 @@ def _check_models_exist(document: Document, path: tuple[str, ...], names: Names)
     for index, model in enumerate(models if isinstance(models, list) else []):
         if isinstance(model, str) and model and model not in names.models:
             remedy = did_you_mean(model, names.models, of="models")
-            yield document.finding((*path, index), f"no model is named {shown(model)}", remedy)
+            yield document.finding((*path, index), f"no model is named {shown(model)}", remedy, rule="SL030")
 
 
 def _text(value: object) -> str:

@@ -59,10 +59,11 @@ def _findings(document: Document, error: ValidationError) -> Iterator[Finding]:
             yield from _missing_companions(document, path, instance, expected)
         case _ if "propertyNames" in error.absolute_schema_path:
             problem = f"{shown(instance)} cannot be a name"
-            yield document.finding((*path, instance), problem, _description(schema), at_key=True)
+            yield document.finding((*path, instance), problem, _description(schema), rule="SL024", at_key=True)
         case _:
-            rule = str(error.validator)
-            yield document.finding(path, _problem(rule, expected, instance), _remedy(rule, expected, instance, schema))
+            keyword = str(error.validator)
+            problem, remedy = _problem(keyword, expected, instance), _remedy(keyword, expected, instance, schema)
+            yield document.finding(path, problem, remedy, rule="SL022" if keyword == "type" else "SL023")
 
 
 def _missing_fields(
@@ -74,7 +75,7 @@ def _missing_fields(
     misspelt = {nearest(name, fields) for name in instance if name not in fields} if closed else set()
     for name in schema["required"]:
         if name not in instance and name not in misspelt:
-            yield document.finding(path, f"{name} is missing", _addition(name, fields[name]), at_key=True)
+            yield document.finding(path, f"{name} is missing", _addition(name, fields[name]), rule="SL021", at_key=True)
 
 
 def _unknown_fields(
@@ -83,7 +84,7 @@ def _unknown_fields(
     for name in instance:
         if name not in fields:
             remedy = did_you_mean(name, fields, of="fields")
-            yield document.finding((*path, name), "is not a field here", remedy, at_key=True)
+            yield document.finding((*path, name), "is not a field here", remedy, rule="SL020", at_key=True)
 
 
 def _missing_companions(
@@ -93,7 +94,7 @@ def _missing_companions(
         for missing in needed:
             if given in instance and missing not in instance:
                 remedy = f"add {missing}, or take out {given}"
-                yield document.finding((*path, given), f"stands without {missing}", remedy, at_key=True)
+                yield document.finding((*path, given), f"stands without {missing}", remedy, rule="SL021", at_key=True)
 
 
 def _addition(name: str, field: dict[str, Any]) -> str:

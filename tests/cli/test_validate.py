@@ -41,7 +41,7 @@ def test_mistakes_are_shown_to_people_on_standard_error(wrong: str, capsys: pyte
         (
             "sluice: refused, 1 mistake:\n"
             "registry/rollouts/dev.yaml:4:40: agents.qa.weight: 30 is not a step of the ladder; "
-            "the steps are 10, 25, 50, 75, 100\n"
+            "the steps are 10, 25, 50, 75, 100 [SL031]\n"
         ),
     )
 
@@ -61,6 +61,8 @@ def test_mistakes_are_data_for_programs(wrong: str, capsys: pytest.CaptureFixtur
                 "path": "agents.qa.weight",
                 "problem": "30 is not a step of the ladder",
                 "remedy": "the steps are 10, 25, 50, 75, 100",
+                "rule": "SL031",
+                "severity": "error",
             }
         ],
     }
@@ -81,7 +83,7 @@ def test_mistakes_are_annotations_on_github_with_nothing_that_could_end_them(
     assert capsys.readouterr() == (
         (
             "::error file=registry/rollouts/dev.yaml,line=4,col=40,title=registry::agents.qa.weight: "
-            '"10%25" is not a whole number; write it as a number, without quotes or units\n'
+            '"10%25" is not a whole number; write it as a number, without quotes or units [SL022]\n'
         ),
         "",
     )

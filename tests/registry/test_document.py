@@ -72,7 +72,7 @@ def test_a_bomb_of_aliases_is_refused_at_its_first_anchor() -> None:
     document, (finding,) = parse_document("\n".join(lines).encode(), "file.yaml")
 
     assert document is None
-    assert str(finding) == "file.yaml:1:4: a: is an anchor or an alias; write the value out where it is used"
+    assert str(finding) == "file.yaml:1:4: a: is an anchor or an alias; write the value out where it is used [SL006]"
 
 
 @pytest.mark.parametrize("bracket", ["[", "{a: "])

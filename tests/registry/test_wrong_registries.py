@@ -81,5 +81,5 @@ def test_a_file_that_may_not_be_read_is_one_finding(registry: Path, monkeypatch:
 
 def test_a_folder_that_is_not_there_is_one_finding(registry: Path) -> None:
     assert [str(finding) for finding in check(Path("registri"))] == [
-        "registri:1:1: does not exist; name the folder that holds models.yaml and rollouts/"
+        "registri:1:1: does not exist; name the folder that holds models.yaml and rollouts/ [SL001]"
     ]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from sluice.registry.document import Document
 from sluice.registry.findings import Finding, did_you_mean, shown
-from sluice.registry.model import LADDER, Registry
+from sluice.registry.model import Registry
+from sluice.registry.policy import LADDER
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.registry.document import Document, Place, parse_document
+from sluice.registry import exact_reading, quick_reading
+from sluice.registry.document import Document, parse_document
+from sluice.registry.exact_reading import read_exactly
+from sluice.registry.places import Place
 
 RIGHT = Path(__file__).parent / "right"
 SEEDS = [(RIGHT / "models.yaml").read_bytes(), (RIGHT / "rollouts" / "dev.yaml").read_bytes()]
@@ -52,9 +55,9 @@ def test_a_plain_value_is_read_as_yaml_1_2_means_it(written: str, read: object) 
 def test_every_value_and_key_knows_its_place() -> None:
     document = parsed("agents:\n  qa:\n    baseline: [gpt-4o, claude]\n")
 
-    assert document.keys["agents", "qa"] == Place(2, 3)
-    assert document.values["agents", "qa", "baseline"] == Place(3, 15)
-    assert document.values["agents", "qa", "baseline", 1] == Place(3, 24)
+    assert document.place(("agents", "qa"), at_key=True) == Place(2, 3)
+    assert document.place(("agents", "qa", "baseline")) == Place(3, 15)
+    assert document.place(("agents", "qa", "baseline", 1)) == Place(3, 24)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
@@ -65,14 +68,50 @@ def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
     assert document.data == {"version": 1}
 
 
-def test_a_bomb_of_aliases_is_refused_at_its_first_anchor() -> None:
+def test_a_bomb_of_aliases_is_refused_at_the_alias_where_it_grows_too_large() -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
     lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
 
     document, (finding,) = parse_document("\n".join(lines).encode(), "file.yaml")
 
     assert document is None
-    assert str(finding) == "file.yaml:1:4: a: is an anchor or an alias; write the value out where it is used [SL006]"
+    assert str(finding) == (
+        "file.yaml:4:8: d[0]: is an alias, and with it aliases stand for more than 1000 values; "
+        "write the value out where it is used [SL006]"
+    )
+
+
+def test_a_few_aliases_and_merge_keys_are_read_as_they_are_meant() -> None:
+    document = parsed(
+        "a: &p {input: 1, output: 2}\nb: *p\nc: {<<: *p, output: 3}\nd: {<<: [{x: 1}, {x: 2, y: 2}], z: 3}\n"
+    )
+
+    assert document.data["b"] == {"input": 1, "output": 2}
+    assert document.data["c"] == {"input": 1, "output": 3}
+    assert document.data["d"] == {"x": 1, "y": 2, "z": 3}
+
+
+def test_what_an_alias_repeats_stands_where_the_alias_does() -> None:
+    document = parsed("a: &p {input: 1, output: 2}\nb: *p\nc: {<<: *p, output: 3}\n")
+
+    assert document.place(("b", "input")) == Place(2, 4)
+    assert document.place(("c", "input"), at_key=True) == Place(3, 5)
+    assert document.place(("c", "output")) == Place(3, 21)
+
+
+def test_as_many_values_are_read_as_a_file_may_have_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    for reading in (quick_reading, exact_reading):
+        monkeypatch.setattr(reading, "MAX_VALUES", 100)
+
+    assert parsed(f"a: [{'1,' * 97}]").data == {"a": [1] * 97}
+
+    document, (finding,) = parse_document(f"a: [{'1,' * 98}]".encode(), "file.yaml")
+
+    assert document is None
+    assert (
+        str(finding)
+        == "file.yaml:1:199: a[97]: is where the file passes 100 values; keep generated data out of it [SL002]"
+    )
 
 
 @pytest.mark.parametrize("bracket", ["[", "{a: "])
@@ -117,6 +156,11 @@ def test_no_bytes_bring_anything_but_a_document_or_findings(content: bytes) -> N
     document, findings = parse_document(content, "file.yaml")
 
     assert (document is None) == bool(findings)
+    if document is not None:
+        exact, spots, mistakes = read_exactly(document.text, "file.yaml")
+        assert mistakes == ()
+        assert spots is not None
+        assert repr(document.data) == repr(exact)  # two equal values may be of two types
     for finding in findings:
         assert finding.line >= 1
         assert finding.column >= 1

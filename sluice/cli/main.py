@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 import traceback
 from typing import NoReturn
@@ -82,7 +83,7 @@ def run(arguments: list[str]) -> int:
         error.show()
         return EXIT_USED_WRONGLY
     except SluiceError as error:
-        return _say(str(error), error.exit_code)
+        return _say(_sentence(error), error.exit_code)
     except BrokenPipeError:
         # Whoever read our output had enough. Standard output is redirected, or Python complains of it at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -97,6 +98,16 @@ def run(arguments: list[str]) -> int:
 def _say(text: str, code: int) -> int:
     click.echo(f"sluice: {text}", err=True)
     return code
+
+
+def _sentence(error: SluiceError) -> str:
+    """Write an error; at a terminal, findings in a person's files are shown where they stand."""
+    findings = getattr(error, "findings", ())
+    if not findings or not sys.stderr.isatty():
+        return str(error)
+    from sluice.cli.findings_text import at_terminal  # only an error in a file needs it
+
+    return f"{str(error).partition(chr(10))[0]}\n{at_terminal(findings, columns=shutil.get_terminal_size().columns)}"
 
 
 def _of_the_machine(error: OSError) -> str:

@@ -31,7 +31,7 @@ class Severity(StrEnum):
 class Finding:
     """One mistake at one place. Lines and columns count from 1; `path` is empty where the whole file is meant.
 
-    `rule` is the id of the rule that was broken, for example `SL012`; `sluice explain` says more about it.
+    `rule` is the id of the rule that was broken, for example `SL031`; `sluice explain` says more about it.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""Writes a value as YAML on one line, as a person would: plain where plain text reads the same everywhere, else quoted."""
+"""Writes a value as YAML on one line, as a person would: plain where all readers agree on it, else quoted."""
 
 from __future__ import annotations
 

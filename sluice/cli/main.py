@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "down": ("sluice.cli.down:down", "Stop the local cluster; in a cluster of your own, run pulumi destroy."),
     "ask": ("sluice.cli.ask:ask", "Ask an agent of an environment, and show who answered."),
     "validate": ("sluice.cli.validate:validate", "Check a registry folder and show every mistake at once."),
+    "explain": ("sluice.cli.explain:explain", "Print what a rule of the registry wants, and why."),
+    "plan": ("sluice.cli.plan:plan", "Say what a change to the registry means, agent by agent, and what forbids it."),
     "render": ("sluice.cli.render:render", "Write what should exist in an environment, one object a file."),
     "local": ("sluice.cli.local:local", "Start, stop and look at the local cluster."),
     "env": ("sluice.cli.variables:variables", "Print what to export to run kubectl and pulumi by hand."),

@@ -16,7 +16,7 @@ from typing import Any
 from sluice.registry.document import Document, read_document
 from sluice.registry.findings import Finding, choices, did_you_mean, refuse_if_any, shown
 from sluice.registry.model import Registry
-from sluice.registry.references import Names
+from sluice.registry.rules.declared import Names
 from sluice.registry.shape import check_shape
 
 _PREFIX = "sluice:"

@@ -18,7 +18,7 @@ from sluice.registry import (
     load_settings,
 )
 from sluice.registry.document import parse_document
-from sluice.registry.references import Names
+from sluice.registry.rules.declared import Names
 from sluice.registry.settings import check_settings
 
 PROJECT = Path(__file__).parent.parent.parent

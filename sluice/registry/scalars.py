@@ -1,7 +1,7 @@
 """What a scalar without quotes means: YAML 1.2's core schema, less what two readers would read differently.
 
-`no` and `on` are text here as YAML 1.2 has it, and never a boolean; a date is text; 0o10, 0x10 and 010 are refused
-because YAML 1.1 and 1.2 disagree about them, and so is any number that JSON or a float cannot hold as it is written.
+`no` and `on` are text here as YAML 1.2 has it, and never a boolean; a date is text; 0o10, 010, 1_000 and 1:30 are
+refused because readers disagree about them, and so is any number that JSON or a float cannot hold as it is written.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ STARTS_OF_MEANING = frozenset("+-.0123456789~nNtTfF")
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
-_BASED_INTEGER = re.compile(r"[-+]?0[oOxXbB][0-9a-fA-F]+")
+_AMBIGUOUS = (
+    re.compile(r"[-+]?0[0-9]+"),  # octal to YAML 1.1
+    re.compile(r"[-+]?0[oOxXbB][0-9a-fA-F_]+"),
+    re.compile(r"[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?"),  # a number to YAML 1.1, text to 1.2
+    re.compile(r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?"),  # of base 60 to YAML 1.1
+)
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -43,7 +47,7 @@ def meaning(text: str) -> Scalar:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
-    if _LEADING_ZERO.fullmatch(text) or _BASED_INTEGER.fullmatch(text):
+    if any(form.fullmatch(text) for form in _AMBIGUOUS):
         problem = "is a number that readers read differently"
         raise AmbiguousScalar(problem, "write it in decimal, or put text in quotes")
     if _NOT_FINITE.fullmatch(text):

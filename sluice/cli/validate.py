@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from sluice.local.folders import PROJECT
-from sluice.registry import Finding, InvalidRegistry, Severity, check, load_registry, rollout_names
+from sluice.registry import Examination, Finding, InvalidRegistry, Severity, examine
 
 
 @click.command()
@@ -41,7 +41,8 @@ def validate(folder: Path | None, output_format: str, today: datetime | None, ag
     are shown, and refuse nothing.
     """
     folder = folder or PROJECT / "registry"
-    findings = check(folder, today=today.date() if today else None, against=against)
+    examined = examine(folder, today=today.date() if today else None, against=against)
+    findings = examined.findings
     is_valid = not any(finding.severity is Severity.ERROR for finding in findings)
     if output_format == "json":
         listed = [dataclasses.asdict(finding) for finding in findings]
@@ -51,17 +52,17 @@ def validate(folder: Path | None, output_format: str, today: datetime | None, ag
             click.echo(_annotation(finding))
     elif is_valid:
         _show_warnings(findings)
-        click.echo(_summary(folder, len(findings)))
+        click.echo(_summary(examined))
     else:
         raise InvalidRegistry(findings)
     return 0 if is_valid else 1
 
 
-def _summary(folder: Path, warnings: int) -> str:
-    registry = load_registry(folder)
-    rollouts = ", ".join(rollout_names(folder)) or "none"
+def _summary(valid: Examination) -> str:
+    rollouts = ", ".join(valid.rollouts) or "none"
+    warnings = len(valid.findings)
     counted = f"; {warnings} warning{'' if warnings == 1 else 's'}" if warnings else ""
-    return f"valid: {len(registry.agents)} agents, {len(registry.models)} models, rollouts: {rollouts}{counted}"
+    return f"valid: {valid.agents} agents, {valid.models} models, rollouts: {rollouts}{counted}"
 
 
 def _show_warnings(findings: Sequence[Finding]) -> None:

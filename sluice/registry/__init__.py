@@ -9,7 +9,7 @@ from __future__ import annotations
 from sluice.registry.environment import Environment, load_environment
 from sluice.registry.evidence import Evidence, EvidenceKind
 from sluice.registry.findings import Finding, InvalidRegistry, Severity
-from sluice.registry.loading import check, load_registry, load_rollout, rollout_names
+from sluice.registry.loading import Examination, check, examine, load_registry, load_rollout, rollout_names
 from sluice.registry.model import (
     Agent,
     AgentRollout,
@@ -45,6 +45,7 @@ __all__ = [
     "Environment",
     "Evidence",
     "EvidenceKind",
+    "Examination",
     "Finding",
     "Gates",
     "GatewaySettings",
@@ -70,6 +71,7 @@ __all__ = [
     "TrainingJob",
     "check",
     "environments",
+    "examine",
     "load_environment",
     "load_registry",
     "load_rollout",

@@ -45,6 +45,16 @@ class Folder:
         return (*self.findings, *broken_rules(self.declared, looking_at=looking_at or tuple(LooksAt)))
 
 
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found in a registry folder, sorted by place, and what is sound in it: agents, models, rollouts."""
+
+    findings: tuple[Finding, ...]
+    agents: int
+    models: int
+    rollouts: tuple[str, ...]
+
+
 def load_registry(folder: Path) -> Registry:
     """Load `folder`/models.yaml and the evidence beside it. Raises InvalidRegistry."""
     read = read_folder(folder, ())
@@ -67,7 +77,12 @@ def load_rollout(folder: Path, environment: str, registry: Registry) -> Rollout:
 
 
 def check(folder: Path, *, today: date | None = None, against: str | None = None) -> tuple[Finding, ...]:
-    """Check a whole registry folder and return every finding, sorted by place.
+    """Check a whole registry folder and return every finding, sorted by place; see `examine`."""
+    return examine(folder, today=today, against=against).findings
+
+
+def examine(folder: Path, *, today: date | None = None, against: str | None = None) -> Examination:
+    """Check a whole registry folder and count what is in it.
 
     `today` is the day that retirements and sign-offs are held against, by default this one. `against` names the commit
     that rollouts are compared with, by default the last one; where that is not to be had, nothing is compared. Raises
@@ -75,11 +90,13 @@ def check(folder: Path, *, today: date | None = None, against: str | None = None
     """
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
-        return (Finding(shown_file(folder), 1, 1, "", problem, _MODELS_REMEDY, "SL001"),)
+        return Examination((Finding(shown_file(folder), 1, 1, "", problem, _MODELS_REMEDY, "SL001"),), 0, 0, ())
     read = read_folder(folder, rollout_names(folder), today=today or date.today(), against=against or LAST_COMMIT)
     if against is not None and commit_of(folder, against) is None:
         raise NothingToCompareWith(folder, against)
-    return tuple(sorted({*_stray_files(folder), *read.broken()}))
+    registry = read.declared.registry
+    findings = tuple(sorted({*_stray_files(folder), *read.broken()}))
+    return Examination(findings, len(registry.agents), len(registry.models), rollout_names(folder))
 
 
 def rollout_names(folder: Path) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import click
 from sluice.registry.bounds import MAX_BYTES, UNSEEN
 from sluice.registry.findings import Finding, Severity
 
-_ABOUT_KEYS = frozenset({"SL091"})
+_ABOUT_KEYS = frozenset({"SL082", "SL091"})
 _ABOUT_UNKNOWN_FIELDS = frozenset({"SL020", "SL090"})
 _LONG_RUN = re.compile(r"[^\W_]{21,}")
 _END_OF_LINE = re.compile(r"\r\n|\r|\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 Scalar = str | int | float | bool | None
 
@@ -16,11 +17,14 @@ STARTS_OF_MEANING = frozenset("+-.0123456789~nNtTfF")
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_AMBIGUOUS = (
-    re.compile(r"[-+]?0[0-9]+"),  # octal to YAML 1.1
-    re.compile(r"[-+]?0[oOxXbB][0-9a-fA-F_]+"),
-    re.compile(r"[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?"),  # a number to YAML 1.1, text to 1.2
-    re.compile(r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?"),  # of base 60 to YAML 1.1
+_AMBIGUOUS = re.compile(
+    r"""
+    [-+]?0[0-9]+                                                # octal to YAML 1.1
+    | [-+]?0[oOxXbB][0-9a-fA-F_]+
+    | [-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?   # a number to YAML 1.1, text to 1.2
+    | [-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?                     # of base 60 to YAML 1.1
+    """,
+    re.VERBOSE,
 )
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: Mapping[str, bool | None] = {
@@ -41,13 +45,14 @@ class AmbiguousScalar(ValueError):
         self.remedy = remedy
 
 
+@lru_cache(maxsize=8192)
 def meaning(text: str) -> Scalar:
     """Return the value of a scalar that stands without quotes. Raises AmbiguousScalar."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
-    if any(form.fullmatch(text) for form in _AMBIGUOUS):
+    if _AMBIGUOUS.fullmatch(text):
         problem = "is a number that readers read differently"
         raise AmbiguousScalar(problem, "write it in decimal, or put text in quotes")
     if _NOT_FINITE.fullmatch(text):

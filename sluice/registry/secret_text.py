@@ -28,6 +28,12 @@ _KNOWN = re.compile(
     """,
     re.VERBOSE,
 )
+# One of these is in whatever _KNOWN finds. Most lines have none, and looking for them takes a tenth of the time.
+_KNOWN_BY = (
+    *("sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "AKIA", "ASIA", "AIza", "hf_"),
+    *("gsk_", "gsk-", "r8_", "r8-", "pul_", "pul-", "npm_", "npm-", "dop_v1", "eyJ", "PRIVATE KEY", "://"),
+)
+_LONG_PIECE = re.compile(r"[^\s,]{16}")
 _AFTER_A_WORD_FOR_IT = re.compile(
     r"(?i)(?:key|token|secret|passw(?:or)?d|passphrase|bearer|credentials?|authorization)\b[\"']?"
     r"(?:\s*[:=]\s*|\s+(?:is|was)\s+|\s+)(?:bearer\s+)?[\"'`]?(?P<value>[A-Za-z0-9_+/=.-]{16,})"
@@ -42,8 +48,9 @@ _CHANGE_OF_KIND = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0
 
 def secret_spans(text: str) -> tuple[tuple[int, int], ...]:
     """Return where in `text` something stands that looks like a key or a token: start and end, in rising order."""
-    found = {match.span() for match in _KNOWN.finditer(text)}
-    if not any(len(piece) >= 16 for piece in re.split(r"[\s,]+", text)):
+    is_known = any(map(text.__contains__, _KNOWN_BY))
+    found = {match.span() for match in _KNOWN.finditer(text)} if is_known else set()
+    if not _LONG_PIECE.search(text):
         return tuple(sorted(found))
     digests = [match.span() for match in _DIGEST.finditer(text)]
     found |= {match.span() for match in _RUN.finditer(text) if _is_random_by_itself(match[0])}

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from sluice.registry.building import rollout_of
 from sluice.registry.document import Document, parse_document, read_document, shown_file
-from sluice.registry.findings import Finding, choices, refuse_if_any
+from sluice.registry.findings import Finding, choices, one_for_each_cause, refuse_if_any
 from sluice.registry.history import NothingToCompareWith, commit_of, content_at
 from sluice.registry.model import Registry, Rollout
 from sluice.registry.rules.catalogue import broken_rules
@@ -95,7 +95,7 @@ def examine(folder: Path, *, today: date | None = None, against: str | None = No
     if against is not None and commit_of(folder, against) is None:
         raise NothingToCompareWith(folder, against)
     registry = read.declared.registry
-    findings = tuple(sorted({*_stray_files(folder), *read.broken()}))
+    findings = one_for_each_cause((*_stray_files(folder), *read.broken()))
     return Examination(findings, len(registry.agents), len(registry.models), rollout_names(folder))
 
 

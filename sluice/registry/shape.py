@@ -7,7 +7,7 @@ what its values must mean beyond that is said by the other checks of this packag
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sluice.registry.findings import Finding, did_you_mean, nearest, shown
 from sluice.registry.places import Steps
 from sluice.registry.shape_wording import addition, description, problem_of, remedy_of
 
+_ABOUT_A_VALUE = frozenset({"SL022", "SL023"})
 SCHEMAS = Path(__file__).resolve().parent.parent.parent / "registry" / "schema"
 
 
@@ -29,7 +30,19 @@ def check_shape(document: Document, schema: str) -> tuple[Finding, ...]:
         return ()
     content = _content(schema)
     errors = validator.iter_errors(document.data)
-    return tuple(dict.fromkeys(finding for error in errors for finding in _findings(document, error, content)))
+    found = dict.fromkeys(finding for error in errors for finding in _findings(document, error, content))
+    return tuple(_one_for_each_value(found))
+
+
+def _one_for_each_value(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Leave away what else is wrong with a value that has to be written anew as it is."""
+    seen: set[tuple[int, int, str]] = set()
+    for finding in findings:
+        place = (finding.line, finding.column, finding.path)
+        if finding.rule in _ABOUT_A_VALUE and place in seen:
+            continue
+        seen.update([place] if finding.rule in _ABOUT_A_VALUE else [])
+        yield finding
 
 
 @cache

@@ -27,8 +27,8 @@ from sluice.registry.plan import Plan, plan_of
 def plan(environment: str, against: str, folder: Path | None, today: date | None, output_format: str) -> int:
     """Say what a change to the registry means, agent by agent, and what forbids it.
 
-    ENV is an environment with a file in rollouts/. The registry as it is here is compared with a commit; exit code 1 says
-    that a rule forbids the change, or what is there already.
+    ENV is an environment with a file in rollouts/. The registry as it is here is compared with a commit; exit code 1
+    says that a rule forbids the change, or what is there already.
     """
     day = date.fromisoformat(f"{today:%Y-%m-%d}") if today else date.today()
     found = plan_of(folder or PROJECT / "registry", environment, against, day)

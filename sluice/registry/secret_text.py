@@ -42,6 +42,11 @@ _RUN = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9][A-Za-z0-9+/=_-]{23,}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HEX = re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_BESIDE_A_DIGIT = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
+_LONGEST_MEAN_OF_RANDOM_WORDS = 3.2
+"""Words in names are longer than this on average; stretches of one kind in random text have about two characters."""
+
 _PIECE = re.compile(r"[A-Za-z0-9]+")
 _CHANGE_OF_KIND = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])|(?<=[A-Z])(?=[a-z])")
 
@@ -85,11 +90,11 @@ def _is_random_beside_a_word(value: str) -> bool:
 
 
 def _is_mixed(run: str, *, at_least: int) -> bool:
-    """Whether a run without separators changes between small letters, capitals and digits as no word does."""
-    if len(run) < at_least or entropy_bits(run) < 3.3:
+    """Whether a run without separators changes between small letters, capitals and digits as no words do."""
+    if len(run) < at_least or entropy_bits(run) < 3.0:
         return False
-    has_digits = any(character.isdigit() for character in run)
-    return has_digits and len(_CHANGE_OF_KIND.findall(run)) >= len(run) / 5
+    words_are_short = len(run) / len(_WORD.findall(run)) <= _LONGEST_MEAN_OF_RANDOM_WORDS
+    return words_are_short or len(_BESIDE_A_DIGIT.findall(run)) >= len(run) / 5
 
 
 def _is_mixed_throughout(run: str) -> bool:

@@ -107,6 +107,7 @@ def candidate_is_not_retired(declared: Declared) -> Iterator[Broken]:
                     f"{shown(model.name)} retired on {model.retires}",
                     "set weight: 0, or name another model",
                     file.environment,
+                    cause=model.name,
                 )
 
 

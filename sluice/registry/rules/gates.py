@@ -34,11 +34,14 @@ def soak_was_passed(declared: Declared) -> Iterator[Broken]:
     quality and P95, and the rollback, the health checks and the alerts were seen to work. `sluice soak` writes it.
     """
     for file, agent, model in _serving(declared):
-        faults = [_faults(soak, soaked, declared.registry.gates.soak) for _, soak, soaked in _soaks(declared, model)]
+        soaks = list(_soaks(declared, model))
+        faults = [_faults(soak, soaked, declared.registry.gates.soak) for _, soak, soaked in soaks]
         if [] in faults:
             continue
         if faults:
-            yield _at_candidate(file, agent, f"the soak of {shown(model.name)} fell short: {', '.join(faults[-1])}")
+            short = ", ".join(faults[-1])
+            problem = f"the soak of {shown(model.name)} fell short: {short}"
+            yield _at_candidate(file, agent, problem, "mend it and soak again", cause=f"{soaks[-1][0].name}: {short}")
         else:
             yield _at_candidate(file, agent, f"{shown(model.name)} was not soaked", "run `sluice soak staging` first")
 
@@ -83,13 +86,14 @@ def sign_offs_hold(declared: Declared) -> Iterator[Broken]:
             if not signed:
                 continue
             last = max(sign_off.ends for _, sign_off in signed)
+            if declared.registry.evidence[signed[-1][0]].date > last:
+                continue  # it ended before it began, and is found by SL057
             if last < declared.today:
-                yield _at_candidate(
-                    file, agent, f"the {role} sign-off for {shown(model.name)} ended on {last}", "have it renewed"
-                )
+                problem = f"the {role} sign-off for {shown(model.name)} ended on {last}"
+                yield _at_candidate(file, agent, problem, "have it renewed", cause=f"{role} {last}")
             elif last < declared.today + _SOON:
                 problem = f"the {role} sign-off for {shown(model.name)} ends on {last}"
-                yield _at_candidate(file, agent, problem, "have it renewed", warning=True)
+                yield _at_candidate(file, agent, problem, "have it renewed", cause=f"{role} {last}", warning=True)
 
 
 @rule(
@@ -108,7 +112,9 @@ def conditions_are_met(declared: Declared) -> Iterator[Broken]:
             if open_ones and all(open_ones):
                 name, first = signed[-1][0], open_ones[-1][0]
                 problem = f"the {role} sign-off for {shown(model.name)} has a condition that is not met: {first.text}"
-                yield _at_candidate(file, agent, problem, f"meet it, and say so in evidence/{name}.yaml")
+                yield _at_candidate(
+                    file, agent, problem, f"meet it, and say so in evidence/{name}.yaml", cause=f"{role} {name}"
+                )
 
 
 @rule(
@@ -138,7 +144,7 @@ def training_data_is_scrubbed(declared: Declared) -> Iterator[Broken]:
         elif audit and audit.email_addresses + audit.phone_numbers > 0:
             found = f"{audit.email_addresses} e-mail addresses and {audit.phone_numbers} phone numbers"
             problem = f"{shown(model.name)} was trained on data with {found}"
-            yield _at_candidate(file, agent, problem, "scrub the data and train again")
+            yield _at_candidate(file, agent, problem, "scrub the data and train again", cause=model.training.audit)
 
 
 @rule(
@@ -253,12 +259,14 @@ def _at_candidate(
     file: RolloutFile,
     agent: AgentRollout,
     problem: str,
-    remedy: str = "look into it and repeat it",
+    remedy: str,
     *,
+    cause: str | None = None,
     warning: bool = False,
 ) -> Broken:
     path = ("agents", agent.agent, "candidate")
-    return Broken(file.document, path, problem, remedy, file.environment, severity=WARNING if warning else None)
+    severity = WARNING if warning else None
+    return Broken(file.document, path, problem, remedy, file.environment, severity=severity, cause=cause)
 
 
 def _soaks(declared: Declared, model: Model) -> Iterator[tuple[Evidence, SoakEvidence, SoakedModel]]:

@@ -176,7 +176,7 @@ def weight_held_long_enough(declared: Declared) -> Iterator[Broken]:
                 continue
             hold = declared.registry.ladder_of(agent.agent).hold_at(before.weight_percent)
             earliest = before.since + timedelta(days=hold / timedelta(days=1))
-            if before.weight_percent < agent.weight_percent and agent.since < earliest:
+            if _rises_by_a_step(declared, before, agent) and agent.since < earliest:
                 yield Broken(
                     file.document,
                     ("agents", agent.agent, "since"),
@@ -209,6 +209,11 @@ def weight_has_a_day(declared: Declared) -> Iterator[Broken]:
                     file.environment,
                     at_key=True,
                 )
+
+
+def _rises_by_a_step(declared: Declared, before: AgentRollout, agent: AgentRollout) -> bool:
+    weights = declared.registry.ladder_of(agent.agent).weights_percent
+    return before.weight_percent < agent.weight_percent and agent.weight_percent in weights
 
 
 def _weight_before(before: Rollout, agent: AgentRollout) -> int:

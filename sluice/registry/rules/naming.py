@@ -108,6 +108,8 @@ def variables_are_set(declared: Declared) -> Iterator[Broken]:
         if not isinstance(text, str):
             continue
         names = list(references(text))
+        if any(map(SECRET_NAME.search, names)):
+            continue  # it is not to be set: SL084
         missing = [name for name in names if name not in os.environ]
         if missing:
             yield Broken(declared.models, path, f"{missing[0]} is not set", f"set it: export {missing[0]}=...")
@@ -164,7 +166,11 @@ def limits_are_in_order(declared: Declared) -> Iterator[Broken]:
         if id(agent.policy) in seen:
             continue
         seen.add(id(agent.policy))
+        said: set[tuple[str, str]] = set()
         for path, most, high in _pairs(agent.policy.limits):
+            if path in said:
+                continue
+            said.add(path)
             own = declared.models.get("agents", agent.name, "limits", *path)
             root: Steps = ("agents", agent.name) if own is not None else ("defaults",)
             where = (*root, "limits", *path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sluice.registry.document import Document
@@ -36,7 +36,7 @@ class Broken:
     """One place where a rule is broken; `environment` is None where it is broken for all of them.
 
     `severity` is set where this way of breaking the rule is less grave than the rule's own, `place` where it is
-    known from the text and not from a path.
+    known from the text and not from a path. Places that one mistake breaks a rule in have the same `cause`.
     """
 
     document: Document
@@ -47,6 +47,7 @@ class Broken:
     at_key: bool = False
     severity: Severity | None = None
     place: Place | None = None
+    cause: str | None = None
 
     def finding(self, rule: str, severity: Severity) -> Finding:
         """Make the finding of a rule: at `place` where that is known already, else where `path` stands."""
@@ -94,14 +95,30 @@ class Rule:
     check: Check | None = None
 
     def findings(self, declared: Declared) -> Iterator[Finding]:
-        """Find every place where the rule is broken, with the severity that it has there."""
+        """Find where the rule is broken, with the severity that it has there; places with one cause are one finding."""
+        by_cause: dict[str, list[Finding]] = {}
         for broken in self.check(declared) if self.check else ():
             severity = self.severities.in_environment(broken.environment)
             if severity is None:
                 continue
             if broken.severity is not None and severity is ERROR:
                 severity = broken.severity
-            yield broken.finding(self.id, severity)
+            finding = broken.finding(self.id, severity)
+            if broken.cause is None:
+                yield finding
+            else:
+                by_cause.setdefault(broken.cause, []).append(finding)
+        yield from map(_gravest, by_cause.values())
+
+
+def _gravest(findings: list[Finding]) -> Finding:
+    """Return the first of the gravest findings, saying where the others are."""
+    first, *others = sorted(findings, key=lambda finding: (finding.severity is not ERROR, finding))
+    if not others:
+        return first
+    places = ", ".join(f"{finding.file}:{finding.line}" for finding in others[:3])
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return replace(first, problem=f"{first.problem} (likewise {places}{more})")
 
 
 def rule(

@@ -8,11 +8,12 @@ from sluice.registry.findings import shown
 from sluice.registry.forecast import forecast
 from sluice.registry.rules.declared import Declared
 from sluice.registry.rules.rule import (
+    ERROR,
     GATE,
-    SOFTER_BEFORE_PRODUCTION,
     WARNING,
     WARNING_EVERYWHERE,
     Broken,
+    Severities,
     rule,
 )
 
@@ -20,7 +21,7 @@ from sluice.registry.rules.rule import (
 @rule(
     "SL070",
     "The forecast stays under the cap",
-    severities=SOFTER_BEFORE_PRODUCTION,
+    severities=Severities(None, WARNING, ERROR),
     wrong="# 50,000 requests a month at 0.0024 dollars: 120\nbudgets: {month: {budget: 50, cap: 100}}",
     right="# 15,000 requests a month at 0.0024 dollars: 36\nbudgets: {month: {budget: 50, cap: 100}}",
 )
@@ -69,15 +70,16 @@ def requests_are_cheap_enough(declared: Declared) -> Iterator[Broken]:
                 if one.baseline_request_dollars
                 else 100
             )
-            cost = f"a request will cost ${one.candidate_request_dollars:.4f}"
             path = ("agents", one.agent, "candidate")
-            if one.candidate_request_dollars >= limits.goal_dollars:
-                yield Broken(
-                    file.document, path, cost, f"the goal is less than ${limits.goal_dollars:g}", file.environment
-                )
-            elif saving < limits.saving_percent:
-                problem = f"{cost}, {saving:.0f} % less than its baseline"
-                yield Broken(file.document, path, problem, f"the goal is {limits.saving_percent:g} %", file.environment)
+            model = file.rollout.agents[one.agent].candidate
+            problem = f"a request to {shown(model)} will cost ${one.candidate_request_dollars:.4f}"
+            remedy = f"the goal is less than ${limits.goal_dollars:g}"
+            if one.candidate_request_dollars < limits.goal_dollars:
+                if saving >= limits.saving_percent:
+                    continue
+                problem += f", {saving:.0f} % less than to its baseline"
+                remedy = f"the goal is {limits.saving_percent:g} %"
+            yield Broken(file.document, path, problem, remedy, file.environment, cause=model)
 
 
 @rule(
@@ -165,6 +167,7 @@ def tier_is_fit_for_production(declared: Declared) -> Iterator[Broken]:
                     f"{shown(model.name)} is served by {provider.name}'s tier {shown(provider.tier.name)}",
                     f"pay for one, and write it in providers.{provider.name}.tier",
                     file.environment,
+                    cause=provider.name,
                 )
 
 

@@ -36,6 +36,7 @@ def training_succeeded(declared: Declared) -> Iterator[Broken]:
                         f"{shown(name)} has no training job that succeeded; its last one is {last}",
                         "wait for the job and write its status, or name another model",
                         file.environment,
+                        cause=name,
                     )
 
 
@@ -58,6 +59,7 @@ def training_is_recorded(declared: Declared) -> Iterator[Broken]:
                     f"{shown(model.name)} says nothing of its training",
                     f"add models.{model.name}.training to models.yaml",
                     file.environment,
+                    cause=model.name,
                 )
 
 
@@ -73,13 +75,14 @@ def candidate_is_benchmarked(declared: Declared) -> Iterator[Broken]:
     for file in declared.rollouts:
         for agent in file.candidates():
             model = declared.model_of(agent)
-            if model and model.benchmark is None:
+            if model and model.benchmark is None and model.name not in agent.baseline:
                 yield Broken(
                     file.document,
                     ("agents", agent.agent, "candidate"),
                     f"{shown(model.name)} was never benchmarked",
                     f"add models.{model.name}.benchmark to models.yaml",
                     file.environment,
+                    cause=model.name,
                 )
 
 
@@ -107,6 +110,7 @@ def candidate_scores_enough(declared: Declared) -> Iterator[Broken]:
                     f"{shown(model.name)} scored {model.benchmark.score:g} of 10",
                     f"the least is {needed:g}, {whose}",
                     file.environment,
+                    cause=model.name,
                 )
 
 

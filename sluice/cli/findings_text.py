@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -33,9 +32,11 @@ def at_terminal(findings: Iterable[Finding], *, columns: int) -> str:
     """Write findings in colours, each with its line of the file where that can be shown, for so many columns."""
     findings = tuple(findings)
     about_keys = {(finding.file, finding.line) for finding in findings if finding.rule in _ABOUT_KEYS}
+    files = {file: _lines(file) for file in {finding.file for finding in findings}}
     paragraphs = []
     for finding in findings:
-        quoted = () if (finding.file, finding.line) in about_keys else _excerpt(finding, max(columns, _LEAST_WIDTH))
+        lines = () if (finding.file, finding.line) in about_keys else files[finding.file]
+        quoted = _excerpt(finding, lines, max(columns, _LEAST_WIDTH))
         paragraphs.append("\n".join((_sentence(finding), *quoted)))
     return "\n".join(paragraphs)
 
@@ -49,8 +50,7 @@ def _sentence(finding: Finding) -> str:
     return f"{place} {text}"
 
 
-def _excerpt(finding: Finding, columns: int) -> Iterator[str]:
-    lines = _lines(finding.file)
+def _excerpt(finding: Finding, lines: Sequence[str], columns: int) -> Iterator[str]:
     if not 0 < finding.line <= len(lines) or finding.rule == "SL001":
         return
     line, start = lines[finding.line - 1], finding.column - 1
@@ -70,7 +70,6 @@ def _excerpt(finding: Finding, columns: int) -> Iterator[str]:
     yield click.style(f"  {margin} | ", fg="blue") + under + click.style(mark, fg=_COLOURS[finding.severity], bold=True)
 
 
-@lru_cache(maxsize=8)
 def _lines(file: str) -> tuple[str, ...]:
     try:
         if Path(file).stat().st_size > MAX_BYTES:

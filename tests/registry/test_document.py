@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -160,7 +161,7 @@ def mutations() -> st.SearchStrategy[bytes]:
 
 
 @given(mutations())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=int(os.environ.get("SLUICE_FUZZ", "200")), deadline=None)
 def test_no_bytes_bring_anything_but_a_document_or_findings(content: bytes) -> None:
     document, findings = parse_document(content, "file.yaml")
 

@@ -108,14 +108,14 @@ def sound_registry(models: Document, findings: Collection[Finding], evidence: Ma
         for section in _SECTIONS_OF_FIELDS
         if isinstance(models.get(section), dict) and not _is_touched(section, findings)
     }
+    entries: dict[str, Any] = {}
     for section in _SECTIONS_OF_ENTRIES:
         spoiled = _spoiled(models, section, findings)
-        data[section] = {
-            name: body
-            for name, body in models.mapping(section).items()
-            if name not in spoiled and _can_be_built({**data, section: {name: body}})
-        }
-    return registry_of_sections(data, evidence)
+        kept = {name: body for name, body in models.mapping(section).items() if name not in spoiled}
+        if not _can_be_built({**data, section: kept}):
+            kept = {name: body for name, body in kept.items() if _can_be_built({**data, section: {name: body}})}
+        entries[section] = kept
+    return registry_of_sections({**data, **entries}, evidence)
 
 
 def sound_rollout(document: Document, environment: str, findings: Collection[Finding], registry: Registry) -> Rollout:

@@ -17,10 +17,10 @@ from typing import Any
 from sluice.registry.bounds import MAX_BYTES, UNSEEN
 from sluice.registry.exact_reading import read_exactly
 from sluice.registry.findings import Finding, Severity, dotted
-from sluice.registry.places import Place, Spot, Steps, nearest_place
+from sluice.registry.places import NOTHING_WITHIN, TOP, Place, Spot, Steps, nearest_place
 from sluice.registry.quick_reading import NotPlain, read_quickly
 
-_NOWHERE = Spot(Place(1, 1), Place(1, 1), {})
+_NOWHERE = Spot(TOP, TOP, NOTHING_WITHIN)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from yaml.events import (
 from sluice.registry.anchors import Anchors, TooMuchRepeated, UnknownAnchor, merged
 from sluice.registry.bounds import MAX_DEPTH, MAX_VALUES, UNSEEN
 from sluice.registry.findings import Finding, dotted
-from sluice.registry.places import NOTHING_WITHIN, Place, Spot, Steps
+from sluice.registry.places import NOTHING_WITHIN, TOP, Mark, Spot, Steps, place_of
 from sluice.registry.quick_reading import Loader
 from sluice.registry.scalars import AmbiguousScalar, Scalar, meaning
 from sluice.registry.syntax_mistakes import syntax_mistake
@@ -66,58 +66,58 @@ class _Reader:
         events = self._events()
         for event in events:
             if isinstance(event, DocumentStartEvent) and spot is not None:
-                self._refuse(_place(event), (), "has a second document", "keep one document in a file", "SL008")
+                self._refuse(event.start_mark, (), "has a second document", "keep one document in a file", "SL008")
             elif isinstance(event, (ScalarEvent, MappingStartEvent, SequenceStartEvent, AliasEvent)):
                 data, spot = self._value(event, events, (), None)
         if data is None or spot is None:
-            self._refuse(Place(1, 1), (), "is empty", "write version: 1 and what follows it", "SL010")
+            self._refuse(TOP, (), "is empty", "write version: 1 and what follows it", "SL010")
         return data, spot
 
     def _events(self) -> Iterator[Any]:
         loader = Loader(self._text)
-        last = Place(1, 1)
+        last: Any = TOP
         try:
             while event := loader.get_event():
-                last = _place(event)
+                last = event.start_mark
                 yield event
         except YAMLError as error:
-            place, problem, remedy = syntax_mistake(error, self._text, last)
-            self._refuse(place, (), problem, remedy, "SL004")
+            place, problem, remedy = syntax_mistake(error, self._text, place_of(last))
+            self._refuse(Mark(place.line - 1, place.column - 1), (), problem, remedy, "SL004")
         finally:
             loader.dispose()
 
-    def _value(self, event: Any, events: Iterator[Any], path: Steps, key: Place | None) -> tuple[Any, Spot]:
-        place = _place(event)
-        self._count(place, path)
+    def _value(self, event: Any, events: Iterator[Any], path: Steps, key: Mark | None) -> tuple[Any, Spot]:
+        mark = event.start_mark
+        self._count(mark, path)
         if isinstance(event, AliasEvent):
-            return self._repeated(event, place, path), Spot(place, key or place, NOTHING_WITHIN)
+            return self._repeated(event, mark, path), Spot(mark, key or mark, NOTHING_WITHIN)
         if event.tag is not None:
-            self._refuse(place, path, "has a tag", "take out the word that starts with an exclamation mark", "SL007")
+            self._refuse(mark, path, "has a tag", "take out the word that starts with an exclamation mark", "SL007")
         value: Any
         if isinstance(event, ScalarEvent):
-            value = self._scalar(event, place, path)
+            value = self._scalar(event, mark, path)
             if event.anchor is not None:
                 self._anchors.define(event.anchor, value)
-            return value, Spot(place, key or place, NOTHING_WITHIN)
+            return value, Spot(mark, key or mark, NOTHING_WITHIN)
         within: dict[str | int, Spot] = {}
         if len(path) >= MAX_DEPTH:
-            self._refuse(place, path, f"is nested more than {MAX_DEPTH} deep", "nothing here needs a third", "SL002")
+            self._refuse(mark, path, f"is nested more than {MAX_DEPTH} deep", "nothing here needs a third", "SL002")
         elif isinstance(event, MappingStartEvent):
             value = self._mapping(events, path, within)
         else:
             value = self._sequence(events, path, within)
         if event.anchor is not None:
             self._anchors.define(event.anchor, value)
-        return value, Spot(place, key or place, within)
+        return value, Spot(mark, key or mark, within)
 
-    def _repeated(self, event: Any, place: Place, path: Steps) -> Any:
+    def _repeated(self, event: Any, mark: Mark, path: Steps) -> Any:
         try:
             return self._anchors.value(event.anchor, deeper=len(path))
         except UnknownAnchor:
             problem, remedy = "is an alias of nothing", "write the value out, or name an anchor that stands further up"
         except TooMuchRepeated as error:
             problem, remedy = str(error), "write the value out where it is used"
-        return self._refuse(place, path, problem, remedy, "SL006")
+        return self._refuse(mark, path, problem, remedy, "SL006")
 
     def _sequence(self, events: Iterator[Any], path: Steps, within: dict[str | int, Spot]) -> list[Any]:
         items: list[Any] = []
@@ -134,14 +134,12 @@ class _Reader:
         for event in events:
             if isinstance(event, MappingEndEvent):
                 break
-            place = _place(event)
+            mark = event.start_mark
             key = self._key(event, path)
-            value, spot = self._value(next(events), events, (*path, key), place)
+            value, spot = self._value(next(events), events, (*path, key), mark)
             if key in within:
-                first = within[key].key.line
-                self._report(
-                    place, (*path, key), "is written twice", f"keep one; the other is in line {first}", "SL005"
-                )
+                first = within[key].key.line + 1
+                self._report(mark, (*path, key), "is written twice", f"keep one; the other is in line {first}", "SL005")
                 continue
             own[key], within[key] = value, spot
         if _MERGE_KEY not in own:
@@ -158,43 +156,42 @@ class _Reader:
         return values
 
     def _key(self, event: Any, path: Steps) -> str:
-        place = _place(event)
-        self._count(place, path)
+        mark = event.start_mark
+        self._count(mark, path)
         if not isinstance(event, ScalarEvent) or event.anchor is not None or event.tag is not None:
-            self._refuse(place, path, "has a key that is not a name", "write a plain name before the colon", "SL007")
-        return self._seen(event.value, place, path)
+            self._refuse(mark, path, "has a key that is not a name", "write a plain name before the colon", "SL007")
+        return self._seen(event.value, mark, path)
 
-    def _scalar(self, event: Any, place: Place, path: Steps) -> Scalar:
-        text = self._seen(event.value, place, path)
+    def _scalar(self, event: Any, mark: Mark, path: Steps) -> Scalar:
+        text = self._seen(event.value, mark, path)
         if event.style:
             return text
         try:
             return meaning(text)
         except AmbiguousScalar as scalar:
-            self._report(place, path, scalar.problem, scalar.remedy, "SL009")
+            self._report(mark, path, scalar.problem, scalar.remedy, "SL009")
             return 0
 
-    def _seen(self, text: str, place: Place, path: Steps) -> str:
+    def _seen(self, text: str, mark: Mark, path: Steps) -> str:
         """Refuse what only an escape can put into a value: the file's own characters were looked at before."""
         unseen = None if text.isprintable() else UNSEEN.search(text)
         if unseen:
             problem = f"has a character that cannot be seen, U+{ord(unseen[0]):04X}"
-            self._refuse(place, path, problem, "take the escape out", "SL003")
+            self._refuse(mark, path, problem, "take the escape out", "SL003")
         return text
 
-    def _count(self, place: Place, path: Steps) -> None:
+    def _count(self, mark: Mark, path: Steps) -> None:
         self._values += 1
         if self._values > MAX_VALUES:
             problem = f"is where the file passes {MAX_VALUES} values"
-            self._refuse(place, path, problem, "keep generated data out of it", "SL002")
+            self._refuse(mark, path, problem, "keep generated data out of it", "SL002")
 
-    def _report(self, place: Place, path: Steps, problem: str, remedy: str, rule: str) -> None:
-        self.findings.append(Finding(self._file, place.line, place.column, dotted(path), problem, remedy, rule))
+    def _report(self, mark: Mark, path: Steps, problem: str, remedy: str, rule: str) -> None:
+        self.findings.append(self._finding(mark, path, problem, remedy, rule))
 
-    def _refuse(self, place: Place, path: Steps, problem: str, remedy: str, rule: str) -> NoReturn:
-        raise _Refused(Finding(self._file, place.line, place.column, dotted(path), problem, remedy, rule))
+    def _refuse(self, mark: Mark, path: Steps, problem: str, remedy: str, rule: str) -> NoReturn:
+        raise _Refused(self._finding(mark, path, problem, remedy, rule))
 
-
-def _place(event: Any) -> Place:
-    mark = event.start_mark
-    return Place(mark.line + 1, mark.column + 1)
+    def _finding(self, mark: Mark, path: Steps, problem: str, remedy: str, rule: str) -> Finding:
+        place = place_of(mark)
+        return Finding(self._file, place.line, place.column, dotted(path), problem, remedy, rule)

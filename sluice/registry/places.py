@@ -21,14 +21,25 @@ class Place(NamedTuple):
     column: int
 
 
-class Spot(NamedTuple):
-    """Where one value starts, where its key does, and the spots of what is in it; an item of a list is its own key."""
+class Mark(NamedTuple):
+    """A line and a column as the parser has them, counted from 0; its own marks stand in place of this one."""
 
-    value: Place
-    key: Place
+    line: int
+    column: int
+
+
+class Spot(NamedTuple):
+    """Where one value starts, where its key does, and the spots of what is in it; an item of a list is its own key.
+
+    They are kept as the parser made them: of hundreds of thousands of marks a person wants to see a few.
+    """
+
+    value: Mark
+    key: Mark
     within: Mapping[str | int, Spot]
 
 
+TOP = Mark(0, 0)
 NOTHING_WITHIN: Mapping[str | int, Spot] = MappingProxyType({})
 """What is within a scalar."""
 
@@ -41,4 +52,9 @@ def nearest_place(top: Spot, path: Steps, *, at_key: bool) -> Place:
         if deeper is None:
             break
         spot = deeper
-    return spot.key if at_key else spot.value
+    return place_of(spot.key if at_key else spot.value)
+
+
+def place_of(mark: Mark) -> Place:
+    """Return the place of a mark, as people and editors count."""
+    return Place(mark.line + 1, mark.column + 1)

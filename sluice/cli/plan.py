@@ -47,12 +47,16 @@ def _text(found: Plan) -> str:
     if not changed and not found.changes:
         lines.append("  nothing changes")
     elif len(changed) < len(found.agents):
-        same = len(found.agents) - len(changed)
-        lines.append(f"  {'the other ' if changed else ''}{same} agent{'s' if same > 1 else ''}: no change")
+        lines.append(f"  {_the_others(len(changed), len(found.agents) - len(changed))}: no change")
     for title, findings in (("forbidden by:", found.forbidding), ("beside that:", found.warnings)):
         if findings:
             lines += ["", title, *(f"  {finding}" for finding in findings)]
     return "\n".join(lines)
+
+
+def _the_others(changed: int, same: int) -> str:
+    agents = "agent" if same == 1 else f"{same} agents"
+    return f"the other {agents}" if changed else f"{'the one ' if same == 1 else ''}{agents}"
 
 
 def _data(found: Plan) -> dict[str, object]:

@@ -182,9 +182,9 @@ def _meaning(registry: Registry, is_now: AgentRollout, old: int, new: int) -> st
     if new < old:
         return ": the others go back to the baseline"
     hold = registry.ladder_of(is_now.agent).hold_at(new)
-    stays = " and nobody who has it leaves it" if old else ""
+    stays = " nobody who has it leaves it" if old else " the first users get it"
     held = f"; it holds at least {shown_duration(hold)}" if hold else ""
-    return f":{stays or ' the first users get it'}{held}"
+    return f":{stays}{held}"
 
 
 def _of_models(before: Registry, after: Registry, is_now: AgentRollout) -> Iterator[str]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from sluice.registry.findings import choices, shown
 from sluice.registry.model import AgentRollout, Rollout
+from sluice.registry.policy import LADDER
 from sluice.registry.rules.declared import Declared
 from sluice.registry.rules.rule import ERROR, GATE, WARNING, Broken, LooksAt, Severities, rule
 from sluice.registry.typed import shown_duration
@@ -23,7 +24,8 @@ def weight_is_a_step(declared: Declared) -> Iterator[Broken]:
     """The weight of a candidate is 0 or a step of the agent's ladder.
 
     Gates, hold times and the comparison of the arms are made for the steps; a weight between two of them has none of
-    its own. An agent without a ladder may stand at any of 10, 25, 50, 75 and 100.
+    its own. An agent without a ladder may stand at any of 10, 25, 50, 75 and 100; a step of another agent's
+    ladder is only a warning outside production.
     """
     for file in declared.rollouts:
         for agent in file.candidates():
@@ -36,6 +38,7 @@ def weight_is_a_step(declared: Declared) -> Iterator[Broken]:
                     problem,
                     choices(map(str, steps), of="steps"),
                     file.environment,
+                    severity=WARNING if agent.weight_percent in LADDER and file.environment != "production" else None,
                 )
 
 

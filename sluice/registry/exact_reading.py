@@ -65,8 +65,9 @@ class _Reader:
         spot: Spot | None = None
         events = self._events()
         for event in events:
+            mark: Any = event.start_mark
             if isinstance(event, DocumentStartEvent) and spot is not None:
-                self._refuse(event.start_mark, (), "has a second document", "keep one document in a file", "SL008")
+                self._refuse(mark, (), "has a second document", "keep one document in a file", "SL008")
             elif isinstance(event, (ScalarEvent, MappingStartEvent, SequenceStartEvent, AliasEvent)):
                 data, spot = self._value(event, events, (), None)
         if data is None or spot is None:

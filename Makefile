@@ -21,7 +21,7 @@ check: .venv/complete  ## Format, lint, types, import contracts, the quick tests
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy .
-	@$(BIN)/lint-imports --no-timing | tail -n 3
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest -q -m "not live"
 
 live: .venv/complete  ## The tests against the local Kubernetes, which they start and stop

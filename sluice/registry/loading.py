@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeGuard
 
 from sluice.registry.building import rollout_of
 from sluice.registry.document import Document, parse_document, read_document, shown_file
@@ -112,7 +113,7 @@ def read_folder(
     of_models = check_shape(models, "models") if models else findings
     evidence, of_evidence = _read_evidence(folder)
     registry = sound_registry(models, of_models, sound_evidence(evidence, of_evidence)) if models else _no_registry()
-    names = Names.in_document(models, dict.fromkeys(_names(folder / "evidence"))) if models else None
+    names = Names.in_document(models, dict.fromkeys(_names(folder / "evidence"))) if _has_names(models) else None
     commit = commit_of(folder, against) if against and environments else None
     rollouts: list[RolloutFile] = []
     of_rollouts: list[Finding] = []
@@ -125,6 +126,11 @@ def read_folder(
             rollouts.append(RolloutFile(environment, document, rollout, before))
     declared = Declared(models, names, registry, evidence, tuple(rollouts), today)
     return Folder(declared, (*of_models, *of_evidence, *of_rollouts))
+
+
+def _has_names(models: Document | None) -> TypeGuard[Document]:
+    """Whether references can be followed: where a whole section is missing, every one of them would be a finding."""
+    return models is not None and all(models.mapping(section) for section in ("providers", "models", "agents"))
 
 
 def _read_rollout(folder: Path, environment: str) -> tuple[Document | None, tuple[Finding, ...]]:

@@ -20,11 +20,28 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from sluice.errors import SluiceError
 from sluice.registry.bounds import MAX_DEPTH, MAX_VALUES, UNSEEN
 from sluice.registry.scalars import STARTS_OF_MEANING, AmbiguousScalar, Scalar, meaning
 
-Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's parser, or the one in Python where PyYAML was built without it: the same, but fifty times slower."""
+
+class LibyamlMissing(SluiceError):
+    """PyYAML was built without libyaml. Its parser in Python is no stand-in: it is slow and refuses in other words."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "PyYAML on this machine was built without libyaml; install it from a wheel: "
+            "pip install --force-reinstall --only-binary pyyaml pyyaml"
+        )
+
+
+def _loader() -> Any:
+    if not yaml.__with_libyaml__:
+        raise LibyamlMissing
+    return yaml.CSafeLoader
+
+
+Loader: Any = _loader()
 
 
 class NotPlain(Exception):

@@ -74,10 +74,8 @@ def remedy_of(keyword: str, expected: Any, instance: Any, schema: dict[str, Any]
     match keyword:
         case "const":
             return f"it is {expected}"
-        case "enum" if isinstance(instance, str):
-            return did_you_mean(instance, expected, of="values")
         case "enum":
-            return choices(expected, of="values")
+            return _remedy_of_choice(expected, instance)
         case "type":
             return _remedy_of_type(expected, instance, schema)
         case "format":
@@ -90,6 +88,17 @@ def remedy_of(keyword: str, expected: Any, instance: Any, schema: dict[str, Any]
             return f"{_LIMITS[keyword]} {expected}"
         case _:
             return description(schema)
+
+
+def _remedy_of_choice(expected: list[Any], instance: Any) -> str:
+    words = [_word(each) for each in expected]
+    if isinstance(instance, str) and instance in words and instance not in expected:
+        return f"write {instance} without quotes"
+    return did_you_mean(instance, words, of="values") if isinstance(instance, str) else choices(words, of="values")
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _kind(expected: str | list[str]) -> str:

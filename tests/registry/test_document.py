@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,3 +177,15 @@ def test_no_bytes_bring_anything_but_a_document_or_findings(content: bytes) -> N
         assert finding.line >= 1
         assert finding.column >= 1
         assert "\n" not in str(finding)
+
+
+def test_without_libyaml_there_is_one_sentence_that_says_what_to_type() -> None:
+    command = (
+        "import sys, yaml; yaml.__with_libyaml__ = False; from sluice.cli.main import run; sys.exit(run(['validate']))"
+    )
+
+    asked = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+
+    assert asked.returncode == 3
+    assert asked.stderr.startswith("sluice: PyYAML on this machine was built without libyaml; install it from a wheel")
+    assert asked.stderr.count("\n") == 1

@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check live lock render
+.PHONY: help up down test check live lock render docs
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,6 +29,9 @@ live: .venv/complete  ## The tests against the local Kubernetes, which they star
 
 render: .venv/complete  ## Write manifests/ anew for every environment
 	@for environment in dev staging production; do $(BIN)/sluice render $$environment || exit 1; done
+
+docs: .venv/complete  ## Write docs/registry.md and docs/rules.md anew
+	@$(BIN)/python -m sluice.registry.documentation docs
 
 lock: .venv/complete  ## Resolve the Python dependencies anew
 	@$(BIN)/uv pip compile $(LOCK) requirements/gateway.in -o requirements/gateway.lock

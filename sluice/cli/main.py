@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 import traceback
 from typing import NoReturn
@@ -23,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "down": ("sluice.cli.down:down", "Stop the local cluster; in a cluster of your own, run pulumi destroy."),
     "ask": ("sluice.cli.ask:ask", "Ask an agent of an environment, and show who answered."),
     "validate": ("sluice.cli.validate:validate", "Check a registry folder and show every mistake at once."),
+    "explain": ("sluice.cli.explain:explain", "Print what a rule of the registry wants, and why."),
+    "plan": ("sluice.cli.plan:plan", "Say what a change to the registry means, agent by agent, and what forbids it."),
     "render": ("sluice.cli.render:render", "Write what should exist in an environment, one object a file."),
     "local": ("sluice.cli.local:local", "Start, stop and look at the local cluster."),
     "env": ("sluice.cli.variables:variables", "Print what to export to run kubectl and pulumi by hand."),
@@ -82,7 +85,7 @@ def run(arguments: list[str]) -> int:
         error.show()
         return EXIT_USED_WRONGLY
     except SluiceError as error:
-        return _say(str(error), error.exit_code)
+        return _say(_sentence(error), error.exit_code)
     except BrokenPipeError:
         # Whoever read our output had enough. Standard output is redirected, or Python complains of it at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -97,6 +100,16 @@ def run(arguments: list[str]) -> int:
 def _say(text: str, code: int) -> int:
     click.echo(f"sluice: {text}", err=True)
     return code
+
+
+def _sentence(error: SluiceError) -> str:
+    """Write an error; at a terminal, findings in a person's files are shown where they stand."""
+    findings = getattr(error, "findings", ())
+    if not findings or not sys.stderr.isatty():
+        return str(error)
+    from sluice.cli.findings_text import at_terminal  # only an error in a file needs it
+
+    return f"{str(error).partition(chr(10))[0]}\n{at_terminal(findings, columns=shutil.get_terminal_size().columns)}"
 
 
 def _of_the_machine(error: OSError) -> str:

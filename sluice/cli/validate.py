@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from sluice.local.folders import PROJECT
-from sluice.registry import Finding, InvalidRegistry, check, load_registry, rollout_names
+from sluice.registry import Examination, Finding, InvalidRegistry, Severity, examine
 
 
 @click.command()
@@ -22,34 +26,62 @@ from sluice.registry import Finding, InvalidRegistry, check, load_registry, roll
     show_default=True,
     help="text for people, json for programs, github for annotations in a pull request.",
 )
-def validate(folder: Path | None, output_format: str) -> int:
+@click.option(
+    "--today",
+    metavar="DATE",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day that retirements and sign-offs are held against, as 2025-11-06; by default this one.",
+)
+@click.option("--against", metavar="REF", help="The commit that rollouts are compared with; by default the last one.")
+def validate(folder: Path | None, output_format: str, today: datetime | None, against: str | None) -> int:
     """Check a registry folder and show every mistake at once.
 
-    DIR holds models.yaml and rollouts/; without it, the project's own registry is checked. Each mistake is one line,
-    FILE:LINE:COL: path: what is wrong; what would be right.
+    DIR holds models.yaml, rollouts/ and evidence/; without it, the project's own registry is checked. Each mistake is
+    one line, FILE:LINE:COL: path: what is wrong; what would be right [RULE]. `sluice explain RULE` says more. Warnings
+    are shown, and refuse nothing.
     """
     folder = folder or PROJECT / "registry"
-    findings = check(folder)
+    examined = examine(folder, today=today.date() if today else None, against=against)
+    findings = examined.findings
+    is_valid = not any(finding.severity is Severity.ERROR for finding in findings)
     if output_format == "json":
-        mistakes = [dataclasses.asdict(finding) for finding in findings]
-        click.echo(json.dumps({"valid": not findings, "findings": mistakes}, indent=2, ensure_ascii=False))
+        listed = [dataclasses.asdict(finding) for finding in findings]
+        click.echo(json.dumps({"valid": is_valid, "findings": listed}, indent=2, ensure_ascii=False))
     elif output_format == "github":
         for finding in findings:
             click.echo(_annotation(finding))
-    elif findings:
-        raise InvalidRegistry(findings)
+    elif is_valid:
+        _show_warnings(findings)
+        click.echo(_summary(examined))
     else:
-        registry = load_registry(folder)
-        rollouts = ", ".join(rollout_names(folder)) or "none"
-        click.echo(f"valid: {len(registry.agents)} agents, {len(registry.models)} models, rollouts: {rollouts}")
-    return 1 if findings else 0
+        raise InvalidRegistry(findings)
+    return 0 if is_valid else 1
+
+
+def _summary(valid: Examination) -> str:
+    rollouts = ", ".join(valid.rollouts) or "none"
+    warnings = len(valid.findings)
+    counted = f"; {warnings} warning{'' if warnings == 1 else 's'}" if warnings else ""
+    return f"valid: {valid.agents} agents, {valid.models} models, rollouts: {rollouts}{counted}"
+
+
+def _show_warnings(findings: Sequence[Finding]) -> None:
+    if not findings:
+        return
+    if sys.stderr.isatty():
+        from sluice.cli.findings_text import at_terminal  # only what is wrong needs it
+
+        click.echo(at_terminal(findings, columns=shutil.get_terminal_size().columns), err=True)
+    else:
+        click.echo("\n".join(map(str, findings)), err=True)
 
 
 def _annotation(finding: Finding) -> str:
     """Write a finding as a workflow command, escaped as GitHub's runner wants it."""
-    message = _escaped(f"{finding.path}: " if finding.path else "") + _escaped(f"{finding.problem}; {finding.remedy}")
+    where = f"{finding.path}: " if finding.path else ""
+    message = _escaped(f"{where}{finding.problem}; {finding.remedy} [{finding.rule}]")
     file = _escaped(finding.file).replace(":", "%3A").replace(",", "%2C")
-    return f"::error file={file},line={finding.line},col={finding.column},title=registry::{message}"
+    return f"::{finding.severity} file={file},line={finding.line},col={finding.column},title=registry::{message}"
 
 
 def _escaped(text: str) -> str:

@@ -7,10 +7,10 @@ are unknown here, and so are secrets, but for their names.
 from __future__ import annotations
 
 from sluice.registry.environment import Environment, load_environment
-from sluice.registry.findings import Finding, InvalidRegistry
-from sluice.registry.loading import check, load_registry, load_rollout, rollout_names
+from sluice.registry.evidence import Evidence, EvidenceKind
+from sluice.registry.findings import Finding, InvalidRegistry, Severity
+from sluice.registry.loading import Examination, check, examine, load_registry, load_rollout, rollout_names
 from sluice.registry.model import (
-    LADDER,
     Agent,
     AgentRollout,
     Arm,
@@ -21,9 +21,11 @@ from sluice.registry.model import (
     Provider,
     Registry,
     Rollout,
+    Tier,
     Training,
     TrainingJob,
 )
+from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Role, Safeguards, Step
 from sluice.registry.provider_keys import KeysNotSet, require_keys
 from sluice.registry.settings import (
     GatewaySettings,
@@ -40,24 +42,38 @@ __all__ = [
     "AgentRollout",
     "Arm",
     "Benchmark",
+    "Budgets",
     "Environment",
+    "Evidence",
+    "EvidenceKind",
+    "Examination",
     "Finding",
+    "Gates",
     "GatewaySettings",
     "InvalidRegistry",
     "JobStatus",
     "KeysNotSet",
+    "Ladder",
+    "Limits",
     "Model",
+    "Policy",
     "Price",
     "Provider",
     "Registry",
     "Resources",
+    "Role",
     "Rollout",
+    "Safeguards",
     "Settings",
+    "Severity",
+    "Step",
     "StubProviderSettings",
+    "Tier",
     "Training",
     "TrainingJob",
     "check",
     "environments",
+    "examine",
     "load_environment",
     "load_registry",
     "load_rollout",

@@ -1,86 +1,95 @@
-"""Builds the typed values from documents that were found right.
+"""Builds the typed values of models.yaml, a rollout and the evidence from documents that were found right.
 
-It is the only place that knows both the fields of a file and the model, and so it is short when one of them changes.
+What the files leave out is filled in here: an agent's exceptions are laid over the defaults, a rollout gets every agent
+of the registry, and an address gets the variables of the environment.
 """
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from sluice.registry.document import Document
-from sluice.registry.model import (
-    Agent,
-    AgentRollout,
-    Benchmark,
-    JobStatus,
-    Model,
-    Price,
-    Provider,
-    Registry,
-    Rollout,
-    Training,
-    TrainingJob,
-)
+from sluice.registry.evidence import Evidence
+from sluice.registry.model import Agent, AgentRollout, Model, Provider, Registry, Rollout
+from sluice.registry.policy import Budgets, Gates, Ladder, Policy, ReportPolicy, RollbackPolicy, Step
+from sluice.registry.typed import build, keys_of
+from sluice.registry.variables import expanded
+
+_OPEN_TO_EXCEPTIONS = tuple(keys_of(Policy))
 
 
-def registry_of(document: Document) -> Registry:
-    """Build the registry from a models.yaml without findings."""
+def registry_of(document: Document, evidence: Mapping[str, Evidence] = MappingProxyType({})) -> Registry:
+    """Build the registry from a models.yaml without findings, and the evidence beside it."""
     data = document.data
+    return registry_of_sections(data, evidence)
+
+
+def registry_of_sections(data: Mapping[str, Any], evidence: Mapping[str, Evidence]) -> Registry:
+    """Build a registry from the sections of a models.yaml; a section that is not there is empty or at its defaults."""
+    defaults = data.get("defaults", {})
+    usual = build(Policy, defaults)
     return Registry(
-        MappingProxyType({name: _provider(name, body) for name, body in data["providers"].items()}),
-        MappingProxyType({name: _model(name, body) for name, body in data["models"].items()}),
-        MappingProxyType(
-            {name: Agent(name, body["summary"], tuple(body["baseline"])) for name, body in data["agents"].items()}
-        ),
+        providers=_entries(data, "providers", _provider),
+        models=_entries(data, "models", lambda name, body: build(Model, {"base": None, **body}, name=name)),
+        agents=_entries(data, "agents", lambda name, body: _agent(name, body, defaults, usual)),
+        ladders=_entries(data, "ladders", lambda name, steps: Ladder(name, tuple(build(Step, step) for step in steps))),
+        budgets=build(Budgets, data.get("budgets", {})),
+        gates=build(Gates, data.get("gates", {})),
+        rollback=build(RollbackPolicy, data.get("rollback", {})),
+        report=build(ReportPolicy, data.get("report", {})),
+        evidence=evidence,
     )
 
 
 def rollout_of(document: Document, environment: str, registry: Registry) -> Rollout:
     """Build an environment's rollout from a file without findings, with every agent of the registry in it."""
-    agents = document.data["agents"]
+    return rollout_of_agents(document.data["agents"], document.data["enabled"], environment, registry)
+
+
+def rollout_of_agents(agents: Mapping[str, Any], enabled: bool, environment: str, registry: Registry) -> Rollout:
+    """Build a rollout from what a file says of agents."""
     return Rollout(
         environment,
-        document.data["enabled"],
+        enabled,
         MappingProxyType(
-            {name: _agent_rollout(agent, agents.get(name, {})) for name, agent in registry.agents.items()}
+            {name: agent_rollout_of(agent, agents.get(name, {})) for name, agent in registry.agents.items()}
         ),
     )
 
 
-def _provider(name: str, body: dict[str, Any]) -> Provider:
-    return Provider(name, body["api"], body["key"], body.get("requests_per_second"))
+def agent_rollout_of(agent: Agent, body: Mapping[str, Any]) -> AgentRollout:
+    """Build what a rollout says of one agent; what it does not say comes from the registry."""
+    unsaid = {"candidate": None, "weight": 0, "baseline": agent.baseline}
+    given = {} if "since" in body else {"since": None}
+    return build(AgentRollout, {**unsaid, **body}, agent=agent.name, **given)
 
 
-def _model(name: str, body: dict[str, Any]) -> Model:
-    return Model(
-        name=name,
-        provider=body["provider"],
-        id=body["id"],
-        base=body.get("base"),
-        price=Price(float(body["price"]["input"]), float(body["price"]["output"])),
-        training=_training(body["training"]) if "training" in body else None,
-        benchmark=_benchmark(body["benchmark"]) if "benchmark" in body else None,
-    )
+def evidence_of(document: Document, name: str) -> Evidence:
+    """Build a piece of evidence from a file without findings."""
+    return build(Evidence, document.data, name=name)
 
 
-def _training(body: dict[str, Any]) -> Training:
-    jobs = tuple(TrainingJob(job["id"], JobStatus(job["status"])) for job in body["jobs"])
-    return Training(int(body["examples"]), float(body["cost"]), jobs)
+def _provider(name: str, body: Mapping[str, Any]) -> Provider:
+    return build(Provider, {**body, "api": expanded(body["api"])}, name=name)
 
 
-def _benchmark(body: dict[str, Any]) -> Benchmark:
-    return Benchmark(
-        date.fromisoformat(body["date"]), int(body["tests"]), float(body["score"]), float(body["baseline"])
-    )
+def _agent(name: str, body: Mapping[str, Any], defaults: Mapping[str, Any], usual: Policy) -> Agent:
+    exceptions = {field: body[field] for field in _OPEN_TO_EXCEPTIONS if field in body}
+    policy = build(Policy, laid_over(defaults, exceptions)) if exceptions else usual
+    return build(Agent, body, name=name, policy=policy)
 
 
-def _agent_rollout(agent: Agent, body: dict[str, Any]) -> AgentRollout:
-    return AgentRollout(
-        agent=agent.name,
-        candidate=body.get("candidate"),
-        weight_percent=int(body.get("weight", 0)),
-        since=date.fromisoformat(body["since"]) if "since" in body else None,
-        baseline=tuple(body.get("baseline", agent.baseline)),
-    )
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay exceptions over defaults, field by field and level by level; lists are replaced as a whole."""
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        both = isinstance(under, dict) and isinstance(value, dict)
+        merged[name] = laid_over(under, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _entries(data: Mapping[str, Any], section: str, make: Any) -> MappingProxyType[str, Any]:
+    return MappingProxyType({name: make(name, body) for name, body in data.get(section, {}).items()})

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.registry.building import registry_of, rollout_of
+from sluice.registry.building import rollout_of
 from sluice.registry.findings import refuse_if_any
-from sluice.registry.loading import read_models, read_rollout
+from sluice.registry.loading import read_folder
 from sluice.registry.model import Registry, Rollout
-from sluice.registry.references import Names
+from sluice.registry.rules.rule import LooksAt
 from sluice.registry.settings import Settings, read_settings, settings_of
 
 
@@ -28,14 +28,13 @@ class Environment:
 def load_environment(project: Path, environment: str, *, folder: Path | None = None) -> Environment:
     """Load an environment of the project; `folder` is the registry to use in place of `project`/registry.
 
-    Raises InvalidRegistry with the findings of models.yaml, the rollout and the settings together.
+    Raises InvalidRegistry with the findings of models.yaml, the evidence, the rollout and the settings together. Rules
+    that look at the day or at the last commit are not asked: neither may stand between a person and a rollback.
     """
-    folder = folder or project / "registry"
-    models, of_models = read_models(folder)
-    names = Names.in_document(models) if models else None
-    rollout, of_rollout = read_rollout(folder, environment, names)
-    settings, of_settings = read_settings(project, environment, names)
-    refuse_if_any((*of_models, *of_rollout, *of_settings))
-    assert models and names and rollout and settings  # noqa: S101, PT018 - without findings there is a document of each
-    registry = registry_of(models)
-    return Environment(registry, rollout_of(rollout, environment, registry), settings_of(settings, environment, names))
+    read = read_folder(folder or project / "registry", (environment,))
+    declared = read.declared
+    settings, of_settings = read_settings(project, environment, declared.names)
+    refuse_if_any((*read.broken(LooksAt.FILES), *of_settings))
+    assert declared.rollouts and declared.names and settings  # noqa: S101, PT018 - without findings there is each of them
+    rollout = rollout_of(declared.rollouts[0].document, environment, declared.registry)
+    return Environment(declared.registry, rollout, settings_of(settings, environment, declared.names))

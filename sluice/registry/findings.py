@@ -10,18 +10,31 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sluice.errors import AnswerIsNo
 
 _LONGEST_VALUE_SHOWN = 32
 _LONGEST_RUN_SHOWN = 20
 _LONGEST_NAME_SHOWN = 63
+_MOST_NAMES_COMPARED = 200
+_LETTERS_OF_NAMES = "abcdefghijklmnopqrstuvwxyz0123456789-."
 _DEEPEST_PATH_SHOWN = 8
+
+
+class Severity(StrEnum):
+    """What follows from a finding: an error refuses the registry, a warning is shown and lets it pass."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One mistake at one place. Lines and columns count from 1; `path` is empty where the whole file is meant."""
+    """One mistake at one place. Lines and columns count from 1; `path` is empty where the whole file is meant.
+
+    `rule` is the id of the rule that was broken, for example `SL031`; `sluice explain` says more about it.
+    """
 
     file: str
     line: int
@@ -29,26 +42,40 @@ class Finding:
     path: str
     problem: str
     remedy: str
+    rule: str
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
-        return f"{self.file}:{self.line}:{self.column}: {where}{self.problem}; {self.remedy}"
+        label = self.rule if self.severity is Severity.ERROR else f"{self.rule} {self.severity}"
+        return f"{self.file}:{self.line}:{self.column}: {where}{self.problem}; {self.remedy} [{label}]"
 
 
 class InvalidRegistry(AnswerIsNo):
-    """What people declared cannot be used. `findings` holds every mistake, sorted by place; there is at least one."""
+    """What people declared cannot be used. `findings` holds everything found, sorted by place, one error at least."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        self.findings = tuple(sorted(set(findings)))
-        count = len(self.findings)
+        self.findings = one_for_each_cause(findings)
+        count = sum(finding.severity is Severity.ERROR for finding in self.findings)
         mistakes = "1 mistake" if count == 1 else f"{count} mistakes"
         super().__init__("\n".join([f"refused, {mistakes}:", *map(str, self.findings)]))
 
 
 def refuse_if_any(findings: Collection[Finding]) -> None:
-    """Raise InvalidRegistry with `findings` unless there are none."""
-    if findings:
+    """Raise InvalidRegistry with all of `findings` when at least one of them is an error."""
+    if any(finding.severity is Severity.ERROR for finding in findings):
         raise InvalidRegistry(findings)
+
+
+def one_for_each_cause(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort findings, and leave away warnings about a value that is refused: what it will be is not known yet."""
+    found = sorted(set(findings))
+    refused = {(finding.file, finding.path) for finding in found if finding.severity is Severity.ERROR and finding.path}
+    return tuple(
+        finding
+        for finding in found
+        if finding.severity is Severity.ERROR or (finding.file, finding.path) not in refused
+    )
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -104,9 +131,27 @@ def did_you_mean(wrong: str, names: Iterable[str], *, of: str) -> str:
 
 
 def nearest(wrong: str, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that a wrong one was probably meant to be, if any is near."""
-    near = difflib.get_close_matches(wrong[:200], list(names), n=1, cutoff=0.6)
+    """Return the one of `names` that a wrong one was probably meant to be, if any is near.
+
+    Among many names only one slip is looked for, by making every word that is one slip away: comparing each wrong name
+    of a large registry with each right one would take minutes.
+    """
+    known = set(names)
+    if len(known) > _MOST_NAMES_COMPARED:
+        return min(_one_slip_away(wrong) & known, default=None) if len(wrong) <= _LONGEST_NAME_SHOWN else None
+    near = difflib.get_close_matches(wrong[:200], sorted(known), n=1, cutoff=0.6)
     return near[0] if near else None
+
+
+def _one_slip_away(word: str) -> set[str]:
+    """Make what `word` becomes with one character left out, put in or changed, or with two neighbours swapped."""
+    parts = [(word[:index], word[index:]) for index in range(len(word) + 1)]
+    return {
+        *(before + after[1:] for before, after in parts if after),
+        *(before + after[1] + after[0] + after[2:] for before, after in parts if len(after) > 1),
+        *(before + letter + after[1:] for before, after in parts if after for letter in _LETTERS_OF_NAMES),
+        *(before + letter + after for before, after in parts for letter in _LETTERS_OF_NAMES),
+    }
 
 
 def _name(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from sluice.registry.document import Document, read_document
 from sluice.registry.findings import Finding, choices, did_you_mean, refuse_if_any, shown
 from sluice.registry.model import Registry
-from sluice.registry.references import Names
+from sluice.registry.rules.declared import Names
 from sluice.registry.shape import check_shape
 
 _PREFIX = "sluice:"
@@ -143,9 +143,9 @@ def _check_names(document: Document, names: Names) -> Iterator[Finding]:
             continue
         if name not in known:
             remedy = did_you_mean(name, known, of="settings")
-            yield document.finding(path, "is not a setting", remedy, at_key=True)
+            yield document.finding(path, "is not a setting", remedy, rule="SL090", at_key=True)
         elif not (isinstance(value, dict) and list(value) == ["secure"] and isinstance(value["secure"], str)):
-            yield document.finding(path, *_of_unencrypted(setting, value), at_key=True)
+            yield document.finding(path, *_of_unencrypted(setting, value), rule="SL091", at_key=True)
 
 
 def _of_unencrypted(setting: str, value: object) -> tuple[str, str]:
@@ -163,14 +163,14 @@ def _check_addresses(document: Document, names: Names) -> Iterator[Finding]:
         if provider not in names.providers:
             path = ("config", f"{_PREFIX}provider_addresses", provider)
             remedy = did_you_mean(provider, names.providers, of="providers")
-            yield document.finding(path, f"no provider is named {shown(provider)}", remedy, at_key=True)
+            yield document.finding(path, f"no provider is named {shown(provider)}", remedy, rule="SL030", at_key=True)
 
 
 def _check_place(document: Document, environment: str) -> Iterator[Finding]:
     setting = f"{_PREFIX}stub_provider"
     if environment == "production" and setting in document.mapping("config"):
         remedy = "take it out, and the provider addresses that lead to it"
-        yield document.finding(("config", setting), "would give users made answers", remedy, at_key=True)
+        yield document.finding(("config", setting), "would give users made answers", remedy, rule="SL092", at_key=True)
 
 
 def _resources(body: dict[str, Any]) -> Resources:

@@ -75,7 +75,7 @@ def test_a_wrong_registry_is_refused_and_nothing_is_written(
         "",
         (
             "sluice: refused, 1 mistake:\n"
-            'registry/rollouts/dev.yaml:6:3: agents.q: no agent is named "q"; did you mean "qa"?\n'
+            'registry/rollouts/dev.yaml:6:3: agents.q: no agent is named "q"; did you mean "qa"? [SL030]\n'
         ),
     )
     assert not Path("out").exists()

@@ -30,8 +30,35 @@ def test_a_valid_registry_is_counted(folder: str, capsys: pytest.CaptureFixture[
 
 
 def test_without_a_folder_the_projects_own_registry_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["validate"]) == 0
-    assert capsys.readouterr().out == "valid: 5 agents, 7 models, rollouts: dev, production, staging\n"
+    assert run(["validate", "--today", "2025-11-06"]) == 0
+    assert capsys.readouterr().out.startswith("valid: 5 agents, 7 models, rollouts: dev, production, staging")
+
+
+def test_a_warning_is_shown_and_refuses_nothing(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path(folder) / "models.yaml"
+    text = file.read_text().replace("id: gpt-4o,", "id: gpt-4o, retires: 2026-06-15,")
+    second = "  claude: {provider: openai, id: claude, price: {input: 0.003, output: 0.015}}\nagents:"
+    file.write_text(text.replace("agents:", second, 1).replace("[gpt-4o]", "[gpt-4o, claude]"))
+
+    assert run(["validate", folder, "--today", "2025-11-06"]) == 0
+    before = capsys.readouterr()
+    assert run(["validate", folder, "--today", "2026-06-14"]) == 0
+    near = capsys.readouterr()
+    assert run(["validate", folder, "--today", "2026-06-14", "--format", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+
+    assert "retires" not in before.err
+    assert "models.gpt-4o.retires" in near.err
+    assert near.err.endswith("[SL061 warning]\n")
+    assert near.out.endswith(" warning\n") or near.out.endswith(" warnings\n")
+    assert listed["valid"] is True
+    assert {"SL061"} <= {finding["rule"] for finding in listed["findings"]}
+
+
+@pytest.mark.parametrize("day", ["tomorrow", "2025-02-30", "06.11.2025"])
+def test_a_day_that_does_not_exist_is_used_wrongly(folder: str, day: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", folder, "--today", day]) == 2
+    assert "does not match the format" in capsys.readouterr().err
 
 
 def test_mistakes_are_shown_to_people_on_standard_error(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,7 +68,7 @@ def test_mistakes_are_shown_to_people_on_standard_error(wrong: str, capsys: pyte
         (
             "sluice: refused, 1 mistake:\n"
             "registry/rollouts/dev.yaml:4:40: agents.qa.weight: 30 is not a step of the ladder; "
-            "the steps are 10, 25, 50, 75, 100\n"
+            "the steps are 10, 25, 50, 75, 100 [SL031]\n"
         ),
     )
 
@@ -61,6 +88,8 @@ def test_mistakes_are_data_for_programs(wrong: str, capsys: pytest.CaptureFixtur
                 "path": "agents.qa.weight",
                 "problem": "30 is not a step of the ladder",
                 "remedy": "the steps are 10, 25, 50, 75, 100",
+                "rule": "SL031",
+                "severity": "error",
             }
         ],
     }
@@ -81,7 +110,7 @@ def test_mistakes_are_annotations_on_github_with_nothing_that_could_end_them(
     assert capsys.readouterr() == (
         (
             "::error file=registry/rollouts/dev.yaml,line=4,col=40,title=registry::agents.qa.weight: "
-            '"10%25" is not a whole number; write it as a number, without quotes or units\n'
+            '"10%25" is not a whole number; write it as a number, without quotes or units [SL022]\n'
         ),
         "",
     )

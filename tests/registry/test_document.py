@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.registry.document import Document, Place, parse_document
+from sluice.registry import exact_reading, quick_reading
+from sluice.registry.document import Document, parse_document
+from sluice.registry.exact_reading import read_exactly
+from sluice.registry.places import Place
 
 RIGHT = Path(__file__).parent / "right"
 SEEDS = [(RIGHT / "models.yaml").read_bytes(), (RIGHT / "rollouts" / "dev.yaml").read_bytes()]
@@ -35,8 +41,8 @@ def parsed(text: str) -> Document:
         ("10.0", 10),
         ("1e3", 1000),
         ("2025-11-06", "2025-11-06"),
-        ("1:30", "1:30"),
-        ("1_000", "1_000"),
+        ("1:99", "1:99"),
+        ("_1000", "_1000"),
         ("'010'", "010"),
         ('"null"', "null"),
         ("v1.2", "v1.2"),
@@ -49,12 +55,21 @@ def test_a_plain_value_is_read_as_yaml_1_2_means_it(written: str, read: object) 
     assert type(value) is type(read)
 
 
+@pytest.mark.parametrize("written", ["010", "-010", "0o7", "0x1F", "0b1", "1_000", "1_0.5", "1:30", "190:20:30.15"])
+def test_a_number_that_readers_read_differently_is_refused(written: str) -> None:
+    document, (finding,) = parse_document(f"field: {written}".encode(), "file.yaml")
+
+    assert document is None
+    assert finding.problem == "is a number that readers read differently"
+    assert parsed(f'field: "{written}"').data["field"] == written
+
+
 def test_every_value_and_key_knows_its_place() -> None:
     document = parsed("agents:\n  qa:\n    baseline: [gpt-4o, claude]\n")
 
-    assert document.keys["agents", "qa"] == Place(2, 3)
-    assert document.values["agents", "qa", "baseline"] == Place(3, 15)
-    assert document.values["agents", "qa", "baseline", 1] == Place(3, 24)
+    assert document.place(("agents", "qa"), at_key=True) == Place(2, 3)
+    assert document.place(("agents", "qa", "baseline")) == Place(3, 15)
+    assert document.place(("agents", "qa", "baseline", 1)) == Place(3, 24)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
@@ -65,14 +80,50 @@ def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
     assert document.data == {"version": 1}
 
 
-def test_a_bomb_of_aliases_is_refused_at_its_first_anchor() -> None:
+def test_a_bomb_of_aliases_is_refused_at_the_alias_where_it_grows_too_large() -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
     lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
 
     document, (finding,) = parse_document("\n".join(lines).encode(), "file.yaml")
 
     assert document is None
-    assert str(finding) == "file.yaml:1:4: a: is an anchor or an alias; write the value out where it is used"
+    assert str(finding) == (
+        "file.yaml:4:8: d[0]: is an alias, and with it aliases stand for more than 1000 values; "
+        "write the value out where it is used [SL006]"
+    )
+
+
+def test_a_few_aliases_and_merge_keys_are_read_as_they_are_meant() -> None:
+    document = parsed(
+        "a: &p {input: 1, output: 2}\nb: *p\nc: {<<: *p, output: 3}\nd: {<<: [{x: 1}, {x: 2, y: 2}], z: 3}\n"
+    )
+
+    assert document.data["b"] == {"input": 1, "output": 2}
+    assert document.data["c"] == {"input": 1, "output": 3}
+    assert document.data["d"] == {"x": 1, "y": 2, "z": 3}
+
+
+def test_what_an_alias_repeats_stands_where_the_alias_does() -> None:
+    document = parsed("a: &p {input: 1, output: 2}\nb: *p\nc: {<<: *p, output: 3}\n")
+
+    assert document.place(("b", "input")) == Place(2, 4)
+    assert document.place(("c", "input"), at_key=True) == Place(3, 5)
+    assert document.place(("c", "output")) == Place(3, 21)
+
+
+def test_as_many_values_are_read_as_a_file_may_have_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    for reading in (quick_reading, exact_reading):
+        monkeypatch.setattr(reading, "MAX_VALUES", 100)
+
+    assert parsed(f"a: [{'1,' * 97}]").data == {"a": [1] * 97}
+
+    document, (finding,) = parse_document(f"a: [{'1,' * 98}]".encode(), "file.yaml")
+
+    assert document is None
+    assert (
+        str(finding)
+        == "file.yaml:1:199: a[97]: is where the file passes 100 values; keep generated data out of it [SL002]"
+    )
 
 
 @pytest.mark.parametrize("bracket", ["[", "{a: "])
@@ -112,12 +163,29 @@ def mutations() -> st.SearchStrategy[bytes]:
 
 
 @given(mutations())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=int(os.environ.get("SLUICE_FUZZ", "200")), deadline=None)
 def test_no_bytes_bring_anything_but_a_document_or_findings(content: bytes) -> None:
     document, findings = parse_document(content, "file.yaml")
 
     assert (document is None) == bool(findings)
+    if document is not None:
+        exact, spots, mistakes = read_exactly(document.text, "file.yaml")
+        assert mistakes == ()
+        assert spots is not None
+        assert repr(document.data) == repr(exact)  # two equal values may be of two types
     for finding in findings:
         assert finding.line >= 1
         assert finding.column >= 1
         assert "\n" not in str(finding)
+
+
+def test_without_libyaml_there_is_one_sentence_that_says_what_to_type() -> None:
+    command = (
+        "import sys, yaml; yaml.__with_libyaml__ = False; from sluice.cli.main import run; sys.exit(run(['validate']))"
+    )
+
+    asked = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+
+    assert asked.returncode == 3
+    assert asked.stderr.startswith("sluice: PyYAML on this machine was built without libyaml; install it from a wheel")
+    assert asked.stderr.count("\n") == 1

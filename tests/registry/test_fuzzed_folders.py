@@ -1,24 +1,47 @@
-"""Whatever stands in the files of a registry folder, the loader either loads it or says what is wrong."""
+"""Whatever stands in the files of a registry folder, the loader either loads it or says what is wrong.
+
+A few examples run each time; SLUICE_FUZZ=20000 asks for as many of each kind.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.registry import InvalidRegistry, check, load_registry, load_rollout
+from sluice.registry import InvalidRegistry, Severity, check, load_registry, load_rollout
+from sluice.registry.document import read_document
 
+PROJECT = Path(__file__).parent.parent.parent
 RIGHT = Path(__file__).parent / "right"
+FULL = PROJECT / "registry"
+TODAY = date(2025, 11, 6)
+EXAMPLES = int(os.environ.get("SLUICE_FUZZ", "25"))
+FILES = sorted(str(file.relative_to(FULL)) for file in FULL.rglob("*.yaml"))
 
 _names = st.sampled_from(
-    ["version", "providers", "models", "agents", "qa", "qa-20251031", "gpt-4o", "weight", "enabled"]
+    ["version", "providers", "models", "agents", "qa", "qa-20251031", "gpt-4o", "weight", "enabled", "defaults"]
 )
-_scalars = st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=20) | _names
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 10**20)
+    | st.floats()
+    | st.dates().map(str)
+    | st.text(max_size=20)
+    | _names
+)
 _values = st.recursive(_scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=4))
 
 
@@ -31,19 +54,95 @@ def flow(value: object) -> str:
     return json.dumps(value).replace("NaN", ".nan").replace("Infinity", ".inf")
 
 
-@given(_values, st.sampled_from(["models.yaml", "rollouts/dev.yaml"]), st.sampled_from(["", "agents: ", "models: "]))
-@settings(max_examples=80, deadline=None)
-def test_a_folder_is_loaded_or_refused_and_the_two_ways_of_asking_agree(value: object, name: str, before: str) -> None:
+def inside(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every container in `value` with each of its keys or indexes."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from inside(value[key])
+
+
+@contextmanager
+def copy_of(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "registry"
-        shutil.copytree(RIGHT, folder)
+        copied = Path(scratch) / "registry"
+        shutil.copytree(folder, copied, ignore=shutil.ignore_patterns("schema"))
+        yield copied
+
+
+def is_loaded_or_refused(folder: Path) -> None:
+    """Ask in both ways: the rules that keep a folder from being loaded are found broken when it is checked.
+
+    The places may differ: a check names one place for each cause, and that may stand in another environment.
+    """
+    findings = check(folder, today=TODAY)
+    "".join(map(str, findings)).encode()
+    broken = {finding.rule for finding in findings if finding.severity is Severity.ERROR}
+    for environment in ("dev", "production"):
+        if not (folder / "rollouts" / f"{environment}.yaml").exists():
+            continue
+        try:
+            load_rollout(folder, environment, load_registry(folder))
+        except InvalidRegistry as refused:
+            mistakes = {finding.rule for finding in refused.findings if finding.severity is Severity.ERROR}
+            assert mistakes
+            assert mistakes <= broken
+
+
+@given(_values, st.sampled_from(["models.yaml", "rollouts/dev.yaml"]), st.sampled_from(["", "agents: ", "models: "]))
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_made_files_are_loaded_or_refused(value: object, name: str, before: str) -> None:
+    with copy_of(RIGHT) as folder:
         (folder / name).write_text(before + flow(value), encoding="utf-8")
 
-        findings = check(folder)
-        if findings:
-            with pytest.raises(InvalidRegistry, match=r"^refused, \d+ mistakes?:\n") as refused:
-                load_rollout(folder, "dev", load_registry(folder))
-            assert set(refused.value.findings) <= set(findings)
-            "".join(map(str, findings)).encode()
+        is_loaded_or_refused(folder)
+
+
+@given(st.sampled_from(FILES), st.integers(), st.lists(_values | st.just(...), min_size=1, max_size=3))
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_the_teams_own_files_with_values_put_in_the_wrong_place_are_loaded_or_refused(
+    name: str, seed: int, values: list[Any]
+) -> None:
+    document, _ = read_document(FULL / name, remedy_if_missing="")
+    assert document is not None
+    data = json.loads(json.dumps(document.data))
+    for value in values:
+        places = list(inside(data))
+        container, key = random.Random(seed).choice(places)
+        if value is ...:
+            del container[key]
         else:
-            load_rollout(folder, "dev", load_registry(folder))
+            container[key] = value
+    with copy_of(FULL) as folder:
+        (folder / name).write_text(flow(data), encoding="utf-8")
+
+        is_loaded_or_refused(folder)
+
+
+@given(st.sampled_from(FILES), st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=6)), min_size=1, max_size=3))
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_the_teams_own_files_with_bytes_overwritten_are_loaded_or_refused(
+    name: str, edits: list[tuple[float, bytes]]
+) -> None:
+    content = (FULL / name).read_bytes()
+    for place, piece in edits:
+        at = int(place * len(content))
+        content = content[:at] + piece + content[at + len(piece) :]
+    with copy_of(FULL) as folder:
+        (folder / name).write_bytes(content)
+
+        is_loaded_or_refused(folder)
+
+
+def test_the_right_folder_is_not_refused() -> None:
+    with copy_of(RIGHT) as folder:
+        is_loaded_or_refused(folder)
+        assert load_registry(folder).agents
+
+
+def test_a_wrong_folder_is_refused_in_both_ways() -> None:
+    with copy_of(RIGHT) as folder:
+        (folder / "models.yaml").write_text("agents: 1")
+
+        with pytest.raises(InvalidRegistry, match=r"^refused, \d+ mistakes:\n"):
+            load_registry(folder)
+        is_loaded_or_refused(folder)

@@ -78,7 +78,7 @@ def test_an_environment_without_a_rollout_is_refused_with_those_that_have_one() 
 def test_the_projects_own_registry_is_valid_and_holds_the_five_agents() -> None:
     registry = load_registry(PROJECT / "registry")
 
-    assert check(PROJECT / "registry") == ()
+    assert check(PROJECT / "registry", today=date(2025, 11, 20)) == ()
     assert list(registry.agents) == ["qa", "content", "legal", "support", "analyst"]
     assert all(agent.baseline == ("gpt-4o", "claude-sonnet-4") for agent in registry.agents.values())
 

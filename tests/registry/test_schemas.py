@@ -36,7 +36,7 @@ def parts(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_there_is_a_schema_for_every_kind_of_file() -> None:
-    assert NAMES == ["models", "rollout", "settings"]
+    assert NAMES == ["evidence", "models", "rollout", "settings"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -18,7 +18,7 @@ from sluice.registry import (
     load_settings,
 )
 from sluice.registry.document import parse_document
-from sluice.registry.references import Names
+from sluice.registry.rules.declared import Names
 from sluice.registry.settings import check_settings
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -181,7 +181,7 @@ def test_a_wrong_setting_is_refused_with_the_place_and_the_remedy(
     with pytest.raises(InvalidRegistry, match=r"^refused, 1 mistake:") as refused:
         load_settings(project, "dev", REGISTRY)
 
-    assert [str(finding) for finding in refused.value.findings] == [f"Pulumi.dev.yaml:{expected}"]
+    assert [str(finding).rpartition(" [SL")[0] for finding in refused.value.findings] == [f"Pulumi.dev.yaml:{expected}"]
 
 
 def test_production_takes_no_stub_provider(project: Path) -> None:
@@ -194,7 +194,9 @@ def test_production_takes_no_stub_provider(project: Path) -> None:
 
 
 def test_an_unknown_environment_is_refused_with_those_there_are(project: Path) -> None:
-    with pytest.raises(InvalidRegistry, match=r"Pulumi\.test\.yaml:1:1: does not exist; the environments are dev$"):
+    with pytest.raises(
+        InvalidRegistry, match=r"Pulumi\.test\.yaml:1:1: does not exist; the environments are dev \[SL001\]$"
+    ):
         load_settings(project, "test", REGISTRY)
 
 

@@ -1,0 +1,127 @@
+"""Reads a YAML file that has nothing unusual in it, as fast as libyaml's events come.
+
+It knows no places and words no mistake: at whatever is not plainly right it gives up, and the file is read again by
+exact_reading, which does. What it does return, exact_reading would return too; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from yaml.events import (
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from sluice.errors import SluiceError
+from sluice.registry.bounds import MAX_DEPTH, MAX_VALUES, UNSEEN
+from sluice.registry.scalars import STARTS_OF_MEANING, AmbiguousScalar, Scalar, meaning
+
+
+class LibyamlMissing(SluiceError):
+    """PyYAML was built without libyaml. Its parser in Python is no stand-in: it is slow and refuses in other words."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "PyYAML on this machine was built without libyaml; install it from a wheel: "
+            "pip install --force-reinstall --only-binary pyyaml pyyaml"
+        )
+
+
+def _loader() -> Any:
+    if not yaml.__with_libyaml__:
+        raise LibyamlMissing
+    return yaml.CSafeLoader
+
+
+Loader: Any = _loader()
+
+
+class NotPlain(Exception):
+    """The file has something that must be looked at exactly: a mistake, or a rarity such as an anchor."""
+
+
+def read_quickly(text: str) -> Any:
+    """Return the values in `text`. Raises NotPlain."""
+    loader = Loader(text)
+    try:
+        return _document(loader)
+    except (yaml.YAMLError, AmbiguousScalar) as error:
+        raise NotPlain from error
+    finally:
+        loader.dispose()
+
+
+def _document(loader: Any) -> Any:
+    loader.get_event()
+    start = loader.get_event()
+    if not isinstance(start, DocumentStartEvent) or start.version or start.tags:
+        raise NotPlain
+    value = _content(loader.get_event)
+    if not isinstance(loader.get_event(), DocumentEndEvent) or not isinstance(loader.get_event(), StreamEndEvent):
+        raise NotPlain
+    return value
+
+
+def _content(next_event: Any) -> Any:  # noqa: C901 - one loop without calls: it runs for each of 400,000 events
+    top: list[Any] = []
+    container: Any = top
+    around: list[Any] = []  # the containers that are open around this one
+    key: str | None = None
+    for _ in range(MAX_VALUES):
+        event = next_event()
+        kind = type(event)
+        if kind is ScalarEvent:
+            if event.anchor is not None or event.tag is not None:
+                raise NotPlain
+            value = event.value
+            if key is None and type(container) is dict:
+                if value in container or value == "<<" or not value.isprintable():
+                    raise NotPlain
+                key = value
+                continue
+            if event.style:
+                value = _quoted(value)
+            elif not value or value[0] in STARTS_OF_MEANING:
+                value = meaning(value)
+        elif kind is MappingEndEvent or kind is SequenceEndEvent:
+            container = around.pop()
+            if container is top:
+                return top[0]
+            continue
+        elif kind is MappingStartEvent or kind is SequenceStartEvent:
+            if event.anchor is not None or event.tag is not None or len(around) >= MAX_DEPTH:
+                raise NotPlain
+            if key is None and type(container) is dict:
+                raise NotPlain
+            value = {} if kind is MappingStartEvent else []
+            if key is None:
+                container.append(value)
+            else:
+                container[key] = value
+            around.append(container)
+            container, key = value, None
+            continue
+        else:
+            raise NotPlain
+        if key is not None:
+            container[key] = value
+            key = None
+        elif container is top:
+            raise NotPlain
+        else:
+            container.append(value)
+    raise NotPlain
+
+
+def _quoted(value: str) -> Scalar:
+    if not value.isprintable() and UNSEEN.search(value):
+        raise NotPlain
+    return value

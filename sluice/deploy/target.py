@@ -64,7 +64,7 @@ def start_local_cluster(progress: Progress) -> cluster.UpResult:
     """Find or build what the local cluster needs, start what of it does not run, and name what had died."""
     # What is in the way is said before a quarter of an hour is spent on building.
     cluster.check(state_folder())
-    packages.ensure(progress)
+    packages.ensure(progress, packages.CLUSTER_PACKAGES)
     tools = ensure_kubernetes(cache_folder(), progress)
     binaries = cluster.Binaries(kube=tools.kube, coredns=tools.coredns, pause=tools.pause)
     result = cluster.up(binaries, progress, state_folder())

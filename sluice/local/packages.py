@@ -16,7 +16,10 @@ from pathlib import Path
 from sluice.errors import SluiceError
 from sluice.progress import Progress
 
-_SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where sluice looks for Debian's programs, and they for each other: after a plain `su` the caller's own PATH lacks the
+folders of root's programs, and dpkg refuses to work."""
+
 _SERVICE = "containerd.service"
 
 
@@ -32,14 +35,23 @@ class Package:
         return all(_exists(file) for file in self.files)
 
 
-PACKAGES: tuple[Package, ...] = (
+CLUSTER_PACKAGES: tuple[Package, ...] = (
     Package("containerd", ("containerd", "containerd-shim-runc-v2", "ctr")),
     Package("runc", ("runc",)),
     Package("containernetworking-plugins", ("/usr/lib/cni/ptp", "/usr/lib/cni/host-local", "/usr/lib/cni/loopback")),
     Package("iptables", ("iptables", "iptables-save", "iptables-restore")),
     Package("iproute2", ("ip",)),
-    Package("mmdebstrap", ("mmdebstrap",)),
 )
+"""What the cluster of this machine runs."""
+
+IMAGE_PACKAGES: tuple[Package, ...] = (
+    Package("mmdebstrap", ("mmdebstrap",)),
+    # Debian has it already; Ubuntu does not, and could not verify the packages of the images' base.
+    Package("debian-archive-keyring", ("/usr/share/keyrings/debian-archive-keyring.gpg",)),
+)
+"""What building the images' base takes; an image that is built already needs none of it."""
+
+PACKAGES: tuple[Package, ...] = CLUSTER_PACKAGES + IMAGE_PACKAGES
 
 
 class PackagesMissing(SluiceError):
@@ -60,6 +72,11 @@ class PackageInstallFailed(SluiceError):
         super().__init__(f"`{' '.join(command)}` failed; mend what it says and run the command again:\n{last}")
 
 
+def environment() -> dict[str, str]:
+    """The variables to run Debian's own programs with: the caller's, but for the PATH and the language."""
+    return {**os.environ, "PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8"}
+
+
 def missing(packages: Sequence[Package] = PACKAGES) -> tuple[Package, ...]:
     """Return those of `packages` that lack a file."""
     return tuple(package for package in packages if not package.is_there())
@@ -73,7 +90,7 @@ def ensure(progress: Progress, packages: Sequence[Package] = PACKAGES) -> tuple[
     names = tuple(package.name for package in missing(packages))
     if not names:
         return ()
-    if shutil.which("apt-get", path=_SEARCH_PATH) is None:
+    if shutil.which("apt-get", path=SEARCH_PATH) is None:
         raise PackagesMissing(names, why="this is no Debian (there is no apt-get)")
     if os.geteuid() != 0:
         raise PackagesMissing(names, why="installing them needs root")
@@ -109,14 +126,14 @@ def _install_without_service(names: Sequence[str]) -> None:
 
 def _systemctl(*arguments: str) -> None:
     # A unit that does not exist yet or any more is no failure: what counts is that it does not run.
-    subprocess.run(["systemctl", "--quiet", *arguments], check=False, capture_output=True)
+    subprocess.run(["systemctl", "--quiet", *arguments], check=False, capture_output=True, env=environment())
 
 
 def _apt_get(*arguments: str) -> None:
     command = ["apt-get", *arguments]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1", "LC_ALL": "C.UTF-8"}
+    variables = {**environment(), "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     done = subprocess.run(
-        command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+        command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables
     )
     if done.returncode != 0:
         raise PackageInstallFailed(command, done.stdout)
@@ -125,4 +142,4 @@ def _apt_get(*arguments: str) -> None:
 def _exists(file: str) -> bool:
     if file.startswith("/"):
         return Path(file).exists()
-    return shutil.which(file, path=_SEARCH_PATH) is not None
+    return shutil.which(file, path=SEARCH_PATH) is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sluice.local import packages
-from sluice.local.packages import Package, PackagesMissing
+from sluice.local.packages import Package, PackageInstallFailed, PackagesMissing
 from sluice.progress import Progress
 
 ABSENT = Package("no-such-package", ("no-such-program-anywhere",))
@@ -35,6 +35,25 @@ def test_without_root_the_packages_and_the_command_are_named(monkeypatch: pytest
 def test_where_there_is_no_debian_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
     with pytest.raises(PackagesMissing, match="no Debian"):
+        packages.ensure(Progress(quiet=True), [ABSENT])
+
+
+def test_the_images_need_nothing_of_what_the_cluster_runs() -> None:
+    images, cluster = (
+        {package.name for package in group} for group in (packages.IMAGE_PACKAGES, packages.CLUSTER_PACKAGES)
+    )
+    assert images == {"mmdebstrap", "debian-archive-keyring"}
+    assert not images & cluster
+    assert {package.name for package in packages.PACKAGES} == images | cluster
+
+
+def test_apt_get_finds_the_programs_of_root_after_a_plain_su(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
+    monkeypatch.setattr(packages, "SEARCH_PATH", f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (tmp_path / "apt-get").write_text('#!/bin/sh\necho "PATH=$PATH"\nexit 1\n')
+    (tmp_path / "apt-get").chmod(0o755)
+    with pytest.raises(PackageInstallFailed, match=f"PATH={tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"):
         packages.ensure(Progress(quiet=True), [ABSENT])
 
 

@@ -10,15 +10,13 @@ from pathlib import Path
 
 from sluice.local.cluster.components import Binaries, Name
 from sluice.local.cluster.conditions import ClusterStatus, ComponentStatus, Condition, status
-from sluice.local.cluster.kubeconfigs import CONTEXT
 from sluice.local.cluster.layout import Layout
-from sluice.local.cluster.logs import log_file, logs_folder
+from sluice.local.cluster.logs import log_file
 from sluice.local.cluster.logs import read as read_logs
 from sluice.local.cluster.starting import Restart, UpResult, Why, check, up
 from sluice.local.cluster.stopping import down
 
 __all__ = [
-    "CONTEXT",
     "Binaries",
     "ClusterStatus",
     "ComponentStatus",
@@ -32,7 +30,6 @@ __all__ = [
     "down",
     "kubeconfig",
     "log_file",
-    "logs_folder",
     "read_logs",
     "status",
     "up",
@@ -40,7 +37,7 @@ __all__ = [
 
 
 def kubeconfig(state: Path) -> Path:
-    """Return the administrator's kubeconfig; its context is CONTEXT."""
+    """Return the administrator's kubeconfig; its one context is the local cluster."""
     return Layout(state).kubeconfig
 
 

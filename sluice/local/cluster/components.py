@@ -6,7 +6,7 @@ The order of the list is the order of starting; stopping goes the other way.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -74,6 +74,20 @@ class Port:
     protocol: str = "tcp"
 
 
+PORTS: Mapping[Name, tuple[Port, ...]] = {
+    Name.ETCD: (Port(2379), Port(2380)),
+    Name.CONTAINERD: (),
+    # Pods reach it at the node's address, we at 127.0.0.1; network.py closes the port to everybody else.
+    Name.API_SERVER: (Port(API_PORT, "0.0.0.0"),),  # noqa: S104
+    Name.CONTROLLER_MANAGER: (Port(10257),),
+    Name.SCHEDULER: (Port(10259),),
+    Name.KUBELET: (Port(configuration.KUBELET_PORT, NODE_ADDRESS), Port(configuration.KUBELET_HEALTH_PORT)),
+    Name.PROXY: (Port(configuration.PROXY_HEALTH_PORT), Port(configuration.PROXY_METRICS_PORT)),
+    Name.DNS: (Port(53, NODE_ADDRESS), Port(53, NODE_ADDRESS, "udp"), Port(configuration.DNS_HEALTH_PORT)),
+}
+"""What each component listens on: known before there is a program to run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
     """One process of the cluster; it is restarted when its command, its program or an input file has changed."""
@@ -81,7 +95,6 @@ class Component:
     name: Name
     command: tuple[str, ...]
     inputs: tuple[Path, ...]
-    ports: tuple[Port, ...]
     health: Health
 
 
@@ -155,7 +168,6 @@ def _etcd(binaries: Binaries, layout: Layout) -> Component:
         Name.ETCD,
         command,
         (authority, certificate, key),
-        (Port(2379), Port(2380)),
         SecurePage(2379, "/health", authority, client_certificate, client_key),
     )
 
@@ -163,7 +175,7 @@ def _etcd(binaries: Binaries, layout: Layout) -> Component:
 def _containerd(layout: Layout) -> Component:
     config = configuration.containerd_path(layout)
     command = _flags(system_program("containerd"), config=config, log_level="warn")
-    return Component(Name.CONTAINERD, command, (config,), (), Socket(layout.containerd_socket))
+    return Component(Name.CONTAINERD, command, (config,), Socket(layout.containerd_socket))
 
 
 def _api_server(binaries: Binaries, layout: Layout) -> Component:
@@ -182,8 +194,7 @@ def _api_server(binaries: Binaries, layout: Layout) -> Component:
         etcd_cafile=etcd_authority,
         etcd_certfile=etcd_certificate,
         etcd_keyfile=etcd_key,
-        # Pods reach it at the node's address, we at 127.0.0.1; network.py closes the port to everybody else.
-        bind_address="0.0.0.0",  # noqa: S104
+        bind_address="0.0.0.0",  # noqa: S104 - as its entry in PORTS says
         secure_port=API_PORT,
         advertise_address=NODE_ADDRESS,
         service_cluster_ip_range=SERVICE_NETWORK,
@@ -219,7 +230,6 @@ def _api_server(binaries: Binaries, layout: Layout) -> Component:
             *(authority, etcd_authority, front_authority, accounts_key),
             *_pairs(layout, "apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "front-proxy-client"),
         ),
-        (Port(API_PORT, "0.0.0.0"),),  # noqa: S104 - as above
         SecurePage(API_PORT, "/readyz", authority, admin_certificate, admin_key),
     )
 
@@ -249,7 +259,6 @@ def _controller_manager(binaries: Binaries, layout: Layout) -> Component:
         Name.CONTROLLER_MANAGER,
         command,
         (config, certificate, key, authority, accounts_key),
-        (Port(10257),),
         SecurePage(10257, "/healthz", authority, certificate, key),
     )
 
@@ -273,7 +282,6 @@ def _scheduler(binaries: Binaries, layout: Layout) -> Component:
         Name.SCHEDULER,
         command,
         (config, certificate, key),
-        (Port(10259),),
         SecurePage(10259, "/healthz", authority, certificate, key),
     )
 
@@ -294,7 +302,6 @@ def _kubelet(binaries: Binaries, layout: Layout) -> Component:
         Name.KUBELET,
         command,
         (config, identity, *_pairs(layout, "kubelet"), certificates.certificate_path(layout.pki, "ca")),
-        (Port(configuration.KUBELET_PORT, NODE_ADDRESS), Port(configuration.KUBELET_HEALTH_PORT)),
         Page(configuration.KUBELET_HEALTH_PORT, "/healthz"),
     )
 
@@ -305,7 +312,6 @@ def _proxy(binaries: Binaries, layout: Layout) -> Component:
         Name.PROXY,
         _flags(binaries.kube / "kube-proxy", config=config),
         (config, kubeconfigs.path_of(layout, "proxy")),
-        (Port(configuration.PROXY_HEALTH_PORT), Port(configuration.PROXY_METRICS_PORT)),
         Page(configuration.PROXY_HEALTH_PORT, "/healthz"),
     )
 
@@ -316,10 +322,5 @@ def _dns(binaries: Binaries, layout: Layout) -> Component:
         Name.DNS,
         (str(binaries.coredns), "-conf", str(config)),
         (config, kubeconfigs.path_of(layout, "dns")),
-        (
-            Port(53, NODE_ADDRESS),
-            Port(53, NODE_ADDRESS, "udp"),
-            Port(configuration.DNS_HEALTH_PORT),
-        ),
         Page(configuration.DNS_HEALTH_PORT, "/health"),
     )

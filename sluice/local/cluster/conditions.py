@@ -1,4 +1,8 @@
-"""What the cluster is doing now, as data for a command to print; it changes nothing needs root only for the node."""
+"""What the cluster is doing now, as data for a command to print.
+
+It changes nothing. What the components do anybody may ask; whether the node takes pods only root can, and where the
+answer hangs on that, it is an error and not a no.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from pathlib import Path
 from sluice.local.cluster import node, processes, records
 from sluice.local.cluster.api import Api
 from sluice.local.cluster.components import Name
+from sluice.local.cluster.errors import NotReadable
 from sluice.local.cluster.layout import Layout
 
 
@@ -44,18 +49,26 @@ class ClusterStatus:
         """Whether every component runs and the node takes pods."""
         return self.node_is_ready is True and all(part.condition is Condition.RUNNING for part in self.components)
 
-    @property
-    def is_stopped(self) -> bool:
-        """Whether no component runs or should."""
-        return all(part.condition is Condition.STOPPED for part in self.components)
-
 
 def status(state: Path) -> ClusterStatus:
-    """Return what each component of the cluster in `state` does, and whether the node takes pods."""
+    """Return what each component of the cluster in `state` does, and whether the node takes pods.
+
+    Raises NotReadable where a person who is not root cannot be told whether it is up.
+    """
     layout = Layout(state)
-    parts = tuple(_component(layout, name) for name in Name)
-    serves = any(part.name == Name.API_SERVER and part.condition is Condition.RUNNING for part in parts)
-    return ClusterStatus(parts, _node_is_ready(layout) if serves else None)
+    try:
+        parts = tuple(_component(layout, name) for name in Name)
+    except PermissionError as error:
+        raise NotReadable(Path(error.filename)) from error
+    running = {part.name for part in parts if part.condition is Condition.RUNNING}
+    if Name.API_SERVER not in running:
+        return ClusterStatus(parts, None)
+    try:
+        return ClusterStatus(parts, _node_is_ready(layout))
+    except PermissionError as error:
+        if len(running) < len(parts):  # not up, whatever the node says
+            return ClusterStatus(parts, None)
+        raise NotReadable(layout.kubeconfig) from error
 
 
 def _component(layout: Layout, name: Name) -> ComponentStatus:
@@ -73,7 +86,7 @@ def _component(layout: Layout, name: Name) -> ComponentStatus:
 def _node_is_ready(layout: Layout) -> bool | None:
     try:
         api = Api(layout.kubeconfig)
-    except OSError:  # not root, who alone may read the kubeconfig
+    except FileNotFoundError:
         return None
     found = node.readiness(api)
     return None if found is None else found.is_ready

@@ -55,25 +55,29 @@ def forget_all(layout: Layout) -> None:
                 _ctr(layout, kind, "delete", *extra, *found)
 
 
-def clear(layout: Layout) -> None:
-    """Remove what is left when nothing of ours runs any more: shims, mounts, sockets, cgroups, links to logs."""
+def clear(layout: Layout, *, kubernetes: bool) -> None:
+    """Remove what is left when nothing of ours runs any more: shims, mounts, sockets, links to logs.
+
+    With `kubernetes`, also what every kubelet leaves under the same name: the pods' cgroups and kubelet.sock.
+    """
     processes.kill(tuple(container_processes(layout.state)))
     processes.kill(tuple(mark.process for mark in shims(layout)))
     _unmount(mounts_below(layout.state, _own_mounts()))
     _remove_shim_sockets(layout)
     shutil.rmtree(layout.containerd_run, ignore_errors=True)
     layout.containerd_socket.unlink(missing_ok=True)
-    for root in (_CGROUPS, *_CGROUPS.glob("*")):
-        _remove_cgroup(root / "kubepods")
     _remove_log_links(layout)
-    _remove_device_plugins()
+    if kubernetes:
+        for path in _pod_cgroups():
+            _remove_cgroup(path)
+        _remove_device_plugins()
 
 
-def leftovers(layout: Layout) -> tuple[str, ...]:
-    """Return what of the containers is still there, in words."""
+def leftovers(layout: Layout, *, kubernetes: bool) -> tuple[str, ...]:
+    """Return what of the containers is still there, in words; `kubernetes` as for `clear`."""
     found = [f"process {process.pid} of a container" for process in container_processes(layout.state)]
     found += [f"the mount {path}" for path in mounts_below(layout.state, _own_mounts())]
-    found += [f"the cgroup {path}" for root in (_CGROUPS, *_CGROUPS.glob("*")) if (path := root / "kubepods").is_dir()]
+    found += [f"the cgroup {path}" for path in _pod_cgroups() if kubernetes]
     return tuple(found)
 
 
@@ -148,6 +152,10 @@ def _remove_shim_sockets(layout: Layout) -> None:
     for folder in (_SHIM_SOCKETS, _SHIM_SOCKETS.parent):
         with contextlib.suppress(OSError):  # another engine's are in it
             folder.rmdir()
+
+
+def _pod_cgroups() -> tuple[Path, ...]:
+    return tuple(path for root in (_CGROUPS, *_CGROUPS.glob("*")) if (path := root / "kubepods").is_dir())
 
 
 def _remove_cgroup(path: Path) -> None:

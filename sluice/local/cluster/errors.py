@@ -161,6 +161,17 @@ class LeftBehind(SluiceError):
         )
 
 
+class NotReadable(SluiceError):
+    """Whether the cluster is up cannot be told without a file that only root may read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"whether the local cluster is up cannot be known, since only root may read {path}: "
+            "run the command with sudo"
+        )
+
+
 class UnknownComponent(SluiceError):
     """A component's name that the cluster does not have."""
 

@@ -1,7 +1,7 @@
 """The packet rules of the cluster as text: what to add, and what to take away again, for iptables-restore --noflush.
 
-Chains of ours begin with SLUICE-, those of the kubelet and kube-proxy with KUBE-. Rules of anybody else are never
-touched: in a foreign chain only a rule that jumps to one of these goes away.
+Chains of ours begin with SLUICE-, those of any kubelet and kube-proxy with KUBE-: the latter are touched only where the
+caller knows that they are ours. In a foreign chain only a rule that jumps to one of these goes away.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sluice.local.cluster.layout import API_PORT, NODE_ADDRESS, POD_NETWORK
 
-_OURS = re.compile(r"(?:KUBE|SLUICE)-[A-Z0-9-]+")
+_SLUICE = re.compile(r"SLUICE-[A-Z0-9-]+")
+_WITH_KUBERNETES = re.compile(r"(?:KUBE|SLUICE)-[A-Z0-9-]+")
 _CHAIN = re.compile(r":(\S+) ")
 _JUMP = re.compile(r"-[jg] (\S+)")
 
 INPUT, FORWARD, POSTROUTING = "SLUICE-INPUT", "SLUICE-FORWARD", "SLUICE-POSTROUTING"
 
 _FROM_PODS = f"-s {POD_NETWORK} -i veth+"
+# Word for word as iptables-save prints them (-s, -d, -i, -o, -p): they are compared as text.
 RULES_4: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "filter": {
         # The API server listens on every address: this machine and its pods may, everybody else may not.
         INPUT: (
             "-i lo -j RETURN",
-            f"{_FROM_PODS} -d {NODE_ADDRESS}/32 -j ACCEPT",
+            f"-s {POD_NETWORK} -d {NODE_ADDRESS}/32 -i veth+ -j ACCEPT",
             f"-d {NODE_ADDRESS}/32 -j DROP",
             f"{_FROM_PODS} -j RETURN",
             f"-p tcp -m tcp --dport {API_PORT} -j DROP",
@@ -64,12 +66,16 @@ def additions(rules: Mapping[str, Mapping[str, Sequence[str]]], saved: str) -> s
     return "".join(f"{line}\n" for line in out)
 
 
-def removals(saved: str) -> str:
-    """Return what takes the cluster's chains, and the jumps to them, out of the rules that iptables-save shows."""
+def removals(saved: str, *, kubernetes: bool) -> str:
+    """Return what takes the cluster's chains, and the jumps to them, out of the rules that iptables-save shows.
+
+    With `kubernetes` the chains KUBE-* are the cluster's too.
+    """
+    ours = _ours(kubernetes=kubernetes)
     out: list[str] = []
     for table, lines in _tables(saved):
-        chains = [match[1] for line in lines if (match := _CHAIN.match(line)) and _OURS.fullmatch(match[1])]
-        jumps = [f"-D {line[3:]}" for line in lines if _is_foreign_jump(line)]
+        chains = [match[1] for line in lines if (match := _CHAIN.match(line)) and ours.fullmatch(match[1])]
+        jumps = [f"-D {line[3:]}" for line in lines if _is_foreign_jump(line, ours)]
         if chains or jumps:
             # Emptied first: a chain that another one jumps to cannot be deleted.
             out += [
@@ -82,13 +88,16 @@ def removals(saved: str) -> str:
     return "".join(f"{line}\n" for line in out)
 
 
-def leftovers(saved: str) -> tuple[str, ...]:
-    """Return the lines of iptables-save's output that are the cluster's."""
-    return tuple(line for _, lines in _tables(saved) for line in lines if _is_ours(line))
+def leftovers(saved: str, *, kubernetes: bool) -> tuple[str, ...]:
+    """Return the lines of iptables-save's output that are the cluster's; `kubernetes` as for `removals`."""
+    ours = _ours(kubernetes=kubernetes)
+    return tuple(
+        line for _, lines in _tables(saved) for line in lines if any(ours.fullmatch(name) for name in _names(line))
+    )
 
 
-def _is_ours(line: str) -> bool:
-    return any(_OURS.fullmatch(name) for name in _names(line))
+def _ours(*, kubernetes: bool) -> re.Pattern[str]:
+    return _WITH_KUBERNETES if kubernetes else _SLUICE
 
 
 def _names(line: str) -> Iterator[str]:
@@ -102,11 +111,11 @@ def _names(line: str) -> Iterator[str]:
             yield jump[1]
 
 
-def _is_foreign_jump(line: str) -> bool:
-    if not line.startswith("-A ") or _OURS.fullmatch(line.split()[1]):
+def _is_foreign_jump(line: str, ours: re.Pattern[str]) -> bool:
+    if not line.startswith("-A ") or ours.fullmatch(line.split()[1]):
         return False
     jump = _JUMP.search(line)
-    return jump is not None and _OURS.fullmatch(jump[1]) is not None
+    return jump is not None and ours.fullmatch(jump[1]) is not None
 
 
 def _tables(saved: str) -> Iterable[tuple[str, list[str]]]:

@@ -67,7 +67,7 @@ class Layout:
 
     @property
     def containerd(self) -> Path:
-        """Images and snapshots (root), running containers (run)."""
+        """All that is containerd's: images and snapshots, running containers, its socket."""
         return self.state / "containerd"
 
     @property

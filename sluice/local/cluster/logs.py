@@ -19,16 +19,11 @@ _BOUND_BYTES = 8 * 2**20
 _POLL_SECONDS = 0.3
 
 
-def logs_folder(state: Path) -> Path:
-    """Return the folder of the logs."""
-    return Layout(state).logs
-
-
 def log_file(state: Path, component: str) -> Path:
     """Return the log of a component, whether it exists yet or not. Raises UnknownComponent."""
     if component not in list(Name):
         raise UnknownComponent(component, list(Name))
-    return logs_folder(state) / f"{component}.log"
+    return Layout(state).logs / f"{component}.log"
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -55,25 +55,29 @@ def raise_up(layout: Layout) -> None:
             _run(f"{program}-restore", "--wait", "5", "--noflush", given=changes)
 
 
-def take_down(layout: Layout) -> None:
-    """Remove the interface, the rules and the notes of the pod network, and put the kernel's settings back."""
+def take_down(layout: Layout, *, kubernetes: bool) -> None:
+    """Remove the interface, the rules and the notes of the pod network, and put the kernel's settings back.
+
+    With `kubernetes` the chains KUBE-* are the cluster's and go too. Raises ProgramFailed.
+    """
     if _interface_exists():
         _run("ip", "link", "delete", INTERFACE)
     for program, _ in _FAMILIES:
-        changes = firewall.removals(_saved(program))
+        changes = firewall.removals(_saved(program), kubernetes=kubernetes)
         if changes:
             _run(f"{program}-restore", "--wait", "5", "--noflush", given=changes)
     _forget_pods(layout)
     _restore_settings(layout)
 
 
-def leftovers() -> tuple[str, ...]:
-    """Return what of the network is still there, in words."""
+def leftovers(layout: Layout, *, kubernetes: bool) -> tuple[str, ...]:
+    """Return what of the network is still there, in words; `kubernetes` as for `take_down`."""
     found = [f"the interface {INTERFACE}"] if _interface_exists() else []
     for program, _ in _FAMILIES:
-        count = len(firewall.leftovers(_saved(program)))
+        count = len(firewall.leftovers(_saved(program), kubernetes=kubernetes))
         if count:
             found.append(f"{count} lines of {program}")
+    found += [f"the kernel setting {name.replace('/', '.')}" for name in _changed_settings(layout)]
     return tuple(found)
 
 
@@ -110,24 +114,43 @@ def _forget_pods(layout: Layout) -> None:
 
 
 def _note_settings(layout: Layout) -> None:
-    note = layout.run / "sysctls.json"
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        if json.loads(note.read_text(encoding="utf-8"))["boot_id"] == processes.boot_id():
-            return
+    if _noted_settings(layout) is not None:
+        return
     values = {
         name: (_SYSCTL / name).read_text(encoding="ascii").strip() for name in _CHANGED if (_SYSCTL / name).exists()
     }
-    write_if_changed(note, json.dumps({"boot_id": processes.boot_id(), "values": values}, indent=2) + "\n")
+    write_if_changed(_note(layout), json.dumps({"boot_id": processes.boot_id(), "values": values}, indent=2) + "\n")
 
 
 def _restore_settings(layout: Layout) -> None:
-    note = layout.run / "sysctls.json"
+    for name, value in _changed_settings(layout).items():
+        with contextlib.suppress(OSError):  # the others are put back all the same, and leftovers() names this one
+            (_SYSCTL / name).write_text(value, encoding="ascii")
+    if not _changed_settings(layout):
+        _note(layout).unlink(missing_ok=True)
+
+
+def _changed_settings(layout: Layout) -> dict[str, str]:
+    """Return the noted values of those settings that are otherwise now; a setting that went with its module is not."""
+    changed: dict[str, str] = {}
+    for name, value in (_noted_settings(layout) or {}).items():
+        with contextlib.suppress(FileNotFoundError):
+            if (_SYSCTL / name).read_text(encoding="ascii").strip() != value:
+                changed[name] = value
+    return changed
+
+
+def _noted_settings(layout: Layout) -> dict[str, str] | None:
+    """Return the settings as they were before the first change in this boot: a reboot puts them back by itself."""
     with contextlib.suppress(OSError, ValueError, KeyError):
-        content = json.loads(note.read_text(encoding="utf-8"))
-        if content["boot_id"] == processes.boot_id():  # a reboot has put them back itself
-            for name, value in content["values"].items():
-                (_SYSCTL / name).write_text(value, encoding="ascii")
-    note.unlink(missing_ok=True)
+        content = json.loads(_note(layout).read_text(encoding="utf-8"))
+        if content["boot_id"] == processes.boot_id():
+            return dict(content["values"])
+    return None
+
+
+def _note(layout: Layout) -> Path:
+    return layout.run / "sysctls.json"
 
 
 def _run(program: str, *arguments: str, given: str | None = None, may_fail: bool = False) -> str:

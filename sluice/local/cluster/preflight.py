@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.local.cluster import ports, processes, records
-from sluice.local.cluster.components import Component
+from sluice.local.cluster import ownership, ports, processes, records
+from sluice.local.cluster.components import PORTS, Name, Port
 from sluice.local.cluster.errors import (
     CgroupsMissing,
     DiskFull,
@@ -29,7 +29,6 @@ from sluice.local.cluster.records import Marked
 
 _NEEDED_BYTES = 2 * 2**30
 _CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
-_OTHER_KUBERNETES = frozenset({"kubelet", "kube-proxy", "k3s-server", "k3s-agent", "k0s", "kubelite", "rke2"})
 _SOCKET_PATH_BYTES = 107
 _PROC = Path("/proc")
 
@@ -49,9 +48,8 @@ def check_root(what: str) -> None:
 
 
 def check_machine(layout: Layout) -> None:
-    """Check disk, cgroups and the state folder's path. Raises the first thing that is wrong."""
+    """Check the state folder's path and the cgroups. Raises the first thing that is wrong."""
     check_state_folder(layout)
-    check_disk(layout.state)
     missing = missing_controllers(Path("/sys/fs/cgroup"))
     if missing:
         raise CgroupsMissing(missing)
@@ -59,33 +57,38 @@ def check_machine(layout: Layout) -> None:
 
 def check_neighbours(layout: Layout, marked: Sequence[Marked]) -> None:
     """Check for another copy of ours, another Kubernetes and somebody else's addresses. Raises the first found."""
-    ours = {mark.process.pid for mark in marked}
     for mark in marked:
         if mark.state != str(layout.state):
             raise OtherCopyRunning(mark.state, component=mark.component, pid=mark.process.pid)
-    for pid, program in _programs_in_our_network():
-        if program in _OTHER_KUBERNETES and pid not in ours:
-            raise OtherKubernetesRunning(program, pid)
+    for pid, program in ownership.foreign_kubernetes(marked):
+        raise OtherKubernetesRunning(program, pid)
     check_routes(parse_routes((_PROC / "net/route").read_text(encoding="ascii")))
 
 
-def check_ports(missing: Iterable[Component], marked: Sequence[Marked]) -> None:
-    """Raise PortInUse for the first port of a component still to be started that is taken."""
+def check_missing(layout: Layout, missing: Iterable[Name], marked: Sequence[Marked]) -> None:
+    """Check what only components still to be started need: room on the disk, and their ports. Raises the first."""
+    names = tuple(missing)
+    if names:
+        check_disk(layout.state)
+    check_ports((port for name in names for port in PORTS[name]), marked)
+
+
+def check_ports(wanted: Iterable[Port], marked: Sequence[Marked]) -> None:
+    """Raise PortInUse for the first port that is taken by a process not of `marked`."""
     ours = {mark.process.pid for mark in marked}
     found = list(ports.listeners())
-    for component in missing:
-        for port in component.ports:
-            blocking = [
-                listener
-                for listener in found
-                if (listener.port, listener.protocol) == (port.number, port.protocol) and listener.blocks(port.address)
-            ]
-            held_by = ports.holders(listener.inode for listener in blocking)
-            for listener in blocking:
-                pid = held_by.get(listener.inode)
-                if pid not in ours:
-                    program = processes.program_of(pid) if pid is not None else None
-                    raise PortInUse(port.number, port.protocol, address=str(listener.address), pid=pid, program=program)
+    for port in wanted:
+        blocking = [
+            listener
+            for listener in found
+            if (listener.port, listener.protocol) == (port.number, port.protocol) and listener.blocks(port.address)
+        ]
+        held_by = ports.holders(listener.inode for listener in blocking)
+        for listener in blocking:
+            pid = held_by.get(listener.inode)
+            if pid not in ours:
+                program = processes.program_of(pid) if pid is not None else None
+                raise PortInUse(port.number, port.protocol, address=str(listener.address), pid=pid, program=program)
 
 
 def check_state_folder(layout: Layout) -> None:
@@ -139,14 +142,6 @@ def _is_ours(route: Route, wanted: ipaddress.IPv4Network) -> bool:
     # A pod's own route is one address through its veth; one left behind goes away with its namespace.
     is_pod = route.interface.startswith("veth") and route.network.prefixlen == 32 and route.network.subnet_of(wanted)
     return route.interface == INTERFACE or is_pod
-
-
-def _programs_in_our_network() -> Iterator[tuple[int, str]]:
-    # The kubelet of a kind cluster is visible here as well, but lives in its node's own network and disturbs nobody.
-    for process in processes.all_processes():
-        program = processes.program_of(process.pid)
-        if program is not None and processes.shares_our_network(process.pid):
-            yield process.pid, program
 
 
 def ours(layout: Layout, marked: Iterable[Marked]) -> tuple[Marked, ...]:

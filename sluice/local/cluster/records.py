@@ -42,10 +42,15 @@ def save(layout: Layout, record: Record) -> None:
 
 
 def load(layout: Layout, component: str) -> Record | None:
-    """Return a component's record, None when there is none or it cannot be read."""
+    """Return a component's record, None when there is none or it makes no sense.
+
+    Raises PermissionError where the folder is closed to who asks: that says nothing about the component.
+    """
     try:
         content = json.loads(_path(layout, component).read_text(encoding="utf-8"))
         return Record(content["component"], Process(**content["process"]), content["started_at"], content["digest"])
+    except PermissionError:
+        raise
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

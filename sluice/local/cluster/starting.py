@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +22,7 @@ from sluice.local.cluster import (
     network,
     node,
     objects,
+    ownership,
     pods,
     preflight,
     processes,
@@ -72,21 +73,19 @@ class UpResult:
     found_running: tuple[str, ...]
     restarted: tuple[Restart, ...]
 
-    @property
-    def changed_nothing(self) -> bool:
-        """Whether everything ran already."""
-        return not self.started and not self.restarted
-
 
 def check(state: Path) -> None:
-    """Check what can be known before there are any programs: root, disk, cgroups, other clusters, addresses.
+    """Check what can be known before there are any programs: root, cgroups, other clusters, addresses, disk, ports.
 
-    Raises what is in the way; the ports are checked by `up`.
+    Disk and ports are checked for components that do not run. Raises what is in the way.
     """
     layout = Layout(state)
     preflight.check_root("starting")
     preflight.check_machine(layout)
-    preflight.check_neighbours(layout, preflight.look())
+    marked = preflight.look()
+    preflight.check_neighbours(layout, marked)
+    alive = _alive({name: records.load(layout, name) for name in Name})
+    preflight.check_missing(layout, (name for name in Name if name not in alive), marked)
 
 
 def up(binaries: Binaries, progress: Progress, state: Path) -> UpResult:
@@ -107,13 +106,14 @@ def _up(binaries: Binaries, progress: Progress, layout: Layout) -> UpResult:
     check_programs(binaries, parts)
     marked = preflight.look()
     before = {part.name: records.load(layout, part.name) for part in parts}
-    alive = {name for name, record in before.items() if record is not None and processes.is_running(record.process)}
-    preflight.check_ports((part for part in parts if part.name not in alive), marked)
+    alive = _alive(before)
+    # Again, since building the programs may have taken a quarter of an hour.
+    preflight.check_missing(layout, (part.name for part in parts if part.name not in alive), marked)
 
     orphans = stopping.orphans(layout, preflight.ours(layout, marked), before.values())
     processes.stop([mark.process for mark in orphans], grace_seconds=5.0)
     if not alive:
-        _clear_leftovers(progress, layout, before.values(), marked)
+        _clear_leftovers(progress, layout, tuple(before.values()), marked)
     _prepare(layout)
 
     changed = {part.name for part in parts if part.name in alive and _is_changed(part, before[part.name])}
@@ -135,16 +135,21 @@ def _up(binaries: Binaries, progress: Progress, layout: Layout) -> UpResult:
 
 
 def _clear_leftovers(
-    progress: Progress, layout: Layout, before: Iterable[Record | None], marked: Sequence[Marked]
+    progress: Progress, layout: Layout, before: Sequence[Record | None], marked: Sequence[Marked]
 ) -> None:
     # Nothing of ours runs, so whatever of ours is still there was left by a killed run or a reboot.
     traces = any(before) or bool(preflight.ours(layout, marked))
-    left = (*containers.leftovers(layout), *network.leftovers())
+    kubernetes = ownership.traces_are_ours(layout, before, marked)
+    left = (*containers.leftovers(layout, kubernetes=kubernetes), *network.leftovers(layout, kubernetes=kubernetes))
     if not traces and not left:
         return
     with progress.step("clearing up what an earlier run left"):
-        containers.clear(layout)
-        network.take_down(layout)
+        containers.clear(layout, kubernetes=kubernetes)
+        network.take_down(layout, kubernetes=kubernetes)
+
+
+def _alive(known: Mapping[Name, Record | None]) -> set[Name]:
+    return {name for name, record in known.items() if record is not None and processes.is_running(record.process)}
 
 
 def _prepare(layout: Layout) -> None:

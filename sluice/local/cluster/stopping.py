@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from sluice.local.cluster import containers, lock, network, preflight, processes, records
+from sluice.local.cluster import containers, lock, network, ownership, preflight, processes, records
 from sluice.local.cluster.components import Name
 from sluice.local.cluster.errors import LeftBehind
 from sluice.local.cluster.layout import Layout
@@ -57,7 +57,8 @@ def orphans(layout: Layout, ours: Iterable[Marked], known: Iterable[Record | Non
 
 def _stop(progress: Progress, layout: Layout) -> None:
     known = {name: record for name in Name if (record := records.load(layout, name)) is not None}
-    ours = preflight.ours(layout, preflight.look())
+    marked = preflight.look()
+    ours = preflight.ours(layout, marked)
     running = [name for name, record in known.items() if processes.is_running(record.process)]
     lost = orphans(layout, ours, known.values())
     if running or lost:
@@ -70,16 +71,19 @@ def _stop(progress: Progress, layout: Layout) -> None:
             for names in _ORDER:
                 stop_components(known, names)
             processes.stop([mark.process for mark in lost], grace_seconds=_GRACE_SECONDS)
+    # Ours have ended, so a kubelet that runs now is somebody else's.
+    kubernetes = ownership.traces_are_ours(layout, known.values(), marked)
     with progress.step("clearing up"):
-        containers.clear(layout)
+        containers.clear(layout, kubernetes=kubernetes)
         # Whatever still carries our mark: a helper program of a component that did not end with it.
         processes.kill([mark.process for mark in preflight.ours(layout, preflight.look())])
-        network.take_down(layout)
-    for name in Name:
-        records.forget(layout, name)
-    left = (*containers.leftovers(layout), *network.leftovers())
+        network.take_down(layout, kubernetes=kubernetes)
+    left = (*containers.leftovers(layout, kubernetes=kubernetes), *network.leftovers(layout, kubernetes=kubernetes))
     if left:
         raise LeftBehind(left)
+    # Last: they are what tells the next try that the traces are ours.
+    for name in Name:
+        records.forget(layout, name)
 
 
 def stop_components(known: Mapping[Name, Record], names: Collection[Name]) -> None:

@@ -12,9 +12,10 @@ import subprocess
 from pathlib import Path
 
 from sluice.local.images import layer
-from sluice.local.images.errors import BaseError, ToolMissingError
+from sluice.local.images.errors import BaseError
 from sluice.local.images.recipe import BASE_PACKAGES, LEFT_OUT, PYTHON, SUITE, USER_ID
 from sluice.local.images.rootfs import Rootfs
+from sluice.local.packages import environment
 
 _PIP_PACKAGE = "python3-pip-whl"
 _PIP = "pip.whl"
@@ -50,14 +51,8 @@ _PROOF = (
 def build(folder: Path, scratch: Path) -> None:
     """Write the base layer, and pip beside it, into `folder`; `scratch` is an empty folder on a disk with 300 MiB.
 
-    Raises BaseError when the packages cannot be had, ToolMissingError without mmdebstrap.
+    What is in `sluice.local.packages.IMAGE_PACKAGES` must be there. Raises BaseError when the packages cannot be had.
     """
-    if shutil.which("mmdebstrap") is None:
-        raise ToolMissingError(
-            "mmdebstrap",
-            needed_for="building the images' base",
-            install="apt-get install mmdebstrap; elsewhere than on Debian, build the images from the Containerfile",
-        )
     downloads = _download(scratch / "apt")
     root = scratch / "root"
     root.mkdir(mode=0o755)
@@ -85,7 +80,7 @@ def _download(apt: Path) -> Path:
     """The folder of the downloaded packages, their signatures verified by apt."""
     include = ",".join((*BASE_PACKAGES, _PIP_PACKAGE))
     command = ["mmdebstrap", "--variant=extract", "--skip=cleanup/apt", f"--include={include}", SUITE, str(apt)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     if ran.returncode != 0:
         raise BaseError(ran.stderr or ran.stdout)
     return apt / "var/cache/apt/archives"
@@ -110,7 +105,7 @@ def _keep_pip(package: Path, opened: Path, folder: Path) -> None:
 
 
 def _dpkg(*arguments: str) -> str:
-    ran = subprocess.run(["dpkg-deb", *arguments], capture_output=True, text=True, check=False)
+    ran = subprocess.run(["dpkg-deb", *arguments], capture_output=True, text=True, check=False, env=environment())
     if ran.returncode != 0:
         raise BaseError(ran.stderr)
     return ran.stdout

@@ -16,8 +16,9 @@ from pathlib import Path
 from types import ModuleType
 
 from sluice import __version__
+from sluice.local import packages as debian
 from sluice.local.images import archive, base, code, layer, packages, recipe, rootfs
-from sluice.local.images.errors import RootNeededError, SourceMissingError
+from sluice.local.images.errors import BaseToolsMissingError, RootNeededError, SourceMissingError
 from sluice.local.images.recipe import GATEWAY, RECIPES, STUB_PROVIDER, Recipe
 from sluice.local.images.store import Store, key_of
 from sluice.progress import Progress
@@ -71,7 +72,8 @@ class _Keys:
 def build(project: Path, cache: Path, progress: Progress) -> Images:
     """The images of the checkout at `project`, built where they are not in `cache` yet.
 
-    Needs root only when something has to be built. Raises an ImageError that says what was missing or failed; the cache
+    Needs root only when something has to be built, and installs what building the base takes only when the base has to
+    be. Raises an ImageError that says what was missing or failed, PackageInstallFailed when apt-get failed; the cache
     then holds what was finished before, and nothing half-made.
     """
     keys = _keys(project)
@@ -100,6 +102,8 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
         with progress.step(f"image: {title}", number=number, total=total), store.scratch() as scratch:
             return store.make(kind, key, lambda folder: fill(folder, scratch))
 
+    if store.find("base", keys.base) is None:
+        _ensure_base_tools(progress)
     base_folder = made("base", keys.base, "Debian's Python", 1, base.build)
     base_layer = layer.read(base_folder)
 
@@ -124,6 +128,13 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
         (folder / _RECORD).write_text(json.dumps(record, indent=1))
 
     return _read(made("archive", keys.archive, "archive", total, fill_archive))
+
+
+def _ensure_base_tools(progress: Progress) -> None:
+    try:
+        debian.ensure(progress, debian.IMAGE_PACKAGES)
+    except debian.PackagesMissing as error:
+        raise BaseToolsMissingError(error) from error
 
 
 def _keys(project: Path) -> _Keys:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from sluice.local.images.building import Image, Images
+from sluice.local.images.building import Images
 from sluice.local.images.errors import ClusterLoadError, RegistryNeededError, ToolMissingError
 from sluice.local.images.push import push
 from sluice.progress import Progress
@@ -45,7 +45,7 @@ def deliver(images: Images, *, context: str | None, registry: str | None, progre
     with progress.step(f"images: load into {tool} cluster {cluster}"):
         for archive in dict.fromkeys(image.archive for image in both):
             _load(tool, cluster, [word.format(archive=archive, cluster=cluster) for word in _LOAD[tool]])
-    return References(*(_tagged(image) for image in both))
+    return References(*(image.tagged_reference for image in both))
 
 
 _LOAD = {
@@ -64,7 +64,3 @@ def _load(tool: str, cluster: str, arguments: list[str]) -> None:
     ran = subprocess.run([tool, *arguments], capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         raise ClusterLoadError(tool, cluster, ran.stderr + ran.stdout)
-
-
-def _tagged(image: Image) -> str:
-    return image.tagged_reference

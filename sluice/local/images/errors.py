@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sluice.errors import SluiceError
+from sluice.local.packages import PackagesMissing
 
 _LAST_LINES = 12
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
@@ -36,6 +37,14 @@ class ToolMissingError(ImageError):
     def __init__(self, tool: str, *, needed_for: str, install: str) -> None:
         self.tool = tool
         super().__init__(f"{tool} is not on the PATH, and {needed_for} needs it: {install}")
+
+
+class BaseToolsMissingError(ImageError):
+    """The Debian packages that the images' base is built with are missing and cannot be installed."""
+
+    def __init__(self, missing: PackagesMissing) -> None:
+        self.packages = missing.packages
+        super().__init__(f"{missing}. Elsewhere than on Debian, build the images from the Containerfile")
 
 
 class SourceMissingError(ImageError):
@@ -132,6 +141,18 @@ class RegistryNeededError(ImageError):
         super().__init__(
             f"the cluster {of_context}is neither sluice's own nor made by kind or k3d, so its images must come from a "
             "registry: name one that it can pull from, like --images-to registry.example.com/sluice"
+        )
+
+
+class RegistryNameError(ImageError):
+    """What was given as a registry is no registry's host, port and path."""
+
+    def __init__(self, given: str, *, suggested: str | None) -> None:
+        self.given = given
+        shown = re.sub(r"[^/@\s]+@", "***@", given)
+        super().__init__(
+            f"{shown!r} is no registry's name: give its host, its port if it has one, and a path of small letters, "
+            f"with nothing before or after, like --images-to {suggested or 'registry.example.com/sluice'}"
         )
 
 

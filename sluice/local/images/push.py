@@ -20,26 +20,24 @@ from sluice.local.images.archive import MANIFEST_TYPE
 from sluice.local.images.building import Image
 from sluice.local.images.credentials import Credentials, bearer_token, credentials_for
 from sluice.local.images.errors import PushError
+from sluice.local.images.registry import Registry, parse
 
 _TIMEOUT_SECONDS = 60.0
-_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def push(image: Image, registry: str) -> str:
     """Push `image` below `registry`, a host with port and path (`registry.example.com/sluice`); its reference there.
 
     A registry on this machine's own loopback address is spoken to in plain HTTP, as Docker does; every other in HTTPS.
-    Raises PushError.
+    Raises RegistryNameError before anything is sent, else PushError.
     """
-    repository = _Repository(registry.strip("/"), image.name.rpartition("/")[2])
-    with tarfile.open(image.archive) as archive:
+    repository = _Repository(parse(registry), image.name.rpartition("/")[2])
+    with _opened(image) as archive:
         manifest = _read(archive, image.digest)
         described = json.loads(manifest)
         for blob in (*described["layers"], described["config"]):
             if not repository.has_blob(blob["digest"]):
-                content = archive.extractfile(_member(blob["digest"]))
-                assert content is not None, "the archive was written with this blob"  # noqa: S101 - narrows a type
-                repository.put_blob(blob["digest"], blob["size"], content)
+                repository.put_blob(blob["digest"], blob["size"], _content(archive, blob["digest"]))
     repository.put_manifest(image.digest, manifest)
     return f"{repository.name}@{image.digest}"
 
@@ -47,12 +45,10 @@ def push(image: Image, registry: str) -> str:
 class _Repository:
     """One image's repository in a registry: told who pushes when it asks."""
 
-    def __init__(self, registry: str, image: str) -> None:
-        host, _, path = registry.partition("/")
-        self.name = f"{registry}/{image}"
-        scheme = "http" if urlsplit(f"//{host}").hostname in _LOCAL_HOSTS else "https"
-        self._base = f"{scheme}://{host}/v2/{f'{path}/' if path else ''}{image}/"
-        self._host = host
+    def __init__(self, registry: Registry, image: str) -> None:
+        self.name = f"{registry.name}/{image}"
+        self._base = f"{registry.origin}/v2/{f'{registry.path}/' if registry.path else ''}{image}/"
+        self._registry = registry
         self._authorization: str | None = None
 
     def has_blob(self, digest: str) -> bool:
@@ -101,37 +97,58 @@ class _Repository:
     def _once(
         self, method: str, path: str, body: bytes | IO[bytes] | None, headers: dict[str, str]
     ) -> tuple[int, Message, str]:
-        address = urljoin(self._base, path)
-        request = urllib.request.Request(address, data=body, headers=headers, method=method)  # noqa: S310 - http(s) only
-        # A registry may send the client on to a storage service, which must not see the registry's credentials.
-        if self._authorization is not None and urlsplit(address).netloc == self._host:
-            request.add_unredirected_header("Authorization", self._authorization)
         try:
+            address = urljoin(self._base, path)
+            scheme, netloc, *_ = urlsplit(address)
+            if scheme not in ("http", "https"):
+                raise PushError(self.name, said=f"it sends an upload on to {address}", advice="is it a registry?")
+            request = urllib.request.Request(address, data=body, headers=headers, method=method)  # noqa: S310
+            # A registry may send the client on to a storage service, which must not see the registry's credentials;
+            # nor must who listens on the way, so the scheme counts too.
+            if self._authorization is not None and f"{scheme}://{netloc}" == self._registry.origin:
+                request.add_unredirected_header("Authorization", self._authorization)
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
                 return response.status, response.headers, ""
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.headers, error.read(500).decode(errors="replace")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise PushError(self.name, said=str(error), advice="is its address right, and does it answer?") from error
 
     def _log_in(self, answered: Message) -> str:
-        credentials: Credentials | None = credentials_for(self._host)
+        credentials: Credentials | None = credentials_for(self._registry.log_in)
         challenge = answered.get("WWW-Authenticate", "")
         if challenge.lower().startswith("bearer"):
-            return f"Bearer {bearer_token(challenge, credentials, self.name)}"
+            token = bearer_token(challenge, credentials, self.name, is_plain=self._registry.is_plain)
+            return f"Bearer {token}"
         if credentials is None:
             raise PushError(self.name, said="it wants to know who pushes", advice="log in with `docker login`")
         return credentials.basic
 
 
+def _opened(image: Image) -> tarfile.TarFile:
+    try:
+        return tarfile.open(image.archive)
+    except tarfile.TarError as error:
+        raise _damaged(image.archive, image.digest) from error
+
+
 def _read(archive: tarfile.TarFile, digest: str) -> bytes:
-    content = archive.extractfile(_member(digest))
-    data = content.read() if content else b""
+    data = _content(archive, digest).read()
     if hashlib.sha256(data).hexdigest() != digest.removeprefix("sha256:"):
-        raise PushError(str(archive.name), said=f"{digest} is damaged in it", advice="delete the file and build again")
+        raise _damaged(archive.name, digest)
     return data
 
 
-def _member(digest: str) -> str:
-    return "blobs/" + digest.replace(":", "/")
+def _content(archive: tarfile.TarFile, digest: str) -> IO[bytes]:
+    try:
+        content = archive.extractfile("blobs/" + digest.replace(":", "/"))
+    except (KeyError, tarfile.TarError) as error:
+        raise _damaged(archive.name, digest) from error
+    if content is None:
+        raise _damaged(archive.name, digest)
+    return content
+
+
+def _damaged(archive: object, digest: str) -> PushError:
+    return PushError(str(archive), said=f"{digest} is damaged in it", advice="delete the file and build again")

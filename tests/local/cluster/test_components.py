@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from sluice.local.cluster import certificates, components, configuration, kubeconfigs
-from sluice.local.cluster.components import Binaries, Component, Name
+from sluice.local.cluster.components import PORTS, Binaries, Component, Name
 from sluice.local.cluster.errors import BinaryMissing
+from sluice.local.cluster.health import Socket
 from sluice.local.cluster.layout import Layout
 
 LAYOUT = Layout(Path("/state"))
@@ -56,15 +57,32 @@ def test_components_have_identities_of_their_own(parts: dict[Name, Component]) -
     assert all(common_names[name] == 1 for name in common_names if name.startswith("system:"))
 
 
-def test_no_two_components_want_the_same_port(parts: dict[Name, Component]) -> None:
-    wanted = Counter((port.number, port.protocol) for part in parts.values() for port in part.ports)
+def test_no_two_components_want_the_same_port() -> None:
+    wanted = Counter((port.number, port.protocol) for ports in PORTS.values() for port in ports)
     assert max(wanted.values()) == 1
 
 
-def test_all_but_the_api_server_keep_to_this_machines_addresses(parts: dict[Name, Component]) -> None:
-    for part in parts.values():
-        if part.name != Name.API_SERVER:
-            assert {port.address for port in part.ports} <= {"127.0.0.1", "10.244.0.1"}
+def test_all_but_the_api_server_keep_to_this_machines_addresses() -> None:
+    for name, ports in PORTS.items():
+        if name != Name.API_SERVER:
+            assert {port.address for port in ports} <= {"127.0.0.1", "10.244.0.1"}
+
+
+def test_the_ports_are_those_that_commands_configuration_and_health_name(parts: dict[Name, Component]) -> None:
+    texts = configuration.texts(LAYOUT)
+    files = {
+        Name.KUBELET: texts[configuration.kubelet_path(LAYOUT)],
+        Name.PROXY: texts[configuration.proxy_path(LAYOUT)],
+        Name.DNS: texts[configuration.corefile_path(LAYOUT)] + ":53",
+    }
+    # These two listen where they always do, and no flag of ours says so.
+    silent = {Name.CONTROLLER_MANAGER, Name.SCHEDULER}
+    for name, ports in PORTS.items():
+        said = " ".join(parts[name].command) + files.get(name, "")
+        assert all(str(port.number) in said for port in ports) or name in silent, name
+        health = parts[name].health
+        if not isinstance(health, Socket):
+            assert getattr(health, "port", None) in {port.number for port in ports}, name
 
 
 def test_every_file_in_a_command_line_restarts_the_component_when_it_changes(parts: dict[Name, Component]) -> None:

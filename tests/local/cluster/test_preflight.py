@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from ipaddress import IPv4Network
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from sluice.local.cluster import preflight, processes
-from sluice.local.cluster.components import Component, Name, Port
+from sluice.local.cluster import preflight, processes, records, starting
+from sluice.local.cluster.components import PORTS, Name, Port
 from sluice.local.cluster.errors import DiskFull, NetworkTaken, NotRoot, OtherCopyRunning, PortInUse, StateFolderUnfit
-from sluice.local.cluster.health import Page
 from sluice.local.cluster.layout import Layout
 from sluice.local.cluster.preflight import Route
 from sluice.local.cluster.records import Marked
@@ -19,10 +20,6 @@ ROUTES = """Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU
 eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
 cni0\t0000F40A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 """
-
-
-def component(port: int) -> Component:
-    return Component(Name.SCHEDULER, ("program",), (), (Port(port),), Page(port, "/"))
 
 
 def test_without_root_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,20 +33,51 @@ def test_a_port_in_use_is_named_with_its_holder() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(PortInUse, match=rf"port {port}/tcp on 127.0.0.1 is in use by .* \(pid {os.getpid()}\)"):
-            preflight.check_ports([component(port)], [])
+            preflight.check_ports([Port(port)], [])
 
 
 def test_a_port_that_a_process_of_ours_holds_is_no_obstacle() -> None:
     me = processes.find(os.getpid())
     assert me is not None
     with socket.create_server(("127.0.0.1", 0)) as server:
-        preflight.check_ports([component(server.getsockname()[1])], [Marked(me, "/state", "etcd")])
+        preflight.check_ports([Port(server.getsockname()[1])], [Marked(me, "/state", "etcd")])
 
 
 def test_too_little_disk_says_how_much_and_what_to_do(tmp_path: Path) -> None:
     preflight.check_disk(tmp_path / "not" / "there", needed_bytes=1)
     with pytest.raises(DiskFull, match=r"GiB free and the local cluster needs .* GiB: make room, or put the state"):
         preflight.check_disk(tmp_path / "not" / "there", needed_bytes=2**62)
+
+
+def test_the_disk_is_looked_at_only_where_something_is_to_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    preflight.check_missing(Layout(tmp_path), [], [])
+    with pytest.raises(DiskFull, match=r"has 0\.0 GiB free and the local cluster needs 2 GiB"):
+        preflight.check_missing(Layout(tmp_path), [Name.CONTAINERD], [])
+
+
+def test_a_taken_port_is_told_before_there_is_any_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    me = processes.find(os.getpid())
+    assert me is not None
+    layout = Layout(tmp_path / "state")
+    layout.create()
+    for needless in ("check_root", "check_machine", "check_neighbours", "check_disk"):
+        monkeypatch.setattr(preflight, needless, lambda *_: None)
+    monkeypatch.setattr(preflight, "look", lambda: ())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        nothing: dict[Name, tuple[Port, ...]] = dict.fromkeys(Name, ())
+        monkeypatch.setattr(preflight, "PORTS", {**nothing, Name.SCHEDULER: (Port(port),)})
+        with pytest.raises(PortInUse, match=f"port {port}/tcp on 127.0.0.1 is in use by"):
+            starting.check(layout.state)
+        records.save(layout, records.Record(Name.SCHEDULER, me, 1.0, "digest"))
+        starting.check(layout.state)  # it runs, so its port is its own
+
+
+def test_every_component_says_its_ports() -> None:
+    assert set(PORTS) == set(Name)
 
 
 def test_another_copy_is_named_with_how_to_stop_it(tmp_path: Path) -> None:

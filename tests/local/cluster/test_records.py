@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sluice.local.cluster import conditions, logs, processes, records
 from sluice.local.cluster.components import Name
 from sluice.local.cluster.conditions import Condition
-from sluice.local.cluster.errors import UnknownComponent
+from sluice.local.cluster.errors import NotReadable, UnknownComponent
 from sluice.local.cluster.layout import Layout
 from sluice.local.cluster.records import Record
 
@@ -85,11 +87,53 @@ def test_the_status_tells_running_from_dead_and_stopped(layout: Layout, record: 
     assert told[Name.DNS].condition is Condition.STOPPED
     assert found.node_is_ready is None
     assert not found.is_up
-    assert not found.is_stopped
 
 
 def test_nothing_started_is_stopped(tmp_path: Path) -> None:
-    assert conditions.status(tmp_path / "never").is_stopped
+    found = conditions.status(tmp_path / "never")
+    assert {part.condition for part in found.components} == {Condition.STOPPED}
+    assert not found.is_up
+
+
+def refuse(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the kernel's refusal come for reading `path`, which root, who may run these tests, never gets."""
+    read = Path.read_text
+
+    def read_text(self: Path, *arguments: Any, **named: Any) -> str:
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return read(self, *arguments, **named)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+
+
+def test_who_may_not_read_the_kubeconfig_is_not_told_that_a_running_cluster_is_down(
+    layout: Layout, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in Name:
+        records.save(layout, dataclasses.replace(record, component=name))
+    refuse(layout.kubeconfig, monkeypatch)
+    with pytest.raises(
+        NotReadable, match=r"cannot be known, since only root may read .*/kubeconfig: .* sudo"
+    ) as caught:
+        conditions.status(layout.state)
+    assert caught.value.exit_code == 3
+
+
+def test_a_component_that_does_not_run_is_a_no_for_everybody(
+    layout: Layout, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in set(Name) - {Name.DNS}:
+        records.save(layout, dataclasses.replace(record, component=name))
+    refuse(layout.kubeconfig, monkeypatch)
+    found = conditions.status(layout.state)
+    assert (found.is_up, found.node_is_ready) == (False, None)
+
+
+def test_records_that_may_not_be_read_do_not_mean_stopped(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(layout.run / "kubelet.json", monkeypatch)
+    with pytest.raises(NotReadable, match=r"only root may read .*/run/kubelet\.json"):
+        conditions.status(layout.state)
 
 
 def test_a_log_of_no_component_is_refused(layout: Layout) -> None:

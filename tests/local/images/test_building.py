@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import inspect
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sluice.local import packages as debian
 from sluice.local.images import base, code, layer, packages
 from sluice.local.images.building import Images, build
-from sluice.local.images.errors import DiskSpaceError, PackagesError, RootNeededError, SourceMissingError
+from sluice.local.images.errors import (
+    BaseToolsMissingError,
+    DiskSpaceError,
+    PackagesError,
+    RootNeededError,
+    SourceMissingError,
+)
 from sluice.local.images.recipe import GATEWAY
 from sluice.local.images.store import Store
 from sluice.progress import Progress
@@ -38,6 +46,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(base, "build", fake("base"))
     monkeypatch.setattr(packages, "build", fake("packages"))
     monkeypatch.setattr(code, "build", fake("code"))
+    monkeypatch.setattr(debian, "missing", lambda _packages: ())
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return ran
 
@@ -151,6 +160,32 @@ def test_only_the_newest_few_of_a_kind_are_kept(checkout: Path, built: list[str]
     kept = [path for path in (checkout.parent / "cache/images").iterdir() if path.name.startswith("archive-")]
     assert len(kept) == 3
     assert newest.gateway.archive.parent in kept
+
+
+def test_what_builds_the_base_is_installed_only_when_the_base_is_built(
+    checkout: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[debian.Package, ...]] = []
+    monkeypatch.setattr(debian, "ensure", lambda _progress, packages: asked.append(packages))
+    _build(checkout)
+    assert asked == [debian.IMAGE_PACKAGES]
+    _build(checkout)
+    (checkout / "sluice/errors.py").write_text("# changed\n")
+    _build(checkout)
+    assert built[-2:] == ["code gateway", "code stub-provider"]
+    assert len(asked) == 1
+
+
+def test_where_the_base_cannot_be_built_the_containerfile_is_named(
+    checkout: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "missing", lambda packages: packages)
+    monkeypatch.setattr(shutil, "which", lambda _name, path: None)
+    with pytest.raises(
+        BaseToolsMissingError, match=r"mmdebstrap debian-archive-keyring; this is no Debian.*Containerfile"
+    ):
+        _build(checkout)
+    assert built == []
 
 
 def test_building_without_root_is_refused_before_anything_is_written(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import PurePath
 
 import pytest
 
 from sluice.local.folders import PROJECT
-from sluice.local.images import recipe
+from sluice.local.images import code, recipe
 from sluice.local.images.recipe import RECIPES, Recipe
 
 
@@ -83,3 +84,27 @@ def test_the_lock_is_installed_with_the_same_options() -> None:
 
 def test_pip_does_not_reach_the_images(wanted: Recipe) -> None:
     assert not any("python3-pip" in line for line in _stages()[wanted.short_name])
+
+
+@pytest.mark.parametrize("name", [".containerignore", ".dockerignore"])
+def test_what_is_no_source_is_kept_out_of_the_context(name: str) -> None:
+    patterns = _patterns(name)
+    unversioned = {line.rstrip("/") for line in (PROJECT / ".gitignore").read_text().splitlines() if line}
+    assert {".venv", "__pycache__", ".mypy_cache", ".ruff_cache"} <= unversioned
+    # Docker matches a pattern without `**/` at the top folder alone.
+    assert {".git", *(f"**/{pattern}" for pattern in unversioned)} <= patterns
+
+
+@pytest.mark.parametrize("name", [".containerignore", ".dockerignore"])
+def test_no_source_is_kept_out_of_the_context(name: str, wanted: Recipe) -> None:
+    for path in (PurePath(recipe.LOCK), *code.files(PROJECT, wanted)):
+        for part in (path, *path.parents):
+            assert not any(part.match(pattern.removeprefix("**/")) for pattern in _patterns(name)), f"{part} is ignored"
+
+
+def test_both_builders_are_given_the_same_context() -> None:
+    assert _patterns(".containerignore") == _patterns(".dockerignore")
+
+
+def _patterns(name: str) -> set[str]:
+    return {line for line in (PROJECT / name).read_text().splitlines() if line and not line.startswith("#")}

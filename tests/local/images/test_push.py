@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import Request
 
 import pytest
 
 from sluice.local.images import archive
 from sluice.local.images.archive import Parts
 from sluice.local.images.building import Image
-from sluice.local.images.credentials import Credentials
-from sluice.local.images.errors import PushError
+from sluice.local.images.credentials import Credentials, bearer_token
+from sluice.local.images.errors import PushError, RegistryNameError
 from sluice.local.images.push import push
 
 
@@ -33,6 +37,8 @@ class Registry:
     password: str | None = None
     bearer: bool = False
     refuse: int | None = None
+    token: bytes = b'{"token": "made-token"}'
+    location: str | None = None
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -71,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         if address.path == "/token":
             registry.token_query = parse_qs(address.query)
             good = authorization == registry.basic()
-            self.answer(200 if good else 401, body=b'{"token": "made-token"}' if good else b"")
+            self.answer(200 if good else 401, body=registry.token if good else b"")
         elif not registry.allows(authorization):
             self.answer(401, {"WWW-Authenticate": registry.challenge()})
         elif registry.refuse is not None:
@@ -84,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             self.answer(200 if path.rpartition("/")[2] in registry.blobs else 404)
         elif self.command == "POST":
-            self.answer(202, {"Location": f"/v2/upload/{len(registry.requests)}?state=made"})
+            self.answer(202, {"Location": registry.location or f"/v2/upload/{len(registry.requests)}?state=made"})
         elif "/manifests/" in path:
             registry.manifests[path] = (self.headers["Content-Type"], body)
             self.answer(201)
@@ -194,6 +200,106 @@ def test_a_log_in_kept_by_a_helper_is_asked_of_the_helper(
     assert len(registry.blobs) == 4
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        "[]",
+        '{"auths": []}',
+        '{"auths": {"HOST": {"auth": "made-secret"}}}',
+        '{"auths": {"HOST": {"auth": "/////w=="}}}',
+        '{"auths": {"HOST": {"auth": "bm8tY29sb24="}}}',
+        '{"auths": {"HOST": {"auth": 7}}}',
+        '{"auths": {"HOST": {"auth": "m\u00e4de"}}}',
+    ],
+)
+def test_a_log_in_that_cannot_be_read_names_the_file_and_does_not_show_it(
+    image: Image, registry: Registry, docker_folder: Path, config: str
+) -> None:
+    registry.user, registry.password = "made-user", "made-password"
+    (docker_folder / "config.json").write_text(config.replace("HOST", registry.address))
+    with pytest.raises(PushError, match=r"config\.json cannot be read; mend it, or log in again") as raised:
+        push(image, registry.address)
+    assert "made-secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "made-secret", "[]", '{"Username": "made-user"}', '{"Username": "u", "Secret": 7}', r"\377\376"]
+)
+def test_a_helper_that_answers_nonsense_is_named_and_its_answer_not_shown(
+    image: Image, registry: Registry, docker_folder: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    registry.user, registry.password = "made-user", "made-password"
+    helper = docker_folder / "docker-credential-made"
+    helper.write_text(f"#!/bin/sh\nprintf '{answer}'\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(docker_folder), prepend=":")
+    (docker_folder / "config.json").write_text('{"credsStore": "made"}')
+    with pytest.raises(PushError, match=r"docker-credential-made answered with something") as raised:
+        push(image, registry.address)
+    assert "made-secret" not in str(raised.value)
+
+
+def test_a_helper_that_is_missing_is_named(image: Image, registry: Registry, docker_folder: Path) -> None:
+    registry.user, registry.password = "made-user", "made-password"
+    (docker_folder / "config.json").write_text('{"credsStore": "no-such-helper"}')
+    with pytest.raises(PushError, match=r"docker-credential-no-such-helper, that is missing or cannot be run"):
+        push(image, registry.address)
+
+
+@pytest.mark.parametrize("token", [b"[]", b"{}", b'{"token": 7}', b'{"token": "made\\nX-Made: 1"}'])
+def test_a_token_service_without_a_token_is_no_defect(
+    image: Image, registry: Registry, docker_folder: Path, token: bytes
+) -> None:
+    registry.user, registry.password, registry.bearer, registry.token = "made-user", "made-password", True, token
+    _log_in(docker_folder, registry)
+    with pytest.raises(PushError, match="its token service answered with no token"):
+        push(image, registry.address)
+
+
+@pytest.mark.parametrize(("is_plain", "host"), [(False, "127.0.0.1"), (False, "ADDRESS"), (True, "auth.example.com")])
+def test_a_log_in_is_sent_unencrypted_to_this_machine_alone(registry: Registry, is_plain: bool, host: str) -> None:
+    challenge = f'Bearer realm="http://{host.replace("ADDRESS", registry.address)}/token",service="made"'
+    with pytest.raises(PushError, match="would be sent the log-in unencrypted, so it was not asked"):
+        bearer_token(challenge, Credentials("made-user", "made-password"), "reg.example.com/x", is_plain=is_plain)
+    assert registry.requests == []
+
+
+def test_docker_hub_is_asked_by_the_host_of_its_api_with_the_log_in_docker_keeps_for_it(
+    image: Image, docker_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = base64.b64encode(b"made-user:made-password").decode()
+    (docker_folder / "config.json").write_text(json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": kept}}}))
+    asked: list[tuple[str, str | None]] = []
+
+    def answer(request: Request, timeout: float) -> None:
+        asked.append((request.full_url, request.get_header("Authorization")))
+        headers = Message()
+        headers["WWW-Authenticate"] = 'Basic realm="made"'
+        raise HTTPError(request.full_url, 401, "made", headers, io.BytesIO(b""))
+
+    monkeypatch.setattr("urllib.request.urlopen", answer)
+    with pytest.raises(PushError, match=r"docker\.io/me/gateway: .* 401"):
+        push(image, "docker.io/me")
+    assert [header for _, header in asked] == [None, f"Basic {kept}"]
+    assert all(address.startswith("https://registry-1.docker.io/v2/me/gateway/blobs/") for address, _ in asked)
+
+
+def test_a_url_is_refused_before_anything_is_asked(image: Image, registry: Registry) -> None:
+    with pytest.raises(RegistryNameError, match=f"like --images-to {registry.address}/x$"):
+        push(image, f"http://{registry.address}/x")
+    assert registry.requests == []
+
+
+@pytest.mark.parametrize("location", ["file:///made", "http://[made"])
+def test_an_upload_that_is_sent_on_to_no_web_address_is_no_defect(
+    image: Image, registry: Registry, location: str
+) -> None:
+    registry.location = location
+    with pytest.raises(PushError, match=r"is it a registry|is its address right"):
+        push(image, registry.address)
+    assert registry.blobs == {}
+
+
 def test_a_refusal_says_what_the_registry_said(image: Image, registry: Registry) -> None:
     registry.refuse = 403
     with pytest.raises(PushError, match="answered HEAD with 403"):
@@ -215,6 +321,20 @@ def test_a_damaged_archive_is_not_pushed(image: Image, registry: Registry) -> No
     with pytest.raises(PushError, match="damaged"):
         push(image, registry.address)
     assert registry.manifests == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"no tar at all" * 100])
+def test_an_archive_that_is_none_is_not_pushed(image: Image, registry: Registry, content: bytes) -> None:
+    image.archive.write_bytes(content)
+    with pytest.raises(PushError, match="damaged in it; delete the file and build again"):
+        push(image, registry.address)
+    assert registry.requests == []
+
+
+def test_an_archive_without_the_image_is_not_pushed(image: Image, registry: Registry) -> None:
+    with pytest.raises(PushError, match="damaged in it; delete the file and build again"):
+        push(replace(image, digest="sha256:" + "0" * 64), registry.address)
+    assert registry.requests == []
 
 
 def test_credentials_do_not_print() -> None:

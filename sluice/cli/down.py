@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sluice.cli import options
-from sluice.deploy.launch import tear_down
+from sluice.deploy.launch import require_environment, tear_down
 from sluice.deploy.target import stop_local_cluster, target
 from sluice.progress import Progress
 
@@ -24,6 +24,7 @@ def down(environment: str, context: str | None, purge: bool, yes: bool) -> None:
     container behind; its data stays, and the next up finds it. ENV, dev by default, is what is destroyed in a cluster
     of your own; any other environment only after you have said yes.
     """
+    require_environment(environment)
     progress = Progress()
     where = target(context)
     if where.is_local:

@@ -76,7 +76,8 @@ def run(arguments: list[str]) -> int:
         # click's own main() would answer a broken pipe with 1, which here means that the answer is no.
         with sluice.make_context("sluice", arguments) as context:
             code = sluice.invoke(context)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever started the command
+            sys.stdout.flush()
     except click.exceptions.Exit as finished:
         return finished.exit_code
     except (click.Abort, KeyboardInterrupt):

@@ -63,7 +63,11 @@ class ClusterAccess:
 
     def unique_id(self) -> str:
         """Return what tells this cluster from every other: the uid of its kube-system namespace."""
-        return str(self.get("/api/v1/namespaces/kube-system")["metadata"]["uid"])
+        path = "/api/v1/namespaces/kube-system"
+        try:
+            return str(self.get(path)["metadata"]["uid"])
+        except (LookupError, TypeError):
+            raise self._unreachable(f"what answers {path} there is no Kubernetes") from None
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """Return the JSON object at a path of the API server."""

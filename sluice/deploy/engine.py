@@ -70,11 +70,14 @@ class Engine:
     def up(self, progress: Progress, *, is_hopeless: Callable[[], bool] = lambda: False) -> Update:
         """Make the environment what git says.
 
+        What was changed or deleted in the cluster by hand is looked for first, and made as git says again.
         `is_hopeless` is asked every other second: once it is true, Pulumi is told to wait no longer, and fails.
         Raises `MissingPassphrase`, `StackLocked`, `StackLockedElsewhere` or `PulumiFailed`.
         """
         self._prepare(progress)
-        return self._run(progress, f"pulumi up, stack {self.environment}", ("up", "--skip-preview"), is_hopeless)
+        return self._run(
+            progress, f"pulumi up, stack {self.environment}", ("up", "--skip-preview", "--refresh"), is_hopeless
+        )
 
     def destroy(self, progress: Progress) -> Update:
         """Remove everything of the environment from the cluster, and its stack. Raises as `up` does."""

@@ -61,10 +61,15 @@ def launch(environment: str, where: Target, registry: str | None, progress: Prog
     return Launch(str(update.outputs["url"]), update, ask_every_agent(access, declared))
 
 
-def declared_environment(environment: str) -> Environment:
-    """Load an environment of the project. Raises `UnknownEnvironment`, or `InvalidRegistry` with every mistake."""
+def require_environment(environment: str) -> None:
+    """Check that the project has an environment of that name. Raises `UnknownEnvironment`."""
     if environment not in environments(PROJECT):
         raise UnknownEnvironment(environment, environments(PROJECT))
+
+
+def declared_environment(environment: str) -> Environment:
+    """Load an environment of the project. Raises `UnknownEnvironment`, or `InvalidRegistry` with every mistake."""
+    require_environment(environment)
     return load_environment(PROJECT, environment)
 
 
@@ -82,8 +87,7 @@ def tear_down(environment: str, where: Target, progress: Progress) -> Update:
 
     Raises `UnknownEnvironment` where there are no settings of that name: Pulumi would make a stack to remove it.
     """
-    if environment not in environments(PROJECT):
-        raise UnknownEnvironment(environment, environments(PROJECT))
+    require_environment(environment)
     state = where.pulumi_state(where.connect())
     tools = ensure_pulumi(cache_folder(), progress)
     return Engine(tools, PROJECT, environment, state, where.variables()).destroy(progress)

@@ -88,8 +88,9 @@ def served_by(record: Record) -> list[tuple[bytes, bytes]]:
 
 
 async def _start(status: int, headers: list[tuple[bytes, bytes]], record: Record, send: Send) -> None:
-    record.answer_began = True
     await send({"type": "http.response.start", "status": status, "headers": headers})
+    # Not before: where the server refuses a header, nothing was sent, and the caller can still be told what happened.
+    record.answer_began = True
 
 
 def _answer_headers(answer: Answer) -> list[tuple[bytes, bytes]]:

@@ -57,7 +57,7 @@ def test_the_first_update_makes_the_stack_and_the_second_does_not(
         "dev",
         "--non-interactive",
     ]
-    assert first[:5] == second[:5] == ["up", "--skip-preview", "--stack", "dev", "--yes"]
+    assert first[:6] == second[:6] == ["up", "--skip-preview", "--refresh", "--stack", "dev", "--yes"]
     assert "--non-interactive" in first
     assert set(pulumi.folders()) == {str(engine.project)}
 

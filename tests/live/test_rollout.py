@@ -65,6 +65,17 @@ def test_up_in_a_shell_with_the_variables_of_env_changes_nothing(project: LivePr
     assert "16 unchanged" in ran.stderr
 
 
+def test_what_was_changed_in_the_cluster_by_hand_is_made_as_git_says_again(project: LiveProject) -> None:
+    project.up()
+    assert project.kubectl("delete", "configmap", "flags").exit_code == 0
+    assert project.kubectl("scale", "deployment", "gateway", "--replicas", "0").exit_code == 0
+
+    project.up()
+
+    assert project.kubectl("get", "configmap", "flags").exit_code == 0
+    assert len(project.pods()) == 1
+
+
 def test_a_second_up_changes_nothing(project: LiveProject) -> None:
     project.up()
 

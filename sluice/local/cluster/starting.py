@@ -122,7 +122,8 @@ def _up(binaries: Binaries, progress: Progress, layout: Layout) -> UpResult:
         with progress.step(f"stopping {', '.join(sorted(changed))} for changed settings"):
             stopping.stop_components({name: record for name, record in before.items() if record}, changed)
     pods_before = _start_stages(binaries, progress, layout, parts, missing)
-    _wait_for_node(progress, layout, pods_before if not alive else ())
+    kubelet_was_away = any(part.name == Name.KUBELET for part in missing)
+    _wait_for_node(progress, layout, pods_before if kubelet_was_away else ())
     return UpResult(
         started=tuple(part.name for part in missing if part.name not in changed and not _died(before[part.name])),
         found_running=tuple(part.name for part in parts if part not in missing),

@@ -77,8 +77,13 @@ def _stop(progress: Progress, layout: Layout) -> None:
         containers.clear(layout, kubernetes=kubernetes)
         # Whatever still carries our mark: a helper program of a component that did not end with it.
         processes.kill([mark.process for mark in preflight.ours(layout, preflight.look())])
-        network.take_down(layout, kubernetes=kubernetes)
-    left = (*containers.leftovers(layout, kubernetes=kubernetes), *network.leftovers(layout, kubernetes=kubernetes))
+        # There is one network on a machine: while a copy with another state folder runs, it is that copy's.
+        shared = any(mark.state != str(layout.state) for mark in marked)
+        if not shared:
+            network.take_down(layout, kubernetes=kubernetes)
+    left = containers.leftovers(layout, kubernetes=kubernetes)
+    if not shared:
+        left = (*left, *network.leftovers(layout, kubernetes=kubernetes))
     if left:
         raise LeftBehind(left)
     # Last: they are what tells the next try that the traces are ours.

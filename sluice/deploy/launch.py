@@ -51,7 +51,8 @@ def launch(environment: str, where: Target, registry: str | None, progress: Prog
     declared = declared_environment(environment)
     require_secrets(declared)
     if where.is_local:
-        start_local_cluster(progress)
+        node_port = declared.settings.gateway.node_port
+        start_local_cluster(progress, node_ports=() if node_port is None else (node_port,))
     access = where.connect()
     engine = prepare_engine(declared, where, access, registry, progress)
     update = _update(engine, access, declared, where, progress)

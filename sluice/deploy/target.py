@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +60,13 @@ def _absolute(kubeconfig: str) -> Path:
     return Path(os.pathsep.join(str(Path(part).absolute()) for part in kubeconfig.split(os.pathsep) if part))
 
 
-def start_local_cluster(progress: Progress) -> cluster.UpResult:
-    """Find or build what the local cluster needs, start what of it does not run, and name what had died."""
+def start_local_cluster(progress: Progress, *, node_ports: Sequence[int] = ()) -> cluster.UpResult:
+    """Find or build what the local cluster needs, start what of it does not run, and name what had died.
+
+    `node_ports` are those that its Services will have: no other program may have them.
+    """
     # What is in the way is said before a quarter of an hour is spent on building.
-    cluster.check(state_folder())
+    cluster.check(state_folder(), node_ports=node_ports)
     packages.ensure(progress, packages.CLUSTER_PACKAGES)
     tools = ensure_kubernetes(cache_folder(), progress)
     binaries = cluster.Binaries(kube=tools.kube, coredns=tools.coredns, pause=tools.pause)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
-from tests.live.project import AGENTS, NAMESPACE, LiveProject
+from tests.live.project import AGENTS, NAMESPACE, PORT, LiveProject
 
 
 def edit(file: Path, pattern: str, replacement: str) -> None:
@@ -85,6 +86,16 @@ def test_a_stack_that_another_process_updates_is_left_alone(project: LiveProject
     assert codes in ([0, 0], [0, 3]), said
     if codes == [0, 3]:
         assert re.search(r"is being (updated by process|started or stopped by pid) \d+", "".join(said))
+
+
+def test_a_node_port_of_another_program_is_named(fresh_project: LiveProject) -> None:
+    with socket.create_server(("127.0.0.1", 30099)):
+        edit(fresh_project.folder / "Pulumi.live.yaml", f"node_port: {PORT}", "node_port: 30099")
+
+        ran = fresh_project.sluice("up", "live")
+
+    assert ran.exit_code == 3
+    assert re.search(rf"port 30099/tcp on 127\.0\.0\.1 is in use by python\S* \(pid {os.getpid()}\)", ran.stderr)
 
 
 def test_broken_yaml_starts_nothing(fresh_project: LiveProject) -> None:

@@ -30,7 +30,7 @@ from sluice.local.cluster import (
     stopping,
 )
 from sluice.local.cluster.api import Api
-from sluice.local.cluster.components import SYSTEM_PATH, Binaries, Component, Name, check_programs, components
+from sluice.local.cluster.components import SYSTEM_PATH, Binaries, Component, Name, Port, check_programs, components
 from sluice.local.cluster.errors import ComponentFailed
 from sluice.local.cluster.layout import COMPONENT_MARK, STATE_MARK, Layout
 from sluice.local.cluster.pods import Pod
@@ -74,10 +74,11 @@ class UpResult:
     restarted: tuple[Restart, ...]
 
 
-def check(state: Path) -> None:
+def check(state: Path, *, node_ports: Sequence[int] = ()) -> None:
     """Check what can be known before there are any programs: root, cgroups, other clusters, addresses, disk, ports.
 
-    Disk and ports are checked for components that do not run. Raises what is in the way.
+    Disk and ports are checked for components that do not run. `node_ports` are those that Services will have on this
+    machine: nothing listens on them, so a program that does would be cut off without a word. Raises what is in the way.
     """
     layout = Layout(state)
     preflight.check_root("starting")
@@ -86,6 +87,7 @@ def check(state: Path) -> None:
     preflight.check_neighbours(layout, marked)
     alive = _alive({name: records.load(layout, name) for name in Name})
     preflight.check_missing(layout, (name for name in Name if name not in alive), marked)
+    preflight.check_ports(map(Port, node_ports), marked)
 
 
 def up(binaries: Binaries, progress: Progress, state: Path) -> UpResult:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from types import ModuleType
 from sluice import __version__
 from sluice.local import packages as debian
 from sluice.local.images import archive, base, code, layer, packages, recipe, rootfs
-from sluice.local.images.errors import BaseToolsMissingError, RootNeededError, SourceMissingError
+from sluice.local.images.errors import ArchiveLostError, BaseToolsMissingError, RootNeededError, SourceMissingError
 from sluice.local.images.recipe import GATEWAY, RECIPES, STUB_PROVIDER, Recipe
 from sluice.local.images.store import Store, key_of
 from sluice.progress import Progress
@@ -79,11 +80,15 @@ def build(project: Path, cache: Path, progress: Progress) -> Images:
     keys = _keys(project)
     store = Store(cache / "images")
     found = store.find("archive", keys.archive)
-    if found is not None:
-        return _read(found)
+    whole = _read(found) if found is not None else None
+    if whole is not None:
+        return whole
     if os.geteuid() != 0:
         raise RootNeededError
     with store.locked(lambda: progress.say("images: another build is under way; waiting for it")), _plain_umask():
+        if found is not None:
+            progress.say("images: what is kept of them is damaged; it is made again")
+            shutil.rmtree(found, ignore_errors=True)
         built = _build(store, project, keys, progress)
     progress.say(
         f"images: {built.gateway.size_bytes / 1e6:.0f} MB and {built.stub_provider.size_bytes / 1e6:.0f} MB unpacked"
@@ -124,10 +129,14 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
 
     def fill_archive(folder: Path, _scratch: Path) -> None:
         archive.write(parts, folder / _ARCHIVE)
-        record = {image.recipe.name: {"digest": image.digest, "size_bytes": image.size_bytes} for image in parts}
+        images = {image.recipe.name: {"digest": image.digest, "size_bytes": image.size_bytes} for image in parts}
+        record = {"archive_bytes": (folder / _ARCHIVE).stat().st_size, "images": images}
         (folder / _RECORD).write_text(json.dumps(record, indent=1))
 
-    return _read(made("archive", keys.archive, "archive", total, fill_archive))
+    built = _read(made("archive", keys.archive, "archive", total, fill_archive))
+    if built is None:
+        raise ArchiveLostError(store.folder)
+    return built
 
 
 def _ensure_base_tools(progress: Progress) -> None:
@@ -153,13 +162,19 @@ def _source(*modules: ModuleType) -> str:
     return "".join(inspect.getsource(module) for module in modules)
 
 
-def _read(folder: Path) -> Images:
-    record = json.loads((folder / _RECORD).read_text())
+def _read(folder: Path) -> Images | None:
+    """Return the images that are kept in `folder`; None where the archive or its record is not as it was written."""
+    try:
+        record = json.loads((folder / _RECORD).read_text())
+        if (folder / _ARCHIVE).stat().st_size != record["archive_bytes"]:
+            return None
 
-    def image(wanted: Recipe) -> Image:
-        return Image(wanted.name, archive=folder / _ARCHIVE, **record[wanted.name])
+        def image(wanted: Recipe) -> Image:
+            return Image(wanted.name, archive=folder / _ARCHIVE, **record["images"][wanted.name])
 
-    return Images(gateway=image(GATEWAY), stub_provider=image(STUB_PROVIDER))
+        return Images(gateway=image(GATEWAY), stub_provider=image(STUB_PROVIDER))
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 @contextmanager

@@ -55,6 +55,13 @@ class SourceMissingError(ImageError):
         super().__init__(f"{path}: not found, but the image {image} is made of it; is this a whole checkout of sluice?")
 
 
+class ArchiveLostError(ImageError):
+    """The archive that was just written is not there as it was written: something else changes the cache."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder}: what was just written there is gone or changed; let nothing else write there")
+
+
 class DiskSpaceError(ImageError):
     """The folder of built images has no room."""
 

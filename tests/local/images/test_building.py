@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import shutil
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sluice.local import packages as debian
-from sluice.local.images import base, code, layer, packages
+from sluice.local.images import base, building, code, layer, packages
 from sluice.local.images.building import Images, build
 from sluice.local.images.errors import (
     BaseToolsMissingError,
@@ -248,3 +249,21 @@ def test_a_build_that_waits_for_another_says_so(tmp_path: Path) -> None:
 def _hold(store: Store, said: list[str]) -> None:
     with store.locked(lambda: said.append("waits")):
         said.append("holds")
+
+
+@pytest.mark.parametrize("damage", ["{", "{}", '{"archive_bytes": 1, "images": {}}'])
+def test_what_is_kept_of_an_archive_and_is_damaged_is_not_taken_for_whole(damage: str, tmp_path: Path) -> None:
+    (tmp_path / "images.tar").write_bytes(b"four")
+    images = {
+        name: {"digest": "sha256:0", "size_bytes": 4} for name in ("sluice.local/gateway", "sluice.local/stub-provider")
+    }
+    record = tmp_path / "images.json"
+    record.write_text(json.dumps({"archive_bytes": 4, "images": images}))
+    assert building._read(tmp_path) is not None
+
+    (tmp_path / "images.tar").write_bytes(b"cut")
+    assert building._read(tmp_path) is None
+
+    (tmp_path / "images.tar").write_bytes(b"four")
+    record.write_text(damage)
+    assert building._read(tmp_path) is None

@@ -95,7 +95,7 @@ def test_a_node_port_of_another_program_is_named(fresh_project: LiveProject) -> 
         ran = fresh_project.sluice("up", "live")
 
     assert ran.exit_code == 3
-    assert re.search(rf"port 30099/tcp on 127\.0\.0\.1 is in use by python\S* \(pid {os.getpid()}\)", ran.stderr)
+    assert re.search(rf"port 30099/tcp on 127\.0\.0\.1 is in use by \S+ \(pid {os.getpid()}\)", ran.stderr)
 
 
 def test_broken_yaml_starts_nothing(fresh_project: LiveProject) -> None:

@@ -18,7 +18,7 @@ from components.gateway import Gateway, GatewayArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.errors import SluiceError
-from sluice.registry import Settings, load_environment
+from sluice.registry import Settings, is_named, load_environment
 from sluice.render import Rendered, render
 from stacks.provider_key_values import provider_key_values
 
@@ -63,15 +63,11 @@ def _wanted(project: Path, environment: str) -> tuple[Settings, Rendered]:
     declared = load_environment(project, environment)
     settings = declared.settings
     # What was built on this machine stands in place of an image that git does not name; never of one that it does.
-    if _is_unnamed(settings.gateway.image):
+    if not is_named(settings.gateway.image):
         settings = settings.with_images(gateway=_built(environment, "gateway"))
-    if settings.stub_provider is not None and _is_unnamed(settings.stub_provider.image):
+    if settings.stub_provider is not None and not is_named(settings.stub_provider.image):
         settings = settings.with_images(stub_provider=_built(environment, "stub_provider"))
     return settings, render(declared.registry, declared.rollout, settings)
-
-
-def _is_unnamed(image: str) -> bool:
-    return image.endswith("@sha256:" + "0" * 64)
 
 
 def _built(environment: str, which: str) -> str:

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +85,6 @@ class Engine:
         update = self._run(progress, f"pulumi destroy, stack {self.environment}", ("destroy", "--skip-preview"))
         self._call("stack", "rm", "--yes", "--preserve-config", "--stack", self.environment)
         return update
-
-    def with_variables(self, variables: Mapping[str, str]) -> Engine:
-        """Return this engine with further variables for the stack's program."""
-        return replace(self, variables={**self.variables, **variables})
 
     def environment_variables(self) -> dict[str, str]:
         """Return all that a person needs to run `pulumi` by hand on this stack, beside PATH."""

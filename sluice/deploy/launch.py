@@ -15,7 +15,7 @@ from sluice.deploy.target import Target, deliver_images, start_local_cluster
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
 from sluice.progress import Progress
-from sluice.registry import Environment, environments, load_environment, require_keys
+from sluice.registry import Environment, environments, is_named, load_environment, require_keys
 
 USERS = ("ada@example.com", "grace@example.com")
 
@@ -27,8 +27,6 @@ QUESTIONS = {
     "analyst": "Our churn rose from 2 to 3 percent. What should we look at?",
 }
 ANY_QUESTION = "What can you do for me?"
-
-NOT_BUILT = "@sha256:" + "0" * 64
 
 _SERVED_WITHIN_SECONDS = 10.0
 
@@ -114,7 +112,7 @@ def prepare_engine(
     named = {"SLUICE_GATEWAY_IMAGE": settings.gateway.image}
     if settings.stub_provider is not None:
         named["SLUICE_STUB_PROVIDER_IMAGE"] = settings.stub_provider.image
-    missing = [variable for variable, image in named.items() if image.endswith(NOT_BUILT)]
+    missing = [variable for variable, image in named.items() if not is_named(image)]
     if missing:
         delivered = deliver_images(where, access, registry, progress)
         variables |= {variable: delivered[variable] for variable in missing}

@@ -33,6 +33,7 @@ from sluice.registry.settings import (
     Settings,
     StubProviderSettings,
     environments,
+    is_named,
     load_settings,
 )
 
@@ -74,6 +75,7 @@ __all__ = [
     "check",
     "environments",
     "examine",
+    "is_named",
     "load_environment",
     "load_registry",
     "load_rollout",

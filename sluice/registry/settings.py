@@ -23,6 +23,14 @@ _PREFIX = "sluice:"
 _FIELDS = ("namespace", "gateway", "stub_provider", "provider_addresses")
 
 
+_UNNAMED = "@sha256:" + "0" * 64
+
+
+def is_named(image: str) -> bool:
+    """Whether a reference names an image: a digest of zeros stands for one that is not built yet."""
+    return not image.endswith(_UNNAMED)
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     """What a pod is given and allowed, as Kubernetes quantities; a CPU limit is left out unless somebody sets one."""

@@ -65,7 +65,7 @@ def test_the_first_update_makes_the_stack_and_the_second_does_not(
 def test_pulumi_is_given_the_cluster_the_state_and_the_passphrase(
     engine: Engine, pulumi: FakePulumi, quiet: Progress
 ) -> None:
-    engine.with_variables({"SLUICE_GATEWAY_IMAGE": "made@sha256:1"}).up(quiet)
+    replace(engine, variables={**engine.variables, "SLUICE_GATEWAY_IMAGE": "made@sha256:1"}).up(quiet)
 
     given = pulumi.variables()
     assert given["KUBECONFIG"] == "/made/kubeconfig"

@@ -13,9 +13,10 @@ from sluice.render import KubernetesObject
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentNamespaceArgs:
-    """The rendered namespace."""
+    """The rendered namespace, and whether Pulumi refuses to delete it with all that is in it."""
 
     namespace: KubernetesObject
+    protected: bool
 
 
 class EnvironmentNamespace(pulumi.ComponentResource):
@@ -25,7 +26,8 @@ class EnvironmentNamespace(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EnvironmentNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("sluice:index:EnvironmentNamespace", name, None, opts)
-        namespace = make(name, args.namespace, parent=self)
+        options = pulumi.ResourceOptions(protect=args.protected)
+        namespace = make(name, args.namespace, parent=self, options=options)
         assert isinstance(namespace, core.v1.Namespace)  # noqa: S101 - tells the type checker what was rendered
         self.name = namespace.metadata.name
         self.register_outputs({"name": self.name})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pulumi
-from pulumi_kubernetes import apps, core
+from pulumi_kubernetes import apps, core, rbac
 
 from sluice.render import KubernetesObject
 
@@ -21,6 +21,8 @@ _RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
     ("v1", "Service"): core.v1.Service,
     ("v1", "ServiceAccount"): core.v1.ServiceAccount,
     ("apps/v1", "Deployment"): apps.v1.Deployment,
+    ("rbac.authorization.k8s.io/v1", "Role"): rbac.v1.Role,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
 }
 
 # A pod that cannot start fails the update in less than two minutes: Pulumi's own patience is ten.
@@ -28,20 +30,28 @@ _DEPLOYMENT_PATIENCE: Final = pulumi.CustomTimeouts(create="100s", update="100s"
 
 
 def make(
-    name: str, rendered: KubernetesObject, *, parent: pulumi.Resource, namespace: pulumi.Input[str] | None = None
+    name: str,
+    rendered: KubernetesObject,
+    *,
+    parent: pulumi.Resource,
+    namespace: pulumi.Input[str] | None = None,
+    options: pulumi.ResourceOptions | None = None,
 ) -> pulumi.CustomResource:
     """Return the resource of `rendered` as a child of `parent`, called `name` and its kind.
 
     `namespace` is the output of the namespace's resource: it holds the same name as the rendered object, and makes the
-    object wait for the namespace when it is made and go before it when all is destroyed.
+    object wait for the namespace when it is made and go before it when all is destroyed. `options` are for the few
+    that Pulumi must not treat like the rest.
     """
     inputs: dict[str, Any] = {
         _parameter(field): value for field, value in rendered.body.items() if field not in ("apiVersion", "kind")
     }
     inputs["metadata"] = owned(inputs["metadata"], namespace)
     timeouts = _DEPLOYMENT_PATIENCE if rendered.kind == "Deployment" else None
-    options = pulumi.ResourceOptions(parent=parent, custom_timeouts=timeouts)
-    return _RESOURCES[rendered.api_version, rendered.kind](f"{name}-{rendered.kind.lower()}", **inputs, opts=options)
+    usual = pulumi.ResourceOptions(parent=parent, custom_timeouts=timeouts)
+    return _RESOURCES[rendered.api_version, rendered.kind](
+        f"{name}-{rendered.kind.lower()}", **inputs, opts=pulumi.ResourceOptions.merge(usual, options)
+    )
 
 
 def owned(metadata: Mapping[str, Any], namespace: pulumi.Input[str] | None) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes
 
+from components.access import Access, AccessArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
+from components.override import Override, OverrideArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.errors import SluiceError
@@ -49,9 +51,12 @@ def deploy() -> None:
         enable_secret_mutable=True,
     )
     here = pulumi.ResourceOptions(provider=cluster)
-    namespace = EnvironmentNamespace("namespace", EnvironmentNamespaceArgs(rendered.namespace), here).name
+    namespace_args = EnvironmentNamespaceArgs(rendered.namespace, settings.protected)
+    namespace = EnvironmentNamespace("namespace", namespace_args, here).name
     ProviderKeys("provider-keys", ProviderKeysArgs(rendered.provider_keys, namespace, keys), here)
     Flags("flags", FlagsArgs(rendered.flags, namespace), here)
+    Override("override", OverrideArgs(rendered.override, namespace, settings.protected), here)
+    Access("access", AccessArgs(rendered.access, namespace), here)
     if rendered.stub_provider:
         StubProvider("stub-provider", StubProviderArgs(rendered.stub_provider, namespace), here)
     gateway = Gateway("gateway", GatewayArgs(rendered.gateway, namespace, _url(settings)), here)

@@ -20,7 +20,7 @@ from sluice.registry.rules.declared import Names
 from sluice.registry.shape import check_shape
 
 _PREFIX = "sluice:"
-_FIELDS = ("namespace", "gateway", "stub_provider", "provider_addresses")
+_FIELDS = ("namespace", "protected", "gateway", "stub_provider", "provider_addresses")
 
 
 _UNNAMED = "@sha256:" + "0" * 64
@@ -62,8 +62,9 @@ class StubProviderSettings:
 class Settings:
     """The dials of one environment.
 
-    `provider_addresses` holds, by provider, the address that stands in place of the registry's. `keys_set` names the
-    providers' keys that the file holds an encrypted value for.
+    `protected` is whether Pulumi refuses to remove what no file in git could bring back. `provider_addresses` holds, by
+    provider, the address that stands in place of the registry's. `keys_set` names the providers' keys that the file
+    holds an encrypted value for.
     """
 
     environment: str
@@ -72,6 +73,7 @@ class Settings:
     stub_provider: StubProviderSettings | None
     provider_addresses: Mapping[str, str]
     keys_set: tuple[str, ...]
+    protected: bool = False
 
     def with_images(self, *, gateway: str | None = None, stub_provider: str | None = None) -> Settings:
         """Return these settings with images that were just built; None leaves an image as it is.
@@ -138,6 +140,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         stub_provider=StubProviderSettings(stub_provider["image"]) if stub_provider else None,
         provider_addresses=MappingProxyType(dict(config.get("provider_addresses", {}))),
         keys_set=tuple(key for key in dict.fromkeys(names.providers.values()) if key in config),
+        protected=config.get("protected", False),
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sluice.registry import Registry, Rollout, Settings
+from sluice.render.access import access
 from sluice.render.flags import flags
 from sluice.render.gateway import KEYS_SECRET, gateway
 from sluice.render.gateway_configuration import gateway_configuration
 from sluice.render.kubernetes_object import KubernetesObject, SecretReference, labels
 from sluice.render.namespace import namespace
+from sluice.render.override import override
 from sluice.render.stub_provider import stub_provider
 
 
@@ -20,13 +22,15 @@ class Rendered:
     environment: str
     namespace: KubernetesObject
     flags: KubernetesObject
+    override: KubernetesObject
+    access: tuple[KubernetesObject, ...]
     gateway: tuple[KubernetesObject, ...]
     stub_provider: tuple[KubernetesObject, ...]
     provider_keys: SecretReference
 
     def objects(self) -> tuple[KubernetesObject, ...]:
         """Return every object, those that others need first."""
-        return (self.namespace, self.flags, *self.stub_provider, *self.gateway)
+        return (self.namespace, self.flags, self.override, *self.access, *self.stub_provider, *self.gateway)
 
 
 def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered:
@@ -36,6 +40,8 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         environment=settings.environment,
         namespace=namespace(settings),
         flags=flags(rollout, settings.namespace),
+        override=override(settings),
+        access=access(settings),
         gateway=gateway(settings, gateway_configuration(registry, settings)),
         stub_provider=stub_provider(settings),
         provider_keys=SecretReference(KEYS_SECRET, settings.namespace, keys, labels(KEYS_SECRET, component="gateway")),

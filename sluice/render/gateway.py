@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sluice.registry import Resources, Settings
-from sluice.render import flags
+from sluice.render import flags, override
 from sluice.render.kubernetes_object import (
     KubernetesObject,
     kubernetes_object,
@@ -24,12 +24,20 @@ PORT = 8080
 METRICS_PORT = 9090
 FOLDER = "/etc/sluice"
 KEYS_SECRET = "provider-keys"  # noqa: S105 - the name of a Secret
+CALLERS_SECRET = "caller-keys"  # noqa: S105 - the name of a Secret
+API_ACCESS_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where every Kubernetes client looks for a pod's token, by https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/."""
+
+TOKEN_SECONDS = 3600
+"""How long a token is good for; the kubelet brings a new one after four fifths of it."""
 
 PROGRESS_DEADLINE_SECONDS = 60
 """How long a new pod may take to get ready before the update has failed, with a minute to spare of the two allowed."""
 
 TERMINATION_GRACE_SECONDS = 45
 """The gateway ends by itself at most 35 seconds after it is told to: 5 out of service, 30 to finish requests."""
+
+_NAMESPACE_FIELD = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
 
 
 def gateway(settings: Settings, configuration: KubernetesObject) -> tuple[KubernetesObject, ...]:
@@ -101,7 +109,27 @@ def _pod(settings: Settings, configuration: KubernetesObject) -> dict[str, Any]:
             {"name": "flags", "configMap": {"name": flags.NAME}},
             # 0440: the user gets at the keys by the pod's group alone.
             {"name": "keys", "secret": {"secretName": KEYS_SECRET, "defaultMode": 0o440}},
+            # The override is watched; the file stands in while the API server is away. Callers' keys are an
+            # environment's own choice. A pod starts without either.
+            {"name": "override", "configMap": {"name": override.NAME, "optional": True}},
+            {"name": "callers", "secret": {"secretName": CALLERS_SECRET, "defaultMode": 0o440, "optional": True}},
+            _api_access(),
         ],
+    }
+
+
+def _api_access() -> dict[str, Any]:
+    """Return what the gateway watches flags and override with: a token for an hour, not the one mounted unasked."""
+    return {
+        "name": "api-access",
+        "projected": {
+            "defaultMode": 0o440,
+            "sources": [
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": _NAMESPACE_FIELD}]}},
+            ],
+        },
     }
 
 
@@ -123,8 +151,11 @@ def _container(settings: Settings) -> dict[str, Any]:
         "securityContext": restricted_container(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            {"name": volume, "mountPath": f"{FOLDER}/{volume}", "readOnly": True}
-            for volume in ("config", "flags", "keys")
+            *(
+                {"name": volume, "mountPath": f"{FOLDER}/{volume}", "readOnly": True}
+                for volume in ("config", "flags", "keys", "override", "callers")
+            ),
+            {"name": "api-access", "mountPath": API_ACCESS_FOLDER, "readOnly": True},
         ],
     }
 

@@ -9,10 +9,12 @@ import pulumi
 import pulumi_kubernetes
 import pytest
 
+from components.access import Access, AccessArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
 from components.kubernetes_objects import make
+from components.override import Override, OverrideArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.local.folders import PROJECT
@@ -34,10 +36,12 @@ def program(of: Rendered) -> Callable[[], None]:
 
     def run() -> None:
         here = pulumi.ResourceOptions(provider=pulumi_kubernetes.Provider("cluster"))
-        namespace = EnvironmentNamespace("namespace", EnvironmentNamespaceArgs(of.namespace), here).name
+        namespace = EnvironmentNamespace("namespace", EnvironmentNamespaceArgs(of.namespace, False), here).name
         values = {key: pulumi.Output.secret(f"value-of-{key}") for key in of.provider_keys.keys}
         ProviderKeys("provider-keys", ProviderKeysArgs(of.provider_keys, namespace, values), here)
         Flags("flags", FlagsArgs(of.flags, namespace), here)
+        Override("override", OverrideArgs(of.override, namespace, False), here)
+        Access("access", AccessArgs(of.access, namespace), here)
         StubProvider("stub-provider", StubProviderArgs(of.stub_provider, namespace), here)
         Gateway("gateway", GatewayArgs(of.gateway, namespace, "http://127.0.0.1:30080"), here)
 
@@ -104,6 +108,9 @@ def test_each_object_is_the_child_of_its_component_and_is_named_after_it(dev: Re
         "namespace-namespace": "sluice:index:EnvironmentNamespace::namespace",
         "provider-keys-secret": "sluice:index:ProviderKeys::provider-keys",
         "flags-configmap": "sluice:index:Flags::flags",
+        "override-configmap": "sluice:index:Override::override",
+        "access-gateway-watch-role": "sluice:index:Access::access",
+        "access-gateway-watch-rolebinding": "sluice:index:Access::access",
         "stub-provider-service": "sluice:index:StubProvider::stub-provider",
         "stub-provider-deployment": "sluice:index:StubProvider::stub-provider",
         "gateway-serviceaccount": "sluice:index:Gateway::gateway",
@@ -118,7 +125,8 @@ def test_nothing_but_the_parent_and_what_comes_with_it_is_asked_for(environment:
     _, recording = environment
     others = ("protect", "ignoreChanges", "deleteBeforeReplace", "retainOnDelete", "replaceOnChanges")
 
-    assert [(one.name, option) for one in recording.made for option in others if one.request.get(option)] == []
+    asked = [(one.name, option) for one in recording.made for option in others if one.request.get(option)]
+    assert asked == [("override-configmap", "ignoreChanges")]
     providers = {one.provider.split("::")[-2] for one in recording.kubernetes()}
     assert providers == {"cluster"}, "the component's provider reaches its children"
 
@@ -158,8 +166,30 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "namespace": {"name": "sluice-dev"},
         "provider-keys": {"secret": "provider-keys"},
         "flags": {"config_map": "flags"},
+        "override": {"config_map": "override"},
+        "access": {},
         "stub-provider": {},
         "gateway": {"url": "http://127.0.0.1:30080"},
+    }
+
+
+def test_a_veto_in_the_override_is_never_pulumis(environment: tuple[Rendered, Recording]) -> None:
+    (override,) = [one for one in environment[1].of_kind("ConfigMap") if one.inputs["metadata"]["name"] == "override"]
+
+    assert "data" not in override.inputs, "even empty data would be owned, and a veto would be a difference to it"
+    assert override.request["ignoreChanges"] == ["data", "binaryData"]
+
+
+def test_where_an_environment_is_protected_its_override_and_all_around_it_are() -> None:
+    of = rendered("production")
+
+    def run() -> None:
+        namespace = EnvironmentNamespace("namespace", EnvironmentNamespaceArgs(of.namespace, True)).name
+        Override("override", OverrideArgs(of.override, namespace, True))
+
+    assert {one.name for one in record(run).made if one.request.get("protect")} == {
+        "namespace-namespace",
+        "override-configmap",
     }
 
 

@@ -30,6 +30,7 @@ encryptionsalt: v1:abc:def
 config:
   kubernetes:context: local
   sluice:namespace: sluice-dev
+  sluice:protected: true
   sluice:gateway:
     image: sluice.local/gateway@{DIGEST}
     replicas: 2
@@ -61,6 +62,7 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         stub_provider=StubProviderSettings(f"sluice.local/stub-provider@{DIGEST}"),
         provider_addresses={"mistral": "http://stub-provider:8080/mistral/v1"},
         keys_set=("mistral-api-key",),
+        protected=True,
     )
 
 
@@ -76,6 +78,7 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
     assert settings.stub_provider is None
     assert settings.provider_addresses == {}
     assert settings.keys_set == ()
+    assert settings.protected is False
 
 
 @pytest.mark.parametrize(
@@ -97,30 +100,30 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
         (
             f"gateway@{DIGEST}",
             "gateway:latest",
-            '6:12: config.sluice:gateway.image: "sluice.local/gateway:latest" cannot be used here; an '
+            '7:12: config.sluice:gateway.image: "sluice.local/gateway:latest" cannot be used here; an '
             "image by its digest, so that what runs is what was reviewed: NAME@sha256: and 64 digits of 0-9a-f, for "
             "example registry.example.com/sluice/gateway@" + DIGEST,
         ),
         (
             "replicas: 2",
             "replicas: 0",
-            "7:15: config.sluice:gateway.replicas: 0 is too small; the least is 1",
+            "8:15: config.sluice:gateway.replicas: 0 is too small; the least is 1",
         ),
         (
             "replicas: 2",
             "replica: 2",
-            '7:5: config.sluice:gateway.replica: is not a field here; did you mean "replicas"?',
+            '8:5: config.sluice:gateway.replica: is not a field here; did you mean "replicas"?',
         ),
         (
             "node_port: 30080",
             "node_port: 8080",
-            "8:16: config.sluice:gateway.node_port: 8080 is too small; the least is 30000",
+            "9:16: config.sluice:gateway.node_port: 8080 is too small; the least is 30000",
         ),
         (
             "cpu: 250m",
             "cpu: 250",
             (
-                "9:33: config.sluice:gateway.resources.requests.cpu: 250 is not text; put it in quotes if it "
+                "10:33: config.sluice:gateway.resources.requests.cpu: 250 is not text; put it in quotes if it "
                 "is meant as text"
             ),
         ),
@@ -128,20 +131,20 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
             "memory: 512Mi",
             "memory: 512MB",
             (
-                '9:67: config.sluice:gateway.resources.limits.memory: "512MB" cannot be used here; bytes, '
+                '10:67: config.sluice:gateway.resources.limits.memory: "512MB" cannot be used here; bytes, '
                 "with Mi or Gi, for example 128Mi"
             ),
         ),
         (
             "sluice:stub_provider:",
             "sluice:stub_providers:",
-            '10:3: config.sluice:stub_providers: is not a setting; did you mean "stub_provider"?',
+            '11:3: config.sluice:stub_providers: is not a setting; did you mean "stub_provider"?',
         ),
         (
             "{mistral: ",
             "{mistrall: ",
             (
-                '11:31: config.sluice:provider_addresses.mistrall: no provider is named "mistrall"; did you '
+                '12:31: config.sluice:provider_addresses.mistrall: no provider is named "mistrall"; did you '
                 'mean "mistral"?'
             ),
         ),
@@ -149,7 +152,7 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
             "http://stub-provider:8080/mistral/v1",
             "stub-provider:8080",
             (
-                '11:40: config.sluice:provider_addresses.mistral: "stub-provider:8080" cannot be used here; '
+                '12:40: config.sluice:provider_addresses.mistral: "stub-provider:8080" cannot be used here; '
                 "the address below which chat/completions lies, for example http://stub-provider:8080/mistral/v1"
             ),
         ),
@@ -157,7 +160,7 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
             "sluice:mistral-api-key: {secure: v1:abc:def}",
             "sluice:mistral-api-key: not-a-real-one",
             (
-                "12:3: config.sluice:mistral-api-key: is a key in plain text; take it out, have the provider "
+                "13:3: config.sluice:mistral-api-key: is a key in plain text; take it out, have the provider "
                 "replace it if it was ever committed, and encrypt the new one by `pulumi config set --secret "
                 "sluice:mistral-api-key`"
             ),
@@ -166,7 +169,7 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
             "sluice:mistral-api-key: {secure: v1:abc:def}",
             "sluice:mistral-api-key:",
             (
-                "12:3: config.sluice:mistral-api-key: is empty; set it by `pulumi config set --secret "
+                "13:3: config.sluice:mistral-api-key: is empty; set it by `pulumi config set --secret "
                 "sluice:mistral-api-key`"
             ),
         ),
@@ -188,7 +191,7 @@ def test_production_takes_no_stub_provider(project: Path) -> None:
     Path("Pulumi.production.yaml").write_text(RIGHT)
 
     with pytest.raises(
-        InvalidRegistry, match=r"production\.yaml:10:3: config\.sluice:stub_provider: would give users m"
+        InvalidRegistry, match=r"production\.yaml:11:3: config\.sluice:stub_provider: would give users m"
     ):
         load_settings(project, "production", REGISTRY)
 

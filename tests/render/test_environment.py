@@ -208,6 +208,59 @@ def test_a_pod_is_ready_by_another_question_than_it_is_alive_by() -> None:
     assert container["startupProbe"] != container["livenessProbe"]
 
 
+def test_the_gateway_may_watch_flags_and_override_and_nothing_else() -> None:
+    rendered = render(REGISTRY, rollout(), SETTINGS)
+
+    assert only(rendered, "Role", "gateway-watch").body["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": [rendered.flags.name, rendered.override.name],
+            "verbs": ["get", "list", "watch"],
+        }
+    ]
+    binding = only(rendered, "RoleBinding", "gateway-watch").body
+    assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "gateway-watch"}
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "gateway", "namespace": "sluice-dev"}]
+
+
+def test_the_gateways_token_is_short_lived_and_lies_where_clients_look_for_it() -> None:
+    pod = only(render(REGISTRY, rollout(), SETTINGS), "Deployment", "gateway").body["spec"]["template"]["spec"]
+    (access,) = [volume["projected"] for volume in pod["volumes"] if volume["name"] == "api-access"]
+    (mount,) = [one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "api-access"]
+
+    assert access["sources"][0] == {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}
+    assert [item["path"] for source in access["sources"][1:] for _, one in source.items() for item in one["items"]] == [
+        "ca.crt",
+        "namespace",
+    ]
+    assert mount == {
+        "name": "api-access",
+        "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+        "readOnly": True,
+    }
+
+
+def test_a_pod_starts_without_an_override_and_without_keys_of_callers() -> None:
+    pod = only(render(REGISTRY, rollout(), SETTINGS), "Deployment", "gateway").body["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+
+    assert volumes["override"] == {"name": "override", "configMap": {"name": "override", "optional": True}}
+    assert volumes["callers"]["secret"]["secretName"] == "caller-keys"
+    assert volumes["callers"]["secret"]["optional"] is True
+
+
+def test_the_override_is_declared_without_data() -> None:
+    assert set(render(REGISTRY, rollout(), SETTINGS).override.body) == {"apiVersion", "kind", "metadata"}
+
+
+def test_no_role_holds_a_wildcard_or_reaches_beyond_the_namespace() -> None:
+    for item in render(REGISTRY, rollout(), SETTINGS).objects():
+        assert not item.kind.startswith("Cluster")
+        for rule in item.body.get("rules", []):
+            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]], item.name
+
+
 def test_a_new_pod_that_does_not_start_fails_within_two_minutes_and_takes_no_old_one_away() -> None:
     spec = only(render(REGISTRY, rollout(), SETTINGS), "Deployment", "gateway").body["spec"]
 

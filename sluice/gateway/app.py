@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import orjson
+from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,18 +26,25 @@ from sluice.gateway.metrics import Metrics
 from sluice.gateway.pipeline import ChatCompletions
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.gateway.refusals import MethodNotAllowed, RouteUnknown
+from sluice.gateway.store import SharedStore, connect
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.watched_file import refresh_forever
 
 
 class Gateway:
-    """One gateway: `app` answers, `metrics` counts, and `draining` may be set to take it out of service."""
+    """One gateway: `app` answers, `metrics` counts, and `draining` may be set to take it out of service.
 
-    def __init__(self, configuration: Configuration, settings: ProcessSettings) -> None:
+    `redis` stands in place of the one that the settings name.
+    """
+
+    def __init__(self, configuration: Configuration, settings: ProcessSettings, redis: Redis | None = None) -> None:
         self.configuration = configuration
         self.metrics = Metrics(configuration.agents)
         self.draining = False
         self.flags = FlagFile(settings.folder / "flags" / "flags.json", configuration, self.metrics)
+        if redis is None and settings.redis_url is not None:
+            redis = connect(settings.redis_url, settings.folder / "keys" / "redis-password")
+        self.store = SharedStore(configuration.environment, redis, self.metrics.registry)
         self.keys = KeyRing(settings.folder / "keys", (provider.key for provider in configuration.providers.values()))
         self._upstream = Upstream(
             self.keys,
@@ -62,6 +70,7 @@ class Gateway:
         refreshes = (self.keys.refresh, self.flags.refresh)
         for refresh in refreshes:
             refresh()
+        await self.store.open()
         self._upstream.open()
         watch = asyncio.create_task(refresh_forever(refreshes))
         try:
@@ -71,6 +80,7 @@ class Gateway:
             with suppress(asyncio.CancelledError):
                 await watch
             await self._upstream.close()
+            await self.store.close()
 
     async def _models(self, _request: Request) -> Response:
         agents = self.configuration.agents.values()

@@ -7,6 +7,7 @@ each has a default that is right in a pod.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from sluice.errors import SluiceError
 
 _PREFIX = "SLUICE_GATEWAY_"
+_REDIS_URL = re.compile(r"rediss?://[A-Za-z0-9.\-\[\]:]+(?:/[0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,16 @@ class ProcessSettings:
     connect_timeout_seconds: float = 5.0
     silence_timeout_seconds: float = 120.0
     """The longest a provider may send nothing, before its answer or in the middle of a stream."""
+    redis_url: str | None = None
+    """The Redis that replicas share; None where there is none."""
+    replicas: int = 1
+    """About how many gateways there are: without Redis, each takes its part of what is allowed to all."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> ProcessSettings:
         """Read SLUICE_GATEWAY_ followed by a field's name in capitals, for every field.
 
+        SLUICE_REDIS_URL and SLUICE_REPLICAS have no more than SLUICE_: they are not the gateway's alone.
         Raises ProcessSettingInvalid for the first that is not what it should be. A port 0 takes any free one.
         """
         usual = cls()
@@ -55,6 +62,8 @@ class ProcessSettings:
             finish_seconds=seconds("FINISH_SECONDS", usual.finish_seconds),
             connect_timeout_seconds=seconds("CONNECT_TIMEOUT_SECONDS", usual.connect_timeout_seconds),
             silence_timeout_seconds=seconds("SILENCE_TIMEOUT_SECONDS", usual.silence_timeout_seconds),
+            redis_url=_redis_url("SLUICE_REDIS_URL", environment.get("SLUICE_REDIS_URL")),
+            replicas=_count("SLUICE_REPLICAS", environment.get("SLUICE_REPLICAS"), usual.replicas),
         )
 
 
@@ -70,6 +79,25 @@ def _port(name: str, value: str | None, default: int) -> int:
         return default
     if not (value.isascii() and value.isdigit() and int(value) <= 65535):
         raise ProcessSettingInvalid(name, value, "a port, 0 to 65535")
+    return int(value)
+
+
+def _redis_url(name: str, value: str | None) -> str | None:
+    if not value:
+        return None
+    # What stands before an @ could be a password: it is neither taken nor shown.
+    if not _REDIS_URL.fullmatch(value):
+        shown = value.rpartition("@")[2]
+        wanted = "an address such as redis://cache:6379 or rediss://cache:6379; a password is mounted as a file"
+        raise ProcessSettingInvalid(name, shown, wanted)
+    return value
+
+
+def _count(name: str, value: str | None, default: int) -> int:
+    if not value:
+        return default
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 10_000):
+        raise ProcessSettingInvalid(name, value, "a whole number, 1 to 10000")
     return int(value)
 
 

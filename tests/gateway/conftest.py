@@ -17,6 +17,8 @@ from typing import Any
 import aiohttp
 import pytest
 import uvicorn
+from fakeredis import FakeAsyncRedis, FakeServer
+from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -226,19 +228,31 @@ Start = Callable[..., Awaitable[Running]]
 
 @pytest.fixture
 async def start(mounted: MountedFolder) -> AsyncIterator[Start]:
-    """Start a gateway whose providers are at an address; keyword arguments are its process settings."""
+    """Start a gateway whose providers are at an address; other keyword arguments are its process settings."""
     async with AsyncExitStack() as stack:
 
-        async def go(api: str, **settings: Any) -> Running:
+        async def go(api: str, redis: Redis | None = None, **settings: Any) -> Running:
             mounted.write_configuration(api)
             loaded = load_configuration(mounted.path / "config" / "gateway.json")
-            gateway = Gateway(loaded, ProcessSettings(folder=mounted.path, **settings))
+            gateway = Gateway(loaded, ProcessSettings(folder=mounted.path, **settings), redis)
             await stack.enter_async_context(gateway.app.router.lifespan_context(gateway.app))
             url = await stack.enter_async_context(served(gateway.app))
             client = await stack.enter_async_context(aiohttp.ClientSession())
             return Running(gateway, url, mounted, client)
 
         yield go
+
+
+@pytest.fixture
+def redis_server() -> FakeServer:
+    """A Redis inside this process; while `connected` is false, nobody reaches it."""
+    return FakeServer()
+
+
+@pytest.fixture
+def connect_redis(redis_server: FakeServer) -> Callable[[], Redis]:
+    """Make a client of `redis_server`: one for each replica."""
+    return lambda: FakeAsyncRedis(server=redis_server)
 
 
 @pytest.fixture

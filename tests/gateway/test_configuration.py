@@ -94,7 +94,15 @@ def test_process_settings_come_from_the_environment() -> None:
     settings = ProcessSettings.from_environment(
         {"SLUICE_GATEWAY_FOLDER": "/elsewhere", "SLUICE_GATEWAY_PORT": "0", "SLUICE_GATEWAY_DRAIN_SECONDS": "0.5"}
     )
+    shared = ProcessSettings.from_environment({"SLUICE_REDIS_URL": "redis://cache:6379/0", "SLUICE_REPLICAS": "3"})
+    assert (shared.redis_url, shared.replicas) == ("redis://cache:6379/0", 3)
     assert (settings.folder, settings.port, settings.drain_seconds) == (Path("/elsewhere"), 0, 0.5)
+
+
+def test_a_password_in_the_address_of_redis_is_refused_and_not_shown() -> None:
+    with pytest.raises(ProcessSettingInvalid, match="SLUICE_REDIS_URL: 'cache:6379' is not an address") as raised:
+        ProcessSettings.from_environment({"SLUICE_REDIS_URL": "redis://:made-password@cache:6379"})
+    assert "made-password" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -107,8 +115,12 @@ def test_process_settings_come_from_the_environment() -> None:
         ("SLUICE_GATEWAY_DRAIN_SECONDS", "soon"),
         ("SLUICE_GATEWAY_FINISH_SECONDS", "nan"),
         ("SLUICE_GATEWAY_SILENCE_TIMEOUT_SECONDS", "-1"),
+        ("SLUICE_REDIS_URL", "cache:6379"),
+        ("SLUICE_REDIS_URL", "http://cache:6379"),
+        ("SLUICE_REPLICAS", "0"),
+        ("SLUICE_REPLICAS", "some"),
     ],
 )
 def test_a_setting_that_is_none_is_named(name: str, value: str) -> None:
-    with pytest.raises(ProcessSettingInvalid, match=f"{name}: .* is not a "):
+    with pytest.raises(ProcessSettingInvalid, match=f"{name}: .* is not an? "):
         ProcessSettings.from_environment({name: value})

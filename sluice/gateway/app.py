@@ -52,7 +52,13 @@ class Gateway:
             silence_timeout_seconds=settings.silence_timeout_seconds,
         )
         assigner = Assigner(configuration, self.flags, flag_client(self.flags))
-        chat = ChatCompletions(configuration, assigner, self._upstream, self.metrics)
+        chat = ChatCompletions(
+            configuration,
+            assigner,
+            self._upstream,
+            self.metrics,
+            body_timeout_seconds=settings.body_timeout_seconds,
+        )
         self.app = Starlette(
             routes=[
                 Route("/v1/chat/completions", chat, methods=["POST"]),

@@ -14,12 +14,13 @@ from starlette.types import Receive, Scope, Send
 from sluice.gateway import log
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.caller import CallerLeft, UntilCallerLeaves
-from sluice.gateway.chat_request import read_chat_request
+from sluice.gateway.chat_request import parse_chat_request
 from sluice.gateway.configuration import Configuration
 from sluice.gateway.metrics import Metrics, Record
 from sluice.gateway.outcome import Outcome
 from sluice.gateway.refusals import AgentUnknown, GatewayFault, Refusal
 from sluice.gateway.relay import send_refusal, stream_out
+from sluice.gateway.request_body import read_body
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.user_key import user_key
 
@@ -27,11 +28,20 @@ from sluice.gateway.user_key import user_key
 class ChatCompletions:
     """POST /v1/chat/completions, as an ASGI application."""
 
-    def __init__(self, configuration: Configuration, assigner: Assigner, upstream: Upstream, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        assigner: Assigner,
+        upstream: Upstream,
+        metrics: Metrics,
+        *,
+        body_timeout_seconds: float,
+    ) -> None:
         self._configuration = configuration
         self._assigner = assigner
         self._upstream = upstream
         self._metrics = metrics
+        self._body_seconds = body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens, and count it."""
@@ -54,7 +64,7 @@ class ChatCompletions:
             self._metrics.count(record, time.perf_counter() - began)
 
     async def _serve(self, record: Record, scope: Scope, receive: Receive, send: Send) -> None:
-        chat = await read_chat_request(scope, receive)
+        chat = parse_chat_request(await read_body(scope, receive, self._body_seconds))
         if chat.agent not in self._configuration.agents:
             raise AgentUnknown(chat.agent, self._configuration.agents)
         record.agent = chat.agent

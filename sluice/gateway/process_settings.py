@@ -30,6 +30,8 @@ class ProcessSettings:
     """From SIGTERM, not ready but still answering: the time that Services need to look elsewhere."""
     finish_seconds: float = 30.0
     """After that, for running answers to end."""
+    body_timeout_seconds: float = 30.0
+    """For a request's body to arrive whole."""
     connect_timeout_seconds: float = 5.0
     silence_timeout_seconds: float = 120.0
     """The longest a provider may send nothing, before its answer or in the middle of a stream."""
@@ -60,6 +62,7 @@ class ProcessSettings:
             metrics_port=port("METRICS_PORT", usual.metrics_port),
             drain_seconds=seconds("DRAIN_SECONDS", usual.drain_seconds),
             finish_seconds=seconds("FINISH_SECONDS", usual.finish_seconds),
+            body_timeout_seconds=seconds("BODY_TIMEOUT_SECONDS", usual.body_timeout_seconds),
             connect_timeout_seconds=seconds("CONNECT_TIMEOUT_SECONDS", usual.connect_timeout_seconds),
             silence_timeout_seconds=seconds("SILENCE_TIMEOUT_SECONDS", usual.silence_timeout_seconds),
             redis_url=_redis_url("SLUICE_REDIS_URL", environment.get("SLUICE_REDIS_URL")),

@@ -43,6 +43,17 @@ class BodyTooLarge(Refusal):
         super().__init__(f"The request is larger than {limit_bytes // 1024**2} MiB, the most that is accepted.")
 
 
+class BodyTooSlow(Refusal):
+    """A body that takes its time: connections held open so cost the gateway memory and the caller nothing."""
+
+    status = 408
+    code = "request_timeout"
+    closes_connection = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The request's body did not arrive within {seconds:g} seconds.")
+
+
 class BodyEncoded(Refusal):
     """A compressed body: it cannot be read, and reading it would let a small request become a large one."""
 
@@ -61,6 +72,16 @@ class BodyNotJson(Refusal):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The request's body must be a JSON object: {reason}.")
+
+
+class BodyTooDeep(Refusal):
+    """Lists in lists in lists, or very many of them: nobody means that, and programs that read it suffer."""
+
+    status = 400
+    code = "nested_too_deeply"
+
+    def __init__(self) -> None:
+        super().__init__("The request's JSON is nested too deeply, or has too many lists and objects.")
 
 
 class FieldInvalid(Refusal):

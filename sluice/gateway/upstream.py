@@ -7,6 +7,7 @@ gets. Which model is asked, and what happens after a failure, is for others to d
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -44,6 +45,9 @@ _FORWARDED_REQUEST_HEADERS = frozenset(
         b"x-request-id",
     }
 )
+
+# What may not stand in a header (RFC 9110, 5.5). Servers let some of it in; to send it on would be an error of ours.
+_UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ class Upstream:
         headers = [
             (name.decode("ascii"), value.decode("latin-1"))
             for name, value in scope["headers"]
-            if name in _FORWARDED_REQUEST_HEADERS
+            if name in _FORWARDED_REQUEST_HEADERS and not _UNSENDABLE.search(value)
         ]
         headers.append(("authorization", f"Bearer {key}"))
         try:
@@ -166,10 +170,12 @@ def _refusal(provider: Provider, error: Exception, seconds: float) -> Refusal:
     """Say what happened without the address, which is not the caller's to know."""
     if isinstance(error, TimeoutError):
         return ProviderTooSlow(provider.name, seconds)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ProviderUnreachable(provider.name, "no connection (its name cannot be resolved)")
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
         return ProviderUnreachable(
-            provider.name, f"no connection ({os.strerror(number) if number else 'unknown name'})"
+            provider.name, f"no connection ({os.strerror(number) if number and number > 0 else type(error).__name__})"
         )
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | aiohttp.ClientOSError):
         return ProviderUnreachable(provider.name, "the connection broke off")

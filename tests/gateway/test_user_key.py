@@ -13,7 +13,7 @@ def _key(user: str | None, **headers: str | bytes) -> str | None:
         (name.replace("_", "-").encode(), value if isinstance(value, bytes) else value.encode())
         for name, value in headers.items()
     ]
-    return user_key(ChatRequest("qa", user, b"", b""), {"type": "http", "headers": raw})
+    return user_key(ChatRequest("qa", user, False, {}, b"", b""), {"type": "http", "headers": raw})
 
 
 def test_the_bodys_user_comes_before_the_header_and_the_key() -> None:

@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check live lock render docs
+.PHONY: help up down test check judges live lock render docs
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +14,7 @@ up: .venv/complete  ## Start what is missing, run pulumi up, ask every agent (EN
 down: .venv/complete  ## Stop the local cluster and leave nothing running (PURGE=1 removes its data too)
 	@$(BIN)/sluice down $(environment) $(context) $(purge)
 
-test: check live  ## Run everything: the checks, then the tests against a live cluster
+test: check judges live  ## Run everything: the checks, the judges of others, the tests against a live cluster
 
 check: .venv/complete  ## Format, lint, types, import contracts, the quick tests: under a minute
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
@@ -22,7 +22,10 @@ check: .venv/complete  ## Format, lint, types, import contracts, the quick tests
 	@$(BIN)/sluice validate
 	@$(BIN)/mypy .
 	@contracts=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$contracts"; exit 1; }
-	@$(BIN)/pytest -q -m "not live"
+	@$(BIN)/pytest -q -m "not live and not judges"
+
+judges: .venv/complete  ## kube-score, kubeconform, checkov and more over manifests/, gitleaks over the history
+	@$(BIN)/pytest -q -m judges --durations=5
 
 live: .venv/complete  ## The tests against the local Kubernetes, which they start and stop
 	@$(BIN)/pytest -q -m live --durations=5
@@ -37,6 +40,7 @@ lock: .venv/complete  ## Resolve the Python dependencies anew
 	@$(BIN)/uv pip compile $(LOCK) requirements/gateway.in -o requirements/gateway.lock
 	@$(BIN)/uv pip compile $(LOCK) pyproject.toml requirements/gateway.in requirements/development.in \
 		-c requirements/gateway.lock -o requirements/development.lock
+	@$(BIN)/uv pip compile $(LOCK) requirements/judges.in -o requirements/judges.lock
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 

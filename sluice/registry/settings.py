@@ -33,10 +33,13 @@ def is_named(image: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a pod is given and allowed, as Kubernetes quantities; a CPU limit is left out unless somebody sets one."""
+    """What a pod is given and allowed, as Kubernetes quantities; a CPU limit is left out unless somebody sets one.
+
+    Memory is given as it is allowed: what one pod takes beyond its request, another is killed for.
+    """
 
     cpu_request: str = "100m"
-    memory_request: str = "128Mi"
+    memory_request: str = "256Mi"
     cpu_limit: str | None = None
     memory_limit: str = "256Mi"
 

@@ -39,6 +39,9 @@ TERMINATION_GRACE_SECONDS = 45
 
 _NAMESPACE_FIELD = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
 
+EPHEMERAL_STORAGE = "128Mi"
+"""The disk of a container whose root cannot be written: its log, of which the kubelet keeps five files of 10 MiB."""
+
 
 def gateway(settings: Settings, configuration: KubernetesObject) -> tuple[KubernetesObject, ...]:
     """Render the gateway's objects around its configuration, which comes before what mounts it."""
@@ -171,7 +174,12 @@ def _probe(path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:
 
 def resources(given: Resources) -> dict[str, Any]:
     """Render what a container is given and allowed."""
-    limits = {"memory": given.memory_limit}
+    requests = {
+        "cpu": given.cpu_request,
+        "memory": given.memory_request,
+        "ephemeral-storage": EPHEMERAL_STORAGE,
+    }
+    limits = {"memory": given.memory_limit, "ephemeral-storage": EPHEMERAL_STORAGE}
     if given.cpu_limit is not None:
         limits["cpu"] = given.cpu_limit
-    return {"requests": {"cpu": given.cpu_request, "memory": given.memory_request}, "limits": limits}
+    return {"requests": requests, "limits": limits}

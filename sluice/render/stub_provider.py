@@ -74,6 +74,8 @@ def _deployment(settings: Settings, own: StubProviderSettings) -> KubernetesObje
 
 def _container(own: StubProviderSettings) -> dict[str, Any]:
     answers = {"httpGet": {"path": "/healthz", "port": "http"}, "timeoutSeconds": 2}
+    # A test makes it answer slowly or not at all: that takes it out of the Service and does not restart it.
+    listens = {"tcpSocket": {"port": "http"}, "timeoutSeconds": 2}
     return {
         "name": NAME,
         "image": own.image,
@@ -81,7 +83,7 @@ def _container(own: StubProviderSettings) -> dict[str, Any]:
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": {**answers, "periodSeconds": 1, "failureThreshold": 30},
         "readinessProbe": {**answers, "periodSeconds": 2, "failureThreshold": 2},
-        "livenessProbe": {**answers, "periodSeconds": 10, "failureThreshold": 3},
+        "livenessProbe": {**listens, "periodSeconds": 10, "failureThreshold": 3},
         "resources": resources(Resources(cpu_request="50m")),
         "securityContext": restricted_container(),
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -57,7 +57,7 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
             image=f"sluice.local/gateway@{DIGEST}",
             replicas=2,
             node_port=30080,
-            resources=Resources(cpu_request="250m", memory_request="128Mi", cpu_limit="1", memory_limit="512Mi"),
+            resources=Resources(cpu_request="250m", memory_request="256Mi", cpu_limit="1", memory_limit="512Mi"),
         ),
         stub_provider=StubProviderSettings(f"sluice.local/stub-provider@{DIGEST}"),
         provider_addresses={"mistral": "http://stub-provider:8080/mistral/v1"},
@@ -74,7 +74,7 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
     settings = load_settings(project, "dev", REGISTRY)
 
     assert settings.gateway.node_port is None
-    assert settings.gateway.resources == Resources("100m", "128Mi", None, "256Mi")
+    assert settings.gateway.resources == Resources("100m", "256Mi", None, "256Mi")
     assert settings.stub_provider is None
     assert settings.provider_addresses == {}
     assert settings.keys_set == ()

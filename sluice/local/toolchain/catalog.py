@@ -18,6 +18,9 @@ PULUMI_VERSION = "3.250.0"
 PULUMI_KUBERNETES_VERSION = "4.25.0"
 PYTHON_HOST_VERSION = "3.79.0"
 """The newest release of Pulumi's Go SDK that still carries the Python language host; it serves a newer CLI and SDK."""
+GITLEAKS_VERSION = "8.30.1"
+KUBECONFORM_VERSION = "0.8.0"
+KUBE_SCORE_VERSION = "1.20.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +122,28 @@ COREDNS = GoTool(name="coredns", title=f"coredns {COREDNS_VERSION}", binary="cor
 
 PAUSE = GoTool(name="pause", title="the pods' pause program", binary="pause")
 
-BUILD_ORDER = (KUBE, KUBERNETES_PROVIDER, PULUMI, PYTHON_HOST, COREDNS, PAUSE)
+GITLEAKS = GoTool(
+    name="gitleaks",
+    disk_gib=0.5,
+    title=f"gitleaks {GITLEAKS_VERSION}",
+    binary="gitleaks",
+    package="github.com/zricethezav/gitleaks/v8",
+)
+KUBE_SCORE = GoTool(
+    name="kube-score",
+    disk_gib=0.5,
+    title=f"kube-score {KUBE_SCORE_VERSION}",
+    binary="kube-score",
+    package="github.com/zegl/kube-score/cmd/kube-score",
+)
+KUBECONFORM = GoTool(
+    name="kubeconform",
+    title=f"kubeconform {KUBECONFORM_VERSION}",
+    binary="kubeconform",
+    package="github.com/yannh/kubeconform/cmd/kubeconform",
+)
+
+JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS)
+"""What judges the rendered manifests and the history: nothing runs on them, and only the tests build them."""
+
+BUILD_ORDER = (KUBE, KUBERNETES_PROVIDER, PULUMI, PYTHON_HOST, COREDNS, PAUSE, *JUDGES)

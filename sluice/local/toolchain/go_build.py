@@ -68,7 +68,7 @@ def build(tools: Sequence[GoTool], cache: Path, progress: Progress) -> dict[GoTo
         _require_go(missing)
         _require_disk(cache, missing)
     for number, tool in enumerate(missing, start=1):
-        with progress.step(f"building {tool.title}", number=number, total=len(missing)) as step, _alone(folders[tool]):
+        with progress.step(f"building {tool.title}", number=number, total=len(missing)) as step, alone(folders[tool]):
             if not folders[tool].is_dir():
                 _build_into(folders[tool], tool, step)
     return folders
@@ -81,6 +81,22 @@ def key(tool: GoTool) -> str:
         if path.is_file():
             digest.update(path.relative_to(tool.source).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def module_file(tool: GoTool, wanted: ModuleFile) -> Path:
+    """Return a file of a module that `tool` is built from, at the version its go.mod names. Raises `BuildFailed`."""
+    download = subprocess.run(
+        ["go", "mod", "download", "-json", wanted.module],
+        cwd=tool.source,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if download.returncode != 0:
+        raise BuildFailed(tool, download.stderr or download.stdout)
+    return Path(json.loads(download.stdout)["Dir"], wanted.path)
 
 
 def _build_into(folder: Path, tool: GoTool, step: Step) -> None:
@@ -128,18 +144,7 @@ def _run_go(command: list[str], tool: GoTool, folder: Path, step: Step) -> None:
 
 
 def _copy_module_file(tool: GoTool, wanted: ModuleFile, target: Path) -> Path:
-    download = subprocess.run(
-        ["go", "mod", "download", "-json", wanted.module],
-        cwd=tool.source,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if download.returncode != 0:
-        raise BuildFailed(tool, download.stderr or download.stdout)
-    content = Path(json.loads(download.stdout)["Dir"], wanted.path).read_bytes()
+    content = module_file(tool, wanted).read_bytes()
     if wanted.json_version:
         content = json.dumps({**json.loads(content), "version": wanted.json_version}).encode()
     copy = target / Path(wanted.path).name
@@ -175,7 +180,7 @@ def _require_disk(cache: Path, missing: Sequence[GoTool]) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Let one process at a time build a tool; the second waits and then finds it built."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:

@@ -13,6 +13,7 @@ import pulumi
 import pulumi_kubernetes
 
 from components.access import Access, AccessArgs
+from components.cache import Cache, CacheArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
@@ -20,7 +21,7 @@ from components.override import Override, OverrideArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.errors import SluiceError
-from sluice.registry import Settings, is_named, load_environment
+from sluice.registry import EmbeddedCache, Settings, is_named, load_environment
 from sluice.render import Rendered, render
 from stacks.provider_key_values import provider_key_values
 
@@ -57,6 +58,8 @@ def deploy() -> None:
     Flags("flags", FlagsArgs(rendered.flags, namespace), here)
     Override("override", OverrideArgs(rendered.override, namespace, settings.protected), here)
     Access("access", AccessArgs(rendered.access, namespace), here)
+    if rendered.cache:
+        Cache("cache", CacheArgs(rendered.cache, namespace), here)
     if rendered.stub_provider:
         StubProvider("stub-provider", StubProviderArgs(rendered.stub_provider, namespace), here)
     gateway = Gateway("gateway", GatewayArgs(rendered.gateway, namespace, _url(settings)), here)
@@ -72,13 +75,15 @@ def _wanted(project: Path, environment: str) -> tuple[Settings, Rendered]:
         settings = settings.with_images(gateway=_built(environment, "gateway"))
     if settings.stub_provider is not None and not is_named(settings.stub_provider.image):
         settings = settings.with_images(stub_provider=_built(environment, "stub_provider"))
+    if isinstance(settings.cache, EmbeddedCache) and not is_named(settings.cache.image):
+        settings = settings.with_images(cache=_built(environment, "cache"))
     return settings, render(declared.registry, declared.rollout, settings)
 
 
 def _built(environment: str, which: str) -> str:
     image = os.environ.get(f"SLUICE_{which.upper()}_IMAGE")
     if not image:
-        raise ImageNotNamed(environment, f"sluice:{which}.image")
+        raise ImageNotNamed(environment, f"sluice:{which}.{'embedded.' if which == 'cache' else ''}image")
     return image
 
 

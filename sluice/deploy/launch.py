@@ -15,7 +15,7 @@ from sluice.deploy.target import Target, deliver_images, start_local_cluster
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
 from sluice.progress import Progress
-from sluice.registry import Environment, environments, is_named, load_environment, require_keys
+from sluice.registry import EmbeddedCache, Environment, environments, is_named, load_environment, require_keys
 
 USERS = ("ada@example.com", "grace@example.com")
 
@@ -112,6 +112,8 @@ def prepare_engine(
     named = {"SLUICE_GATEWAY_IMAGE": settings.gateway.image}
     if settings.stub_provider is not None:
         named["SLUICE_STUB_PROVIDER_IMAGE"] = settings.stub_provider.image
+    if isinstance(settings.cache, EmbeddedCache):
+        named["SLUICE_CACHE_IMAGE"] = settings.cache.image
     missing = [variable for variable, image in named.items() if not is_named(image)]
     if missing:
         delivered = deliver_images(where, access, registry, progress)

@@ -89,8 +89,11 @@ def deliver_images(where: Target, access: ClusterAccess, registry: str | None, p
     built = images.build(PROJECT, cache_folder(), progress)
     if where.is_local:
         images.load(built, cluster.containerd_socket(state_folder()), progress)
-        gateway, stub_provider = built.gateway.reference, built.stub_provider.reference
+        given = images.References(*(image.reference for image in built.all()))
     else:
         given = images.deliver(built, context=access.context, registry=registry, progress=progress)
-        gateway, stub_provider = given.gateway, given.stub_provider
-    return {"SLUICE_GATEWAY_IMAGE": gateway, "SLUICE_STUB_PROVIDER_IMAGE": stub_provider}
+    return {
+        "SLUICE_GATEWAY_IMAGE": given.gateway,
+        "SLUICE_STUB_PROVIDER_IMAGE": given.stub_provider,
+        "SLUICE_CACHE_IMAGE": given.cache,
+    }

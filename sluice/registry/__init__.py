@@ -28,6 +28,9 @@ from sluice.registry.model import (
 from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Role, Safeguards, Step
 from sluice.registry.provider_keys import KeysNotSet, require_keys
 from sluice.registry.settings import (
+    REDIS_PASSWORD,
+    EmbeddedCache,
+    ExternalCache,
     GatewaySettings,
     Resources,
     Settings,
@@ -39,15 +42,18 @@ from sluice.registry.settings import (
 
 __all__ = [
     "LADDER",
+    "REDIS_PASSWORD",
     "Agent",
     "AgentRollout",
     "Arm",
     "Benchmark",
     "Budgets",
+    "EmbeddedCache",
     "Environment",
     "Evidence",
     "EvidenceKind",
     "Examination",
+    "ExternalCache",
     "Finding",
     "Gates",
     "GatewaySettings",

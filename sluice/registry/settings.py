@@ -20,9 +20,12 @@ from sluice.registry.rules.declared import Names
 from sluice.registry.shape import check_shape
 
 _PREFIX = "sluice:"
-_FIELDS = ("namespace", "protected", "gateway", "stub_provider", "provider_addresses")
+_FIELDS = ("namespace", "protected", "gateway", "cache", "stub_provider", "provider_addresses")
 
+REDIS_PASSWORD = "redis-password"  # noqa: S105 - the name of a setting
+"""The encrypted setting with the password of the Redis that `sluice:cache` names, where it wants one."""
 
+_CACHE_MEMORY = "64Mi"
 _UNNAMED = "@sha256:" + "0" * 64
 
 
@@ -62,12 +65,27 @@ class StubProviderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddedCache:
+    """A Redis of the environment's own, which forgets all when it restarts; `memory` is what it may store."""
+
+    image: str
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalCache:
+    """A Redis that others run."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The dials of one environment.
 
     `protected` is whether Pulumi refuses to remove what no file in git could bring back. `provider_addresses` holds, by
-    provider, the address that stands in place of the registry's. `keys_set` names the providers' keys that the file
-    holds an encrypted value for.
+    provider, the address that stands in place of the registry's. `keys_set` names the providers' keys, and the password
+    of Redis, that the file holds an encrypted value for. Without a cache, replicas share nothing.
     """
 
     environment: str
@@ -77,17 +95,22 @@ class Settings:
     provider_addresses: Mapping[str, str]
     keys_set: tuple[str, ...]
     protected: bool = False
+    cache: EmbeddedCache | ExternalCache | None = None
 
-    def with_images(self, *, gateway: str | None = None, stub_provider: str | None = None) -> Settings:
+    def with_images(
+        self, *, gateway: str | None = None, stub_provider: str | None = None, cache: str | None = None
+    ) -> Settings:
         """Return these settings with images that were just built; None leaves an image as it is.
 
-        A stub provider's image changes nothing where the environment has no stub provider.
+        The image of a part that the environment does not have changes nothing.
         """
         changed = self
         if gateway is not None:
             changed = replace(changed, gateway=replace(changed.gateway, image=gateway))
         if stub_provider is not None and changed.stub_provider is not None:
             changed = replace(changed, stub_provider=StubProviderSettings(stub_provider))
+        if cache is not None and isinstance(changed.cache, EmbeddedCache):
+            changed = replace(changed, cache=replace(changed.cache, image=cache))
         return changed
 
 
@@ -142,14 +165,15 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         ),
         stub_provider=StubProviderSettings(stub_provider["image"]) if stub_provider else None,
         provider_addresses=MappingProxyType(dict(config.get("provider_addresses", {}))),
-        keys_set=tuple(key for key in dict.fromkeys(names.providers.values()) if key in config),
+        keys_set=tuple(key for key in _encrypted(names) if key in config),
         protected=config.get("protected", False),
+        cache=_cache(config.get("cache")),
     )
 
 
 def _check_names(document: Document, names: Names) -> Iterator[Finding]:
     """Check that every `sluice:` setting is known, and that a provider's key is encrypted. No value is ever shown."""
-    known = [*_FIELDS, *dict.fromkeys(names.providers.values())]
+    known = [*_FIELDS, *_encrypted(names)]
     for setting, value in document.mapping("config").items():
         name = setting.removeprefix(_PREFIX)
         path = ("config", setting)
@@ -160,6 +184,11 @@ def _check_names(document: Document, names: Names) -> Iterator[Finding]:
             yield document.finding(path, "is not a setting", remedy, rule="SL090", at_key=True)
         elif not (isinstance(value, dict) and list(value) == ["secure"] and isinstance(value["secure"], str)):
             yield document.finding(path, *_of_unencrypted(setting, value), rule="SL091", at_key=True)
+
+
+def _encrypted(names: Names) -> tuple[str, ...]:
+    """Return the names of the settings that hold an encrypted value and nothing else."""
+    return tuple(dict.fromkeys([*names.providers.values(), REDIS_PASSWORD]))
 
 
 def _of_unencrypted(setting: str, value: object) -> tuple[str, str]:
@@ -185,6 +214,14 @@ def _check_place(document: Document, environment: str) -> Iterator[Finding]:
     if environment == "production" and setting in document.mapping("config"):
         remedy = "take it out, and the provider addresses that lead to it"
         yield document.finding(("config", setting), "would give users made answers", remedy, rule="SL092", at_key=True)
+
+
+def _cache(body: dict[str, Any] | None) -> EmbeddedCache | ExternalCache | None:
+    if body is None:
+        return None
+    if "url" in body:
+        return ExternalCache(body["url"])
+    return EmbeddedCache(body["embedded"]["image"], body["embedded"].get("memory", _CACHE_MEMORY))
 
 
 def _resources(body: dict[str, Any]) -> Resources:

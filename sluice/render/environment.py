@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sluice.registry import Registry, Rollout, Settings
+from sluice.registry import REDIS_PASSWORD, Registry, Rollout, Settings
 from sluice.render.access import access
+from sluice.render.cache import cache
 from sluice.render.flags import flags
 from sluice.render.gateway import KEYS_SECRET, gateway
 from sluice.render.gateway_configuration import gateway_configuration
@@ -24,25 +25,39 @@ class Rendered:
     flags: KubernetesObject
     override: KubernetesObject
     access: tuple[KubernetesObject, ...]
+    cache: tuple[KubernetesObject, ...]
     gateway: tuple[KubernetesObject, ...]
     stub_provider: tuple[KubernetesObject, ...]
     provider_keys: SecretReference
 
     def objects(self) -> tuple[KubernetesObject, ...]:
         """Return every object, those that others need first."""
-        return (self.namespace, self.flags, self.override, *self.access, *self.stub_provider, *self.gateway)
+        return (
+            self.namespace,
+            self.flags,
+            self.override,
+            *self.access,
+            *self.cache,
+            *self.stub_provider,
+            *self.gateway,
+        )
 
 
 def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered:
     """Render an environment: the same values in, the same objects out, with no look at the clock or the machine."""
-    keys = tuple(dict.fromkeys(provider.key for provider in registry.providers.values()))
+    keys = dict.fromkeys(provider.key for provider in registry.providers.values())
+    # A Redis of others may want a password; one that is set lies beside the keys.
+    keys |= dict.fromkeys(key for key in settings.keys_set if key == REDIS_PASSWORD)
     return Rendered(
         environment=settings.environment,
         namespace=namespace(settings),
         flags=flags(rollout, settings.namespace),
         override=override(settings),
         access=access(settings),
+        cache=cache(settings),
         gateway=gateway(settings, gateway_configuration(registry, settings)),
         stub_provider=stub_provider(settings),
-        provider_keys=SecretReference(KEYS_SECRET, settings.namespace, keys, labels(KEYS_SECRET, component="gateway")),
+        provider_keys=SecretReference(
+            KEYS_SECRET, settings.namespace, tuple(keys), labels(KEYS_SECRET, component="gateway")
+        ),
     )

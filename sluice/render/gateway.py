@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.registry import Resources, Settings
+from sluice.registry import Settings
 from sluice.render import flags, override
+from sluice.render.cache import cache_url
+from sluice.render.container_resources import resources
 from sluice.render.kubernetes_object import (
+    PROGRESS_DEADLINE_SECONDS,
     KubernetesObject,
     kubernetes_object,
     labels,
@@ -31,16 +34,10 @@ API_ACCESS_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3600
 """How long a token is good for; the kubelet brings a new one after four fifths of it."""
 
-PROGRESS_DEADLINE_SECONDS = 60
-"""How long a new pod may take to get ready before the update has failed, with a minute to spare of the two allowed."""
-
 TERMINATION_GRACE_SECONDS = 45
 """The gateway ends by itself at most 35 seconds after it is told to: 5 out of service, 30 to finish requests."""
 
 _NAMESPACE_FIELD = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
-
-EPHEMERAL_STORAGE = "128Mi"
-"""The disk of a container whose root cannot be written: its log, of which the kubelet keeps five files of 10 MiB."""
 
 
 def gateway(settings: Settings, configuration: KubernetesObject) -> tuple[KubernetesObject, ...]:
@@ -145,6 +142,7 @@ def _container(settings: Settings) -> dict[str, Any]:
             {"name": "http", "containerPort": PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
+        "env": _environment(settings),
         # Ready takes configuration and flags; alive only the process. A pod that cannot read its flags must leave the
         # Service, but to restart it would not mend them.
         "startupProbe": _probe("/healthz", period_seconds=1, failures=30),
@@ -163,6 +161,16 @@ def _container(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _environment(settings: Settings) -> list[dict[str, str]]:
+    """Return what the process is told beside its files: where the shared store is, and how many share it."""
+    url = cache_url(settings)
+    found = {} if url is None else {"SLUICE_REDIS_URL": url}
+    return [
+        {"name": name, "value": value}
+        for name, value in {**found, "SLUICE_REPLICAS": str(settings.gateway.replicas)}.items()
+    ]
+
+
 def _probe(path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:
     return {
         "httpGet": {"path": path, "port": "http"},
@@ -170,16 +178,3 @@ def _probe(path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:
         "timeoutSeconds": 2,
         "failureThreshold": failures,
     }
-
-
-def resources(given: Resources) -> dict[str, Any]:
-    """Render what a container is given and allowed."""
-    requests = {
-        "cpu": given.cpu_request,
-        "memory": given.memory_request,
-        "ephemeral-storage": EPHEMERAL_STORAGE,
-    }
-    limits = {"memory": given.memory_limit, "ephemeral-storage": EPHEMERAL_STORAGE}
-    if given.cpu_limit is not None:
-        limits["cpu"] = given.cpu_limit
-    return {"requests": requests, "limits": limits}

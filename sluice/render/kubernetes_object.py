@@ -12,6 +12,9 @@ from typing import Any
 USER_ID = 10001
 """The user that every container of ours runs as; the images make it, and kube-score wants one above 10000."""
 
+PROGRESS_DEADLINE_SECONDS = 60
+"""How long a new pod may take to get ready before the update has failed, with a minute to spare of the two allowed."""
+
 
 @dataclass(frozen=True, slots=True)
 class KubernetesObject:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from sluice.registry import Resources, Settings, StubProviderSettings
-from sluice.render.gateway import PROGRESS_DEADLINE_SECONDS, resources
+from sluice.render.container_resources import resources
 from sluice.render.kubernetes_object import (
+    PROGRESS_DEADLINE_SECONDS,
     KubernetesObject,
     kubernetes_object,
     labels,

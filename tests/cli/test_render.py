@@ -42,8 +42,10 @@ def test_what_was_written_is_data_for_programs(
     written = json.loads(capsys.readouterr().out)
     assert (written["environment"], written["folder"]) == ("staging", "out")
     assert written["removed"] == [
+        "deployment-cache.yaml",
         "deployment-stub-provider.yaml",
         "namespace-sluice-dev.yaml",
+        "service-cache.yaml",
         "service-stub-provider.yaml",
     ]
     assert "namespace-sluice-staging.yaml" in written["changed"]

@@ -10,6 +10,7 @@ import pulumi_kubernetes
 import pytest
 
 from components.access import Access, AccessArgs
+from components.cache import Cache, CacheArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
@@ -42,6 +43,7 @@ def program(of: Rendered) -> Callable[[], None]:
         Flags("flags", FlagsArgs(of.flags, namespace), here)
         Override("override", OverrideArgs(of.override, namespace, False), here)
         Access("access", AccessArgs(of.access, namespace), here)
+        Cache("cache", CacheArgs(of.cache, namespace), here)
         StubProvider("stub-provider", StubProviderArgs(of.stub_provider, namespace), here)
         Gateway("gateway", GatewayArgs(of.gateway, namespace, "http://127.0.0.1:30080"), here)
 
@@ -111,6 +113,8 @@ def test_each_object_is_the_child_of_its_component_and_is_named_after_it(dev: Re
         "override-configmap": "sluice:index:Override::override",
         "access-gateway-watch-role": "sluice:index:Access::access",
         "access-gateway-watch-rolebinding": "sluice:index:Access::access",
+        "cache-service": "sluice:index:Cache::cache",
+        "cache-deployment": "sluice:index:Cache::cache",
         "stub-provider-service": "sluice:index:StubProvider::stub-provider",
         "stub-provider-deployment": "sluice:index:StubProvider::stub-provider",
         "gateway-serviceaccount": "sluice:index:Gateway::gateway",
@@ -168,6 +172,7 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "flags": {"config_map": "flags"},
         "override": {"config_map": "override"},
         "access": {},
+        "cache": {},
         "stub-provider": {},
         "gateway": {"url": "http://127.0.0.1:30080"},
     }

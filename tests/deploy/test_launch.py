@@ -19,11 +19,15 @@ from sluice.deploy.target import Target
 from sluice.local.folders import PROJECT
 from sluice.local.toolchain import PulumiTools
 from sluice.progress import Progress
-from sluice.registry import Environment, KeysNotSet, StubProviderSettings, load_environment
+from sluice.registry import EmbeddedCache, Environment, KeysNotSet, StubProviderSettings, load_environment
 from tests.deploy.api_server import ApiServer
 
 PODS = "/api/v1/namespaces/sluice-dev/pods"
-IMAGES = {"SLUICE_GATEWAY_IMAGE": "built/gateway", "SLUICE_STUB_PROVIDER_IMAGE": "built/stub-provider"}
+IMAGES = {
+    "SLUICE_GATEWAY_IMAGE": "built/gateway",
+    "SLUICE_STUB_PROVIDER_IMAGE": "built/stub-provider",
+    "SLUICE_CACHE_IMAGE": "built/cache",
+}
 UPDATE = Update({"url": "http://127.0.0.1:30080", "namespace": "sluice-dev"}, {"create": 9}, 3.0)
 
 
@@ -174,15 +178,19 @@ def test_pulumi_gets_the_images_that_were_built_and_the_cluster_they_are_in(
     assert (engine.environment, engine.project) == ("dev", PROJECT)
 
 
-def named(dev: Environment, *, gateway: str | None = None, stub_provider: str | None = None) -> Environment:
-    return replace(dev, settings=dev.settings.with_images(gateway=gateway, stub_provider=stub_provider))
+def named(dev: Environment, **images: str) -> Environment:
+    return replace(dev, settings=dev.settings.with_images(**images))
 
 
 def test_images_that_the_settings_name_are_not_built(
     boundaries: Boundaries, where: Target, dev: Environment, quiet: Progress
 ) -> None:
     engine = prepare_engine(
-        named(dev, gateway="own/gateway:1", stub_provider="own/stub:1"), where, where.connect(), None, quiet
+        named(dev, gateway="own/gateway:1", stub_provider="own/stub:1", cache="own/cache:1"),
+        where,
+        where.connect(),
+        None,
+        quiet,
     )
 
     assert boundaries.did == ["pulumi"]
@@ -203,15 +211,16 @@ def test_an_image_that_the_settings_name_is_not_replaced_by_one_that_was_built(
     assert stub.variables["SLUICE_GATEWAY_IMAGE"] == "built/gateway"
 
 
-def test_without_a_stub_provider_its_image_is_of_no_concern(
+def test_without_a_stub_provider_and_a_cache_their_images_are_of_no_concern(
     boundaries: Boundaries, where: Target, dev: Environment, quiet: Progress
 ) -> None:
-    settings = replace(named(dev, gateway="own/gateway:1").settings, stub_provider=None)
+    settings = replace(named(dev, gateway="own/gateway:1").settings, stub_provider=None, cache=None)
 
     prepare_engine(replace(dev, settings=settings), where, where.connect(), None, quiet)
 
     assert boundaries.did == ["pulumi"]
     assert isinstance(dev.settings.stub_provider, StubProviderSettings), "else this test shows nothing"
+    assert isinstance(dev.settings.cache, EmbeddedCache), "else this test shows nothing"
 
 
 def fails(*_: object) -> Update:

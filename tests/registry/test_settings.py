@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.registry import (
+    EmbeddedCache,
+    ExternalCache,
     GatewaySettings,
     InvalidRegistry,
     Resources,
@@ -39,6 +41,8 @@ config:
   sluice:stub_provider: {{image: "sluice.local/stub-provider@{DIGEST}"}}
   sluice:provider_addresses: {{mistral: "http://stub-provider:8080/mistral/v1"}}
   sluice:mistral-api-key: {{secure: v1:abc:def}}
+  sluice:cache: {{url: "rediss://redis.example.com:6380/1"}}
+  sluice:redis-password: {{secure: v1:abc:def}}
 """
 
 
@@ -61,8 +65,9 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         ),
         stub_provider=StubProviderSettings(f"sluice.local/stub-provider@{DIGEST}"),
         provider_addresses={"mistral": "http://stub-provider:8080/mistral/v1"},
-        keys_set=("mistral-api-key",),
+        keys_set=("mistral-api-key", "redis-password"),
         protected=True,
+        cache=ExternalCache("rediss://redis.example.com:6380/1"),
     )
 
 
@@ -79,6 +84,7 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
     assert settings.provider_addresses == {}
     assert settings.keys_set == ()
     assert settings.protected is False
+    assert settings.cache is None
 
 
 @pytest.mark.parametrize(
@@ -185,6 +191,43 @@ def test_a_wrong_setting_is_refused_with_the_place_and_the_remedy(
         load_settings(project, "dev", REGISTRY)
 
     assert [str(finding).rpartition(" [SL")[0] for finding in refused.value.findings] == [f"Pulumi.dev.yaml:{expected}"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (
+            f"{{url: redis://a, embedded: {{image: 'a/b@{DIGEST}'}}}}",
+            (
+                "14:34: config.sluice:cache.embedded: cannot stand here; take it out: an environment has one Redis, "
+                "embedded or by its url"
+            ),
+        ),
+        ("{}", "14:3: config.sluice:cache: embedded is missing; add it"),
+        (
+            "{url: redis://user:made@redis.example.com}",
+            "14:23: config.sluice:cache.url: text of 35 characters cannot be used here",
+        ),
+    ],
+)
+def test_an_environment_has_one_redis_and_no_password_in_its_address(wrong: str, expected: str, project: Path) -> None:
+    Path("Pulumi.dev.yaml").write_text(RIGHT.replace('{url: "rediss://redis.example.com:6380/1"}', wrong))
+
+    with pytest.raises(InvalidRegistry, match="refused") as refused:
+        load_settings(project, "dev", REGISTRY)
+
+    assert any(str(finding).startswith(f"Pulumi.dev.yaml:{expected}") for finding in refused.value.findings)
+    assert "made@" not in str(refused.value)
+
+
+def test_an_embedded_cache_stores_64_mi_unless_it_is_told_otherwise(project: Path) -> None:
+    own = RIGHT.replace('{url: "rediss://redis.example.com:6380/1"}', f'{{embedded: {{image: "a/b@{DIGEST}"}}}}')
+    Path("Pulumi.dev.yaml").write_text(own)
+
+    settings = load_settings(project, "dev", REGISTRY)
+
+    assert settings.cache == EmbeddedCache(f"a/b@{DIGEST}", "64Mi")
+    assert settings.with_images(cache="a/b:built").cache == EmbeddedCache("a/b:built", "64Mi")
 
 
 def test_production_takes_no_stub_provider(project: Path) -> None:

@@ -15,6 +15,8 @@ from sluice.registry import (
     LADDER,
     Agent,
     AgentRollout,
+    EmbeddedCache,
+    ExternalCache,
     GatewaySettings,
     Model,
     Price,
@@ -47,6 +49,7 @@ SETTINGS = Settings(
     stub_provider=StubProviderSettings(f"sluice.local/stub-provider@{DIGEST}"),
     provider_addresses={},
     keys_set=(),
+    cache=EmbeddedCache(f"sluice.local/cache@{DIGEST}", "64Mi"),
 )
 
 
@@ -75,14 +78,16 @@ rollouts = st.builds(
     rollout, st.sampled_from([0, *LADDER]), enabled=st.booleans(), candidate=st.sampled_from(["qa-1", "qa-2", None])
 )
 settings_of_dev = st.builds(
-    lambda replicas, node_port, stub: replace(
+    lambda replicas, node_port, stub, cache: replace(
         SETTINGS,
         gateway=replace(SETTINGS.gateway, replicas=replicas, node_port=node_port),
         stub_provider=SETTINGS.stub_provider if stub else None,
+        cache=cache,
     ),
     st.integers(1, 9),
     st.none() | st.integers(30000, 32767),
     st.booleans(),
+    st.sampled_from([None, SETTINGS.cache, ExternalCache("redis://redis.example.com:6379")]),
 )
 
 
@@ -239,6 +244,34 @@ def test_the_gateways_token_is_short_lived_and_lies_where_clients_look_for_it() 
         "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
         "readOnly": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("cache", "url"),
+    [
+        (None, None),
+        (SETTINGS.cache, "redis://cache:6379"),
+        (ExternalCache("rediss://redis.example.com:6380"), "rediss://redis.example.com:6380"),
+    ],
+)
+def test_the_gateway_is_told_where_its_redis_is(cache: EmbeddedCache | ExternalCache | None, url: str | None) -> None:
+    rendered = render(REGISTRY, rollout(), replace(SETTINGS, cache=cache))
+    (container,) = only(rendered, "Deployment", "gateway").body["spec"]["template"]["spec"]["containers"]
+    told = {one["name"]: one["value"] for one in container["env"]}
+
+    assert told.get("SLUICE_REDIS_URL") == url
+    assert told["SLUICE_REPLICAS"] == "2"
+    assert len(rendered.cache) == (2 if cache is SETTINGS.cache else 0)
+
+
+def test_the_embedded_cache_writes_nothing_and_drops_only_what_has_an_end() -> None:
+    deployment = only(render(REGISTRY, rollout(), SETTINGS), "Deployment", "cache")
+    (container,) = deployment.body["spec"]["template"]["spec"]["containers"]
+    told = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
+
+    assert (told["--save"], told["--appendonly"]) == ("", "no")
+    assert (told["--maxmemory"], told["--maxmemory-policy"]) == ("64mb", "volatile-lru")
+    assert container["resources"]["limits"]["memory"] == "128Mi"
 
 
 def test_a_pod_starts_without_an_override_and_without_keys_of_callers() -> None:

@@ -59,8 +59,10 @@ def test_the_manifest_of_an_object_that_is_gone_is_removed(tmp_path: Path) -> No
     written = write_manifests(rendered("staging"), tmp_path)
 
     assert written.removed == (
+        "deployment-cache.yaml",
         "deployment-stub-provider.yaml",
         "namespace-sluice-dev.yaml",
+        "service-cache.yaml",
         "service-stub-provider.yaml",
     )
     assert {file.name for file in tmp_path.iterdir()} == manifests(rendered("staging")).keys()

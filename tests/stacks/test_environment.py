@@ -19,6 +19,7 @@ KEYS = ("mistral-api-key", "openai-api-key", "anthropic-api-key")
 CONFIG = {f"sluice:{key}": f"value-of-{key}" for key in KEYS}
 GATEWAY = f"registry.example.com/gateway@sha256:{'1' * 64}"
 STUB_PROVIDER = f"registry.example.com/stub-provider@sha256:{'2' * 64}"
+CACHE = f"registry.example.com/cache@sha256:{'4' * 64}"
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for file in PROJECT.glob("Pulumi.*.yaml"):
         shutil.copy(file, folder)
     monkeypatch.chdir(folder)
-    for name in ("SLUICE_GATEWAY_IMAGE", "SLUICE_STUB_PROVIDER_IMAGE", "SLUICE_CONTEXT"):
+    for name in ("SLUICE_GATEWAY_IMAGE", "SLUICE_STUB_PROVIDER_IMAGE", "SLUICE_CACHE_IMAGE", "SLUICE_CONTEXT"):
         monkeypatch.delenv(name, raising=False)
     return folder
 
@@ -38,6 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_GATEWAY_IMAGE", GATEWAY)
     monkeypatch.setenv("SLUICE_STUB_PROVIDER_IMAGE", STUB_PROVIDER)
+    monkeypatch.setenv("SLUICE_CACHE_IMAGE", CACHE)
 
 
 def failure(act: Callable[[], Recording]) -> str:
@@ -56,7 +58,7 @@ def image(recording: Recording, name: str) -> str:
 @pytest.mark.parametrize("environment", ["dev", "staging", "production"])
 def test_an_environment_gets_what_is_rendered_for_it_and_its_keys(environment: str) -> None:
     declared = load_environment(PROJECT, environment)
-    settings = declared.settings.with_images(gateway=GATEWAY, stub_provider=STUB_PROVIDER)
+    settings = declared.settings.with_images(gateway=GATEWAY, stub_provider=STUB_PROVIDER, cache=CACHE)
     wanted = render(declared.registry, declared.rollout, settings)
 
     recording = record(deploy, stack=environment, config=CONFIG)
@@ -74,14 +76,15 @@ def test_an_environment_gets_what_is_rendered_for_it_and_its_keys(environment: s
 
 
 @pytest.mark.usefixtures("built")
-def test_only_dev_has_a_stub_provider() -> None:
+def test_only_dev_has_a_stub_provider_and_a_cache_of_its_own() -> None:
     parts = {
         environment: [one.name for one in record(deploy, stack=environment, config=CONFIG).components()]
         for environment in ("dev", "staging", "production")
     }
 
-    assert "stub-provider" in parts["dev"]
-    assert "stub-provider" not in parts["staging"] + parts["production"]
+    for part in ("stub-provider", "cache"):
+        assert part in parts["dev"]
+        assert part not in parts["staging"] + parts["production"]
 
 
 @pytest.mark.usefixtures("built")
@@ -89,6 +92,7 @@ def test_the_images_that_were_built_stand_in_place_of_those_in_git() -> None:
     recording = record(deploy, config=CONFIG)
 
     assert (image(recording, "gateway"), image(recording, "stub-provider")) == (GATEWAY, STUB_PROVIDER)
+    assert image(recording, "cache") == CACHE
 
 
 def test_an_image_that_git_names_is_used_as_it_is(project: Path) -> None:
@@ -155,6 +159,26 @@ def test_a_stub_provider_that_nobody_has_built_is_said_too(monkeypatch: pytest.M
     said = failure(lambda: record(deploy, config=CONFIG))
 
     assert said.startswith("Pulumi.dev.yaml: config.sluice:stub_provider.image: no image is named yet")
+
+
+def test_a_cache_that_nobody_has_built_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_GATEWAY_IMAGE", GATEWAY)
+    monkeypatch.setenv("SLUICE_STUB_PROVIDER_IMAGE", STUB_PROVIDER)
+
+    said = failure(lambda: record(deploy, config=CONFIG))
+
+    assert said.startswith("Pulumi.dev.yaml: config.sluice:cache.embedded.image: no image is named yet")
+
+
+@pytest.mark.usefixtures("built")
+def test_the_password_of_a_redis_of_others_lies_beside_the_keys(project: Path) -> None:
+    settings = project / "Pulumi.staging.yaml"
+    settings.write_text(settings.read_text() + "  sluice:redis-password: {secure: v1:abc:def}\n")
+    config = {**CONFIG, "sluice:redis-password": "made-password"}
+
+    (secret,) = record(deploy, stack="staging", config=config).of_kind("Secret")
+
+    assert secret.inputs["stringData"].value["redis-password"] == "made-password"
 
 
 @pytest.mark.usefixtures("built")

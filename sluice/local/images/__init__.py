@@ -1,4 +1,4 @@
-"""Builds the gateway's and the stub provider's images with no container engine, and brings them to a cluster.
+"""Builds the images of gateway, stub provider and cache with no container engine, and brings them to a cluster.
 
 `build` makes them from the checkout, `load` imports them into a containerd of this machine, `deliver` brings them to a
 cluster of the user's own. What they consist of is in recipe.py.

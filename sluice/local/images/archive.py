@@ -1,7 +1,7 @@
 """Puts layers together into images and the images into one OCI archive, named so that a node finds them by digest.
 
 The archive is an OCI image layout in a tar: what `ctr images import`, `kind load image-archive`, `k3d image import`,
-`docker load` and skopeo read. Both images share it, since they share all layers but one.
+`docker load` and skopeo read. All images share it, since they share their base and more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.local.images.layer import Layer
-from sluice.local.images.recipe import ENVIRONMENT, USER, Recipe
+from sluice.local.images.recipe import ENVIRONMENT, USER, ProgramRecipe, Recipe
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -31,7 +31,7 @@ _TAG_LENGTH = 16
 class Parts:
     """An image as the bytes it is made of: its configuration, its layers from the base up, and the manifest of both."""
 
-    recipe: Recipe
+    recipe: Recipe | ProgramRecipe
     layers: tuple[Layer, ...]
     config: bytes
     manifest: bytes
@@ -47,8 +47,9 @@ class Parts:
         return sum(layer.unpacked_bytes for layer in self.layers)
 
 
-def assemble(recipe: Recipe, layers: Sequence[Layer], *, architecture: str, version: str) -> Parts:
+def assemble(recipe: Recipe | ProgramRecipe, layers: Sequence[Layer], *, architecture: str, version: str) -> Parts:
     """The image of `recipe` made of `layers`, the base first; `architecture` as in `recipe.architecture()`."""
+    steps = ("base", "packages", "code") if isinstance(recipe, Recipe) else ("base", "program")
     config = _json(
         {
             "created": _CREATED,
@@ -66,7 +67,7 @@ def assemble(recipe: Recipe, layers: Sequence[Layer], *, architecture: str, vers
                 },
             },
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
-            "history": [{"created": _CREATED, "created_by": step} for step in ("base", "packages", "code")],
+            "history": [{"created": _CREATED, "created_by": step} for step in steps],
         }
     )
     manifest = _json(

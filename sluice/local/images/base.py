@@ -8,18 +8,15 @@ A base that is in the cache stays as it is: Debian's security updates come in wh
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
-from sluice.local.images import layer
+from sluice.local.images import debian_packages, layer
 from sluice.local.images.errors import BaseError
-from sluice.local.images.recipe import BASE_PACKAGES, LEFT_OUT, PYTHON, SUITE, USER_ID
+from sluice.local.images.recipe import BASE_PACKAGES, LEFT_OUT, PYTHON, USER_ID
 from sluice.local.images.rootfs import Rootfs
-from sluice.local.packages import environment
 
 _PIP_PACKAGE = "python3-pip-whl"
 _PIP = "pip.whl"
-_DOCUMENTATION = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian")
 # Character sets that Python does not take from libc; what is for dpkg, cron and a log-in; a script for a shell that is
 # not there; a folder whose group may write.
 _UNUSED = (
@@ -53,16 +50,15 @@ def build(folder: Path, scratch: Path) -> None:
 
     What is in `sluice.local.packages.IMAGE_PACKAGES` must be there. Raises BaseError when the packages cannot be had.
     """
-    downloads = _download(scratch / "apt")
+    downloads = debian_packages.download((*BASE_PACKAGES, _PIP_PACKAGE), scratch / "apt")
     root = scratch / "root"
     root.mkdir(mode=0o755)
-    for package in sorted(downloads.glob("*.deb")):
-        name = package.name.partition("_")[0]
+    for name, package in downloads.items():
         if name == _PIP_PACKAGE:
             _keep_pip(package, scratch / "pip", folder)
         elif name not in LEFT_OUT:
-            _unpack(package, root)
-            _record(package, name, root)
+            debian_packages.unpack(package, root)
+            debian_packages.record(name, package, root)
     _finish(root)
     rootfs = Rootfs(root)
     rootfs.compile(f"/usr/lib/{PYTHON}")
@@ -76,45 +72,16 @@ def pip_of(folder: Path) -> Path:
     return folder / _PIP
 
 
-def _download(apt: Path) -> Path:
-    """The folder of the downloaded packages, their signatures verified by apt."""
-    include = ",".join((*BASE_PACKAGES, _PIP_PACKAGE))
-    command = ["mmdebstrap", "--variant=extract", "--skip=cleanup/apt", f"--include={include}", SUITE, str(apt)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
-    if ran.returncode != 0:
-        raise BaseError(ran.stderr or ran.stdout)
-    return apt / "var/cache/apt/archives"
-
-
-def _unpack(package: Path, root: Path) -> None:
-    _dpkg("--extract", str(package), str(root))
-
-
-def _record(package: Path, name: str, root: Path) -> None:
-    """Note the package where scanners look for the packages of an image without dpkg, and keep its licence."""
-    notes = root / "var/lib/dpkg/status.d"
-    notes.mkdir(parents=True, exist_ok=True)
-    (notes / name).write_text(_dpkg("--field", str(package)))
-
-
 def _keep_pip(package: Path, opened: Path, folder: Path) -> None:
     opened.mkdir()
-    _unpack(package, opened)
+    debian_packages.unpack(package, opened)
     [wheel] = opened.glob("usr/share/python-wheels/pip-*.whl")
     shutil.copy(wheel, folder / _PIP)
 
 
-def _dpkg(*arguments: str) -> str:
-    ran = subprocess.run(["dpkg-deb", *arguments], capture_output=True, text=True, check=False, env=environment())
-    if ran.returncode != 0:
-        raise BaseError(ran.stderr)
-    return ran.stdout
-
-
 def _finish(root: Path) -> None:
     """Do what the packages' installation scripts would have done, and drop what nobody reads in a container."""
-    for name in _DOCUMENTATION:
-        _drop_all_but_licences(root / name)
+    debian_packages.drop_documentation(root)
     for path in (path for pattern in _UNUSED for path in sorted(root.glob(pattern))):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -131,11 +98,3 @@ def _finish(root: Path) -> None:
     default.parent.mkdir(parents=True, exist_ok=True)
     default.symlink_to("/etc/ssl/certs/ca-certificates.crt")
     (root / "tmp").chmod(0o1777)
-
-
-def _drop_all_but_licences(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_symlink() or (path.is_file() and path.name != "copyright"):
-            path.unlink()
-        elif path.is_dir() and not any(path.iterdir()):
-            path.rmdir()

@@ -1,7 +1,7 @@
-"""Builds both images, layer by layer, each layer again only when something that it is made of changed.
+"""Builds the images, layer by layer, each layer again only when something that it is made of changed.
 
-What goes into an image is in recipe.py and how a layer is made in base.py, packages.py and code.py; this module knows
-which depends on what, and keeps the results.
+What goes into an image is in recipe.py and how a layer is made in base.py, packages.py, code.py and program.py; this
+module knows which depends on what, and keeps the results.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from types import ModuleType
 
 from sluice import __version__
 from sluice.local import packages as debian
-from sluice.local.images import archive, base, code, layer, packages, recipe, rootfs
+from sluice.local.images import archive, base, code, debian_packages, layer, packages, program, recipe, rootfs
 from sluice.local.images.errors import ArchiveLostError, BaseToolsMissingError, RootNeededError, SourceMissingError
-from sluice.local.images.recipe import GATEWAY, RECIPES, STUB_PROVIDER, Recipe
+from sluice.local.images.recipe import CACHE, GATEWAY, RECIPES, STUB_PROVIDER, ProgramRecipe, Recipe
 from sluice.local.images.store import Store, key_of
 from sluice.progress import Progress
 
@@ -54,10 +54,15 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """The two images that an environment can be made of."""
+    """The images that an environment can be made of."""
 
     gateway: Image
     stub_provider: Image
+    cache: Image
+
+    def all(self) -> tuple[Image, ...]:
+        """Return every image, in the order of the fields."""
+        return (self.gateway, self.stub_provider, self.cache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class _Keys:
     base: str
     packages: str
     code: dict[str, str]
+    program: str
     archive: str
 
 
@@ -90,15 +96,14 @@ def build(project: Path, cache: Path, progress: Progress) -> Images:
             progress.say("images: what is kept of them is damaged; it is made again")
             shutil.rmtree(found, ignore_errors=True)
         built = _build(store, project, keys, progress)
-    progress.say(
-        f"images: {built.gateway.size_bytes / 1e6:.0f} MB and {built.stub_provider.size_bytes / 1e6:.0f} MB unpacked"
-    )
+    sizes = ", ".join(f"{image.size_bytes / 1e6:.0f} MB" for image in built.all())
+    progress.say(f"images: {sizes} unpacked")
     progress.say(f"images: all that is kept in {store.folder} takes {store.size_bytes() / 1e6:.0f} MB")
     return built
 
 
 def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Images:
-    total = 3 + len(RECIPES)
+    total = 4 + len(RECIPES)
 
     def made(kind: str, key: str, title: str, number: int, fill: Callable[[Path, Path], None]) -> Path:
         found = store.find(kind, key)
@@ -107,7 +112,8 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
         with progress.step(f"image: {title}", number=number, total=total), store.scratch() as scratch:
             return store.make(kind, key, lambda folder: fill(folder, scratch))
 
-    if store.find("base", keys.base) is None:
+    program_kind = f"program-{CACHE.short_name}"
+    if store.find("base", keys.base) is None or store.find(program_kind, keys.program) is None:
         _ensure_base_tools(progress)
     base_folder = made("base", keys.base, "Debian's Python", 1, base.build)
     base_layer = layer.read(base_folder)
@@ -126,6 +132,13 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
         code_layer = layer.read(made(kind, keys.code[wanted.name], f"code of {wanted.short_name}", number, fill_code))
         layers = [base_layer, packages_layer, code_layer]
         parts.append(archive.assemble(wanted, layers, architecture=recipe.architecture(), version=__version__))
+
+    def fill_program(folder: Path, scratch: Path) -> None:
+        program.build(folder, scratch, base=base_layer, recipe=CACHE)
+
+    program_layer = layer.read(made(program_kind, keys.program, "Debian's Redis", total - 1, fill_program))
+    layers = [base_layer, program_layer]
+    parts.append(archive.assemble(CACHE, layers, architecture=recipe.architecture(), version=__version__))
 
     def fill_archive(folder: Path, _scratch: Path) -> None:
         archive.write(parts, folder / _ARCHIVE)
@@ -150,11 +163,12 @@ def _keys(project: Path) -> _Keys:
     lock = project / recipe.LOCK
     if not lock.is_file():
         raise SourceMissingError(lock, image=GATEWAY.name)
-    of_base = key_of(recipe.architecture(), _source(recipe, layer, rootfs, base))
+    of_base = key_of(recipe.architecture(), _source(recipe, layer, rootfs, debian_packages, base))
     of_packages = key_of(of_base, _source(packages), lock.read_bytes())
     of_code = {wanted.name: key_of(of_base, _source(code), code.content(project, wanted)) for wanted in RECIPES}
-    of_archive = key_of(of_packages, *of_code.values(), _source(archive), __version__)
-    return _Keys(of_base, of_packages, of_code, of_archive)
+    of_program = key_of(of_base, _source(program))
+    of_archive = key_of(of_packages, *of_code.values(), of_program, _source(archive), __version__)
+    return _Keys(of_base, of_packages, of_code, of_program, of_archive)
 
 
 def _source(*modules: ModuleType) -> str:
@@ -169,10 +183,10 @@ def _read(folder: Path) -> Images | None:
         if (folder / _ARCHIVE).stat().st_size != record["archive_bytes"]:
             return None
 
-        def image(wanted: Recipe) -> Image:
+        def image(wanted: Recipe | ProgramRecipe) -> Image:
             return Image(wanted.name, archive=folder / _ARCHIVE, **record["images"][wanted.name])
 
-        return Images(gateway=image(GATEWAY), stub_provider=image(STUB_PROVIDER))
+        return Images(gateway=image(GATEWAY), stub_provider=image(STUB_PROVIDER), cache=image(CACHE))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

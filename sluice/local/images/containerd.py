@@ -18,21 +18,21 @@ _NAMESPACE = "k8s.io"
 
 
 def load(images: Images, containerd_socket: Path, progress: Progress) -> None:
-    """Import what containerd does not have yet, so that both images start by their `reference` with nothing pulled.
+    """Import what containerd does not have yet, so that all images start by their `reference` with nothing pulled.
 
     Raises ImportFailedError when containerd does not answer or refuses, ToolMissingError without `ctr`.
     """
     if shutil.which("ctr") is None:
         raise ToolMissingError("ctr", needed_for="importing images", install="apt-get install containerd")
-    both = (images.gateway, images.stub_provider)
+    wanted = images.all()
     present = _complete(containerd_socket)
-    missing = [image for image in both if image.reference not in present]
+    missing = [image for image in wanted if image.reference not in present]
     if not missing:
         return
     with progress.step("images: import into containerd"):
         for archive in dict.fromkeys(image.archive for image in missing):
             _ctr(containerd_socket, "images", "import", str(archive))
-    still_missing = [image.reference for image in both if image.reference not in _complete(containerd_socket)]
+    still_missing = [image.reference for image in wanted if image.reference not in _complete(containerd_socket)]
     if still_missing:
         raise ImportFailedError(containerd_socket, f"imported, but not found by the name {', '.join(still_missing)}")
 

@@ -22,10 +22,11 @@ class References:
 
     gateway: str
     stub_provider: str
+    cache: str
 
 
 def deliver(images: Images, *, context: str | None, registry: str | None, progress: Progress) -> References:
-    """Bring both images to the cluster of the kubeconfig context `context`; where to find them there.
+    """Bring the images to the cluster of the kubeconfig context `context`; where to find them there.
 
     `registry` is a registry's host, port and path (`registry.example.com/sluice`); naming one always means to push to
     it. Without it the context's name must be kind's or k3d's (`kind-NAME`, `k3d-NAME`), else RegistryNeededError. A
@@ -35,17 +36,17 @@ def deliver(images: Images, *, context: str | None, registry: str | None, progre
     (https://github.com/kubernetes-sigs/kind/issues/2394 and 4028), so the tag made of the digest is used there. It
     changes with the content, so pods are replaced when they should be, and it is not `latest`, so nothing is pulled.
     """
-    both = (images.gateway, images.stub_provider)
+    wanted = images.all()
     if registry is not None:
         with progress.step(f"images: push to {registry}"):
-            return References(*(push(image, registry) for image in both))
+            return References(*(push(image, registry) for image in wanted))
     tool, _, cluster = (context or "").partition("-")
     if tool not in _LOAD or not cluster:
         raise RegistryNeededError(context)
     with progress.step(f"images: load into {tool} cluster {cluster}"):
-        for archive in dict.fromkeys(image.archive for image in both):
+        for archive in dict.fromkeys(image.archive for image in wanted):
             _load(tool, cluster, [word.format(archive=archive, cluster=cluster) for word in _LOAD[tool]])
-    return References(*(image.tagged_reference for image in both))
+    return References(*(image.tagged_reference for image in wanted))
 
 
 _LOAD = {

@@ -95,6 +95,42 @@ STUB_PROVIDER = Recipe(
 RECIPES = (GATEWAY, STUB_PROVIDER)
 
 
+@dataclass(frozen=True, slots=True)
+class ProgramRecipe:
+    """One image that runs a program of Debian's: its name, the program's package, those it needs, and its command."""
+
+    name: str
+    title: str
+    packages: tuple[str, ...]
+    entrypoint: tuple[str, ...]
+
+    @property
+    def short_name(self) -> str:
+        """The name without the host."""
+        return self.name.rpartition("/")[2]
+
+
+CACHE = ProgramRecipe(
+    name="sluice.local/cache",
+    title="Redis: what the gateway's replicas share, for development and tests",
+    packages=(
+        "redis-server",
+        "redis-tools",
+        "libatomic1",
+        "libcap2",
+        "libgcrypt20",
+        "libgpg-error0",
+        "libjemalloc2",
+        "liblz4-1",
+        "liblzf1",
+        "libstdc++6",
+        "libsystemd0",
+        "libzstd1",
+    ),
+    entrypoint=("redis-server",),
+)
+
+
 def architecture() -> str:
     """The architecture of this machine as the OCI image specification spells it: `amd64`, `arm64`."""
     machine = platform.machine()

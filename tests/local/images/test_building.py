@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sluice.local import packages as debian
-from sluice.local.images import base, building, code, layer, packages
+from sluice.local.images import base, building, code, layer, packages, program
 from sluice.local.images.building import Images, build
 from sluice.local.images.errors import (
     BaseToolsMissingError,
@@ -29,7 +29,7 @@ from sluice.progress import Progress
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Stands in for the three builders, which need root and a network; the names of those that ran."""
+    """Stands in for the builders, which need root and a network; the names of those that ran."""
     ran: list[str] = []
 
     def fake(name: str) -> Callable[..., None]:
@@ -47,6 +47,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(base, "build", fake("base"))
     monkeypatch.setattr(packages, "build", fake("packages"))
     monkeypatch.setattr(code, "build", fake("code"))
+    monkeypatch.setattr(program, "build", fake("program"))
     monkeypatch.setattr(debian, "missing", lambda _packages: ())
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return ran
@@ -58,7 +59,7 @@ def _build(checkout: Path) -> Images:
 
 def test_the_first_build_builds_every_layer_once(checkout: Path, built: list[str]) -> None:
     images = _build(checkout)
-    assert built == ["base", "packages", "code gateway", "code stub-provider"]
+    assert built == ["base", "packages", "code gateway", "code stub-provider", "program cache"]
     assert images.gateway.reference == f"sluice.local/gateway@{images.gateway.digest}"
     assert images.stub_provider.archive.is_file()
 
@@ -107,7 +108,7 @@ def test_a_file_that_came_back_to_what_it_was_needs_no_build(checkout: Path, bui
     assert built == []
 
 
-@pytest.mark.parametrize("module", ["base", "packages", "code", "archive"])
+@pytest.mark.parametrize("module", ["base", "packages", "code", "program", "archive"])
 def test_a_change_of_how_a_layer_is_made_makes_other_images(
     checkout: Path, built: list[str], monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
@@ -141,7 +142,7 @@ def test_what_was_finished_before_a_failure_is_kept_and_nothing_half_made(
     monkeypatch.setattr(packages, "build", real)
     built.clear()
     _build(checkout)
-    assert built == ["packages", "code gateway", "code stub-provider"]
+    assert built == ["packages", "code gateway", "code stub-provider", "program cache"]
 
 
 def test_what_a_killed_build_left_is_cleared_by_the_next(checkout: Path, built: list[str]) -> None:
@@ -255,7 +256,8 @@ def _hold(store: Store, said: list[str]) -> None:
 def test_what_is_kept_of_an_archive_and_is_damaged_is_not_taken_for_whole(damage: str, tmp_path: Path) -> None:
     (tmp_path / "images.tar").write_bytes(b"four")
     images = {
-        name: {"digest": "sha256:0", "size_bytes": 4} for name in ("sluice.local/gateway", "sluice.local/stub-provider")
+        f"sluice.local/{name}": {"digest": "sha256:0", "size_bytes": 4}
+        for name in ("gateway", "stub-provider", "cache")
     }
     record = tmp_path / "images.json"
     record.write_text(json.dumps({"archive_bytes": 4, "images": images}))

@@ -26,7 +26,7 @@ def images(tmp_path: Path) -> Images:
     return Images(
         *(
             Image(f"sluice.local/{name}", f"sha256:{digit * 64}", tmp_path / "images.tar", 1)
-            for name, digit in (("gateway", "1"), ("stub-provider", "2"))
+            for name, digit in (("gateway", "1"), ("stub-provider", "2"), ("cache", "3"))
         )
     )
 
@@ -34,8 +34,8 @@ def images(tmp_path: Path) -> Images:
 @pytest.fixture
 def ctr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: Images) -> Path:
     """A `ctr` that has nothing until it imports; the folder with what it has and how it was called."""
-    both = "".join(_COMPLETE.format(reference=image.reference) for image in (images.gateway, images.stub_provider))
-    (tmp_path / "after").write_text(both)
+    every = "".join(_COMPLETE.format(reference=image.reference) for image in images.all())
+    (tmp_path / "after").write_text(every)
     (tmp_path / "has").write_text("")
     _install(tmp_path, f"cp {tmp_path}/after {tmp_path}/has")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
@@ -55,7 +55,7 @@ def _load(images: Images) -> None:
     load(images, Path("containerd.sock"), Progress(quiet=True))
 
 
-def test_the_shared_archive_is_imported_once_for_both_where_the_kubelet_looks(ctr: Path, images: Images) -> None:
+def test_the_shared_archive_is_imported_once_for_all_where_the_kubelet_looks(ctr: Path, images: Images) -> None:
     _load(images)
     assert _imports(ctr) == [f"--address containerd.sock --namespace k8s.io images import {images.gateway.archive}"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from sluice.local.folders import PROJECT
 from sluice.local.images import code, recipe
-from sluice.local.images.recipe import RECIPES, Recipe
+from sluice.local.images.recipe import CACHE, RECIPES, ProgramRecipe, Recipe
 
 
 def _stages() -> dict[str, list[str]]:
@@ -39,10 +39,15 @@ def wanted(request: pytest.FixtureRequest) -> Recipe:
 
 
 def test_there_is_a_target_for_each_image() -> None:
-    assert {wanted.short_name for wanted in RECIPES} <= set(_stages())
+    assert {wanted.short_name for wanted in (*RECIPES, CACHE)} <= set(_stages())
 
 
-def test_user_command_and_environment_are_the_same(wanted: Recipe) -> None:
+def test_the_caches_program_is_installed() -> None:
+    assert any(f"install --yes --no-install-recommends {CACHE.packages[0]} &&" in line for line in _stages()["cache"])
+
+
+@pytest.mark.parametrize("wanted", [*RECIPES, CACHE], ids=lambda wanted: wanted.short_name)
+def test_user_command_and_environment_are_the_same(wanted: Recipe | ProgramRecipe) -> None:
     stage = _stages()[wanted.short_name]
     assert _values(stage, "USER") == [recipe.USER]
     assert _values(stage, "ENTRYPOINT") == ["[" + ", ".join(f'"{word}"' for word in wanted.entrypoint) + "]"]

@@ -2,12 +2,13 @@
 
 Everything is checked when it is loaded, evaluation itself included, so that a request never meets a flag that cannot be
 used. What the flag means (arms, models, weight) is read here; which user gets which arm is flagd's own arithmetic.
+Only one form of targeting is taken, the one that `sluice render` writes: any other could draw users anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -27,11 +28,23 @@ class AgentFlag:
     """A usable flag. `models` has the names of the models to ask, in order, for each arm that can be served."""
 
     agent: str
-    weight_percent: int
+    wanted_percent: int
+    """What the flag says: its weight, 0 where it is disabled."""
+    served_percent: int
+    """What is drawn by: less than wanted where an override allows less, 0 where no model of the candidate is known."""
     models: Mapping[Arm, tuple[str, ...]]
+    salt: str
+    """What stands before the user's key in the draw; empty without a candidate."""
     evaluator: FlagdCore
     notes: tuple[str, ...]
     """What was set aside to make it usable, for the log."""
+
+    def at_most(self, allowed_percent: int) -> AgentFlag:
+        """Return the flag with no more than a share of the users on the candidate."""
+        served = min(self.wanted_percent if Arm.CANDIDATE in self.models else 0, allowed_percent)
+        if served == self.served_percent:
+            return self
+        return replace(self, served_percent=served, evaluator=_evaluator(self.agent, self.models, self.salt, served))
 
 
 class FlagUnusable(SluiceError):
@@ -55,16 +68,13 @@ def read_agent_flag(agent: str, document: object, known_models: Mapping[str, obj
         raise FlagUnusable(agent, "its baseline has no model that this gateway knows")
     if document.get("defaultVariant") != Arm.BASELINE:
         raise FlagUnusable(agent, "its defaultVariant must be baseline")
+    if document.get("state") not in ("ENABLED", "DISABLED"):
+        raise FlagUnusable(agent, "its state must be ENABLED or DISABLED")
     weight = _weight(agent, document)
-    targeting = document.get("targeting") or None
-    if Arm.CANDIDATE not in models or document.get("state") == "DISABLED":
-        weight, targeting = 0, None
-    if targeting is not None:
-        _check_shares(agent, targeting, weight)
-    elif weight != 0:
-        raise FlagUnusable(agent, f"its weight is {weight}, but it has no targeting")
-    evaluator = _evaluator(agent, models, targeting, weight)
-    return AgentFlag(agent, weight, models, evaluator, tuple(notes))
+    salt = _salt(agent, document, weight)
+    wanted = weight if document["state"] == "ENABLED" else 0
+    served = wanted if Arm.CANDIDATE in models else 0
+    return AgentFlag(agent, wanted, served, models, salt, _evaluator(agent, models, salt, served), tuple(notes))
 
 
 def _models(
@@ -98,28 +108,41 @@ def _weight(agent: str, document: Mapping[str, Any]) -> int:
     return weight
 
 
-def _check_shares(agent: str, targeting: object, weight: int) -> None:
-    """Refuse a draw that would move users when the weight grows: candidate's range first, total always 100."""
-    fractional = targeting.get("fractional") if isinstance(targeting, dict) else None
-    if fractional is None:  # a rule of another kind; the trial below says whether it can be evaluated
-        return
-    wanted = [[Arm.CANDIDATE, weight], [Arm.BASELINE, 100 - weight]]
-    if not isinstance(fractional, list) or fractional[1:] != wanted:
-        raise FlagUnusable(
-            agent,
-            f"targeting.fractional must end in {orjson.dumps(wanted).decode()}, as metadata.weight {weight} says",
-        )
+def _salt(agent: str, document: Mapping[str, Any], weight: int) -> str:
+    """Check the targeting, which must be the one that never moves a user when the weight grows, and return its salt.
+
+    Candidate's range first, total always 100, and drawn by agent, candidate and user: a salt without the agent would
+    put the same users on every candidate, a constant all of them at once.
+    """
+    targeting = document.get("targeting") or None
+    if targeting is None:
+        if weight != 0:
+            raise FlagUnusable(agent, f"its weight is {weight}, but it has no targeting")
+        return ""
+    candidate = document["metadata"].get("candidate")
+    if not isinstance(candidate, str) or not candidate:
+        raise FlagUnusable(agent, "metadata.candidate must name the candidate that its targeting draws for")
+    salt = f"{agent}/{candidate}/"
+    wanted = _targeting(salt, weight)
+    if targeting != wanted:
+        said = f"metadata.weight {weight} and metadata.candidate {candidate} say"
+        raise FlagUnusable(agent, f"targeting must be {orjson.dumps(wanted).decode()}, as {said}")
+    return salt
 
 
-def _evaluator(agent: str, models: Mapping[Arm, tuple[str, ...]], targeting: object, weight: int) -> FlagdCore:
+def _targeting(salt: str, weight: int) -> dict[str, Any]:
+    key = {"cat": [salt, {"var": "targetingKey"}]}
+    return {"fractional": [key, [Arm.CANDIDATE, weight], [Arm.BASELINE, 100 - weight]]}
+
+
+def _evaluator(agent: str, models: Mapping[Arm, tuple[str, ...]], salt: str, weight: int) -> FlagdCore:
     flag: dict[str, object] = {
         "state": "ENABLED",
         "variants": {arm.value: {VALUE_FIELD: list(names)} for arm, names in models.items()},
         "defaultVariant": Arm.BASELINE,
-        "metadata": {"weight": weight},
     }
-    if targeting is not None:
-        flag["targeting"] = targeting
+    if weight > 0:
+        flag["targeting"] = _targeting(salt, weight)
     text = orjson.dumps({"flags": {agent: flag}}).decode()  # FlagdCore changes the dictionaries that it is given
     evaluator = FlagdCore()
     try:
@@ -127,9 +150,7 @@ def _evaluator(agent: str, models: Mapping[Arm, tuple[str, ...]], targeting: obj
         trial: FlagResolutionDetails[Any] = evaluator.resolve_object_value(agent, {}, EvaluationContext("trial"))
     except OpenFeatureError as error:
         raise FlagUnusable(agent, f"cannot be evaluated: {error.error_message or error.error_code}") from error
-    except Exception as error:  # JSON logic raises whatever its operators do
-        raise FlagUnusable(agent, f"cannot be evaluated: {type(error).__name__}") from error
     # flagd serves the default variant, without a word, where targeting gives no answer.
-    if targeting is not None and trial.reason != Reason.TARGETING_MATCH:
+    if weight > 0 and trial.reason != Reason.TARGETING_MATCH:
         raise FlagUnusable(agent, "its targeting names no arm for a user")
     return evaluator

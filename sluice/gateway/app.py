@@ -19,9 +19,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from sluice.gateway.assignment import Assigner
+from sluice.gateway.cluster_watch import ClusterWatch
 from sluice.gateway.configuration import Configuration
-from sluice.gateway.flags import FlagFile, flag_client
+from sluice.gateway.flags import Flags, flag_client
 from sluice.gateway.keys import KeyRing
+from sluice.gateway.live_flags import LiveFlags
 from sluice.gateway.metrics import Metrics
 from sluice.gateway.pipeline import ChatCompletions
 from sluice.gateway.process_settings import ProcessSettings
@@ -29,6 +31,9 @@ from sluice.gateway.refusals import MethodNotAllowed, RouteUnknown
 from sluice.gateway.store import SharedStore, connect
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.watched_file import refresh_forever
+
+_FIRST_ANSWER_SECONDS = 2.0
+"""How long a start waits for the API server to say what flags and override are."""
 
 
 class Gateway:
@@ -41,7 +46,9 @@ class Gateway:
         self.configuration = configuration
         self.metrics = Metrics(configuration.agents)
         self.draining = False
-        self.flags = FlagFile(settings.folder / "flags" / "flags.json", configuration, self.metrics)
+        self.flags = Flags(configuration, self.metrics)
+        self.live_flags = LiveFlags(settings.folder, self.flags, self.metrics)
+        self._watch = ClusterWatch(settings.cluster, self.live_flags) if settings.cluster else None
         if redis is None and settings.redis_url is not None:
             redis = connect(settings.redis_url, settings.folder / "keys" / "redis-password")
         self.store = SharedStore(configuration.environment, redis, self.metrics.registry)
@@ -73,18 +80,24 @@ class Gateway:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        refreshes = (self.keys.refresh, self.flags.refresh)
+        refreshes = (self.keys.refresh, self.live_flags.refresh)
         for refresh in refreshes:
             refresh()
         await self.store.open()
         self._upstream.open()
-        watch = asyncio.create_task(refresh_forever(refreshes))
+        tasks = [asyncio.create_task(refresh_forever(refreshes))]
+        if self._watch is not None:
+            tasks.append(asyncio.create_task(self._watch.run()))
+            # A container that starts again in its pod finds what was mounted a minute ago: ask before answering by it.
+            await self._watch.first_answers(_FIRST_ANSWER_SECONDS)
         try:
             yield
         finally:
-            watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await watch
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
             await self._upstream.close()
             await self.store.close()
 

@@ -16,7 +16,7 @@ from openfeature.evaluation_context import EvaluationContext
 from sluice.gateway import log
 from sluice.gateway.agent_flag import VALUE_FIELD
 from sluice.gateway.configuration import Configuration, Model
-from sluice.gateway.flags import FlagFile
+from sluice.gateway.flags import Flags
 from sluice.gateway.outcome import Arm
 from sluice.gateway.refusals import FlagsMissing
 
@@ -32,7 +32,7 @@ class Assignment:
 class Assigner:
     """Assigns by the flags in force at the moment of the request."""
 
-    def __init__(self, configuration: Configuration, flags: FlagFile, client: OpenFeatureClient) -> None:
+    def __init__(self, configuration: Configuration, flags: Flags, client: OpenFeatureClient) -> None:
         self._configuration = configuration
         self._flags = flags
         self._client = client

@@ -1,7 +1,8 @@
-"""The flags in force: an OpenFeature provider over the mounted flags.json, evaluated by flagd's own core.
+"""The flags in force: an OpenFeature provider over flags.json and the override, evaluated by flagd's own core.
 
-Flags change in place while the process runs. What cannot be used never replaces what could: the last good flag of each
-agent stays, and a metric and the log say so. Why this provider is ours: docs/decisions/0003.
+Both change while the process runs. What cannot be used never replaces what could: the last good flag of each agent
+stays, and a metric and the log say so. An override only ever lowers what a flag wants. Who says what they are now is
+`live_flags.py`; why this provider is ours: docs/decisions/0003.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import orjson
 from openfeature import api
@@ -23,42 +23,82 @@ from openfeature.provider import AbstractProvider, Metadata
 from sluice.gateway import log
 from sluice.gateway.agent_flag import AgentFlag, FlagUnusable, read_agent_flag
 from sluice.gateway.configuration import Configuration
-from sluice.gateway.metrics import Metrics
-from sluice.gateway.watched_file import WatchedFile
+from sluice.gateway.metrics import Metrics, Weights
+from sluice.gateway.mounted_map import MapContent
+from sluice.override import ALL, Override, Overrides, read_overrides
+
+DATA_KEY = "flags.json"
+"""The key of the ConfigMap that holds the flags of every agent."""
 
 _domain_numbers = itertools.count(1)
 
 
-class FlagFile(AbstractProvider):
-    """The OpenFeature provider. `refresh` and evaluation may be called from different threads."""
+class Flags(AbstractProvider):
+    """The OpenFeature provider. Evaluation may be called from any thread, the two `take_` by one thread at a time."""
 
-    def __init__(self, path: Path, configuration: Configuration, metrics: Metrics) -> None:
+    def __init__(self, configuration: Configuration, metrics: Metrics) -> None:
         super().__init__()
-        self._file = WatchedFile(path)
         self._configuration = configuration
         self._metrics = metrics
+        self._documents: Mapping[str, object] = {}
+        self._overrides = Overrides({})
         self._flags: Mapping[str, AgentFlag] = {}  # replaced as a whole, never changed
         self.not_loaded_because = "not read yet"
         """Empty once a flags.json has been read."""
 
-    def refresh(self) -> None:
-        """Look at the file and take over what is new in it. Never raises for what the file says."""
-        found = self._file.read_if_changed()
-        if found is None:
-            return
-        if found.content is None:
-            self._broken([f"{self._file.path}: {found.reason}"])
-            return
+    def take_flags(self, content: MapContent | None, missing_because: str) -> None:
+        """Take over the ConfigMap of the flags. Never raises for what it says; the last good flags stay in force."""
         try:
-            document = orjson.loads(found.content)
-        except orjson.JSONDecodeError as error:
-            self._broken([f"{self._file.path}: is not JSON: {error}"])
+            documents = _documents(content, missing_because)
+        except _FlagsUnreadable as fault:
+            self._broken([str(fault)])
             return
-        flags = document.get("flags") if isinstance(document, dict) else None
-        if not isinstance(flags, dict):
-            self._broken([f"{self._file.path}: has no object `flags`"])
-            return
-        self._take_over(flags)
+        faults: list[str] = []
+        flags: dict[str, AgentFlag] = {}
+        for agent in self._configuration.agents:
+            try:
+                flags[agent] = self._flag(agent, documents)
+            except FlagUnusable as fault:
+                faults.append(str(fault))
+                if agent in self._flags:
+                    flags[agent] = self._flags[agent]
+        # A flag that was refused is looked at again, also when it has not changed.
+        self._documents = {agent: documents[agent] for agent in flags if agent in documents} if not faults else {}
+        self._put_in_force(flags)
+        self.not_loaded_because = ""
+        self._metrics.flags_loaded(time.time())
+        for note in (note for flag in flags.values() for note in flag.notes):
+            log.warning("flag differs from configuration", what=note)
+        log.info("flags loaded", weights={agent: flag.wanted_percent for agent, flag in flags.items()})
+        if faults:
+            self._broken(faults)
+        else:
+            self._metrics.flags_broken(False)
+            self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=sorted(flags)))
+            self.emit_provider_ready(ProviderEventDetails())
+
+    def take_override(self, content: MapContent | None) -> None:
+        """Take over the ConfigMap of the override; without one, everything that git wants is allowed."""
+        entries: dict[str, Override] = {}
+        if content is not None:
+            entries.update(read_overrides(content.data).entries)
+            entries.update({key: Override(0, unreadable_because=reason) for key, reason in content.unreadable.items()})
+        overrides = Overrides(entries)
+        for key, entry in entries.items():
+            log.warning("override in force", key=key, weight=entry.weight_percent, by=entry.by, at=entry.at)
+        if self._overrides.entries and not entries:
+            log.info("override lifted")
+        faults = [
+            f"override.{key}: {entry.unreadable_because}" for key, entry in entries.items() if entry.unreadable_because
+        ]
+        faults += [
+            f"override.{key}: is no agent" for key in entries if key not in self._configuration.agents and key != ALL
+        ]
+        if faults:
+            log.error("override broken", faults=faults)
+        self._metrics.override_broken(bool(faults))
+        self._overrides = overrides
+        self._put_in_force(self._flags)
 
     def flag(self, agent: str) -> AgentFlag | None:
         """Return the flag of `agent` that is in force."""
@@ -66,7 +106,7 @@ class FlagFile(AbstractProvider):
 
     def get_metadata(self) -> Metadata:
         """Name the provider to OpenFeature."""
-        return Metadata(name="sluice flag file")
+        return Metadata(name="sluice flags")
 
     def resolve_boolean_details(
         self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
@@ -107,30 +147,20 @@ class FlagFile(AbstractProvider):
             raise FlagNotFoundError(f"no flag {agent!r}")
         return flag
 
-    def _take_over(self, documents: Mapping[str, object]) -> None:
-        faults: list[str] = []
-        flags: dict[str, AgentFlag] = {}
+    def _flag(self, agent: str, documents: Mapping[str, object]) -> AgentFlag:
+        if agent not in documents:
+            raise FlagUnusable(agent, "is missing")
+        if agent in self._flags and self._documents.get(agent) == documents[agent]:
+            return self._flags[agent]
+        return read_agent_flag(agent, documents[agent], self._configuration.models)
+
+    def _put_in_force(self, flags: Mapping[str, AgentFlag]) -> None:
+        self._flags = {agent: flag.at_most(self._overrides.allowed_percent(agent)) for agent, flag in flags.items()}
+        for agent, flag in self._flags.items():
+            allowed = self._overrides.allowed_percent(agent)
+            self._metrics.weights(agent, Weights(flag.wanted_percent, allowed, flag.served_percent))
         for agent in self._configuration.agents:
-            try:
-                if agent not in documents:
-                    raise FlagUnusable(agent, "is missing")
-                flags[agent] = read_agent_flag(agent, documents[agent], self._configuration.models)
-            except FlagUnusable as fault:
-                faults.append(str(fault))
-                if agent in self._flags:
-                    flags[agent] = self._flags[agent]
-        self._flags = flags
-        self.not_loaded_because = ""
-        self._metrics.flags_loaded(time.time(), {agent: flag.weight_percent for agent, flag in flags.items()})
-        for note in (note for flag in flags.values() for note in flag.notes):
-            log.warning("flag differs from configuration", what=note)
-        log.info("flags loaded", weights={agent: flag.weight_percent for agent, flag in flags.items()})
-        if faults:
-            self._broken(faults)
-        else:
-            self._metrics.flags_broken(False)
-            self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=sorted(flags)))
-            self.emit_provider_ready(ProviderEventDetails())
+            self._metrics.override_active(agent, self._overrides.is_active(agent))
 
     def _broken(self, faults: list[str]) -> None:
         if not self._flags:
@@ -140,7 +170,26 @@ class FlagFile(AbstractProvider):
         self.emit_provider_stale(ProviderEventDetails(message="; ".join(faults)))
 
 
-def flag_client(provider: FlagFile) -> OpenFeatureClient:
+class _FlagsUnreadable(Exception):
+    """There are no flags in a ConfigMap, whatever it holds."""
+
+
+def _documents(content: MapContent | None, missing_because: str) -> Mapping[str, object]:
+    if content is None:
+        raise _FlagsUnreadable(f"flags: {missing_because}")
+    if DATA_KEY not in content.data:
+        raise _FlagsUnreadable(f"{DATA_KEY}: {content.unreadable.get(DATA_KEY, 'is missing')}")
+    try:
+        document = orjson.loads(content.data[DATA_KEY])
+    except orjson.JSONDecodeError as error:
+        raise _FlagsUnreadable(f"{DATA_KEY}: is not JSON: {error}") from error
+    flags = document.get("flags") if isinstance(document, dict) else None
+    if not isinstance(flags, dict):
+        raise _FlagsUnreadable(f"{DATA_KEY}: has no object `flags`")
+    return flags
+
+
+def flag_client(provider: Flags) -> OpenFeatureClient:
     """Register `provider` with OpenFeature, under a domain of its own, and return the client that asks it."""
     domain = f"sluice-gateway-{next(_domain_numbers)}"
     api.set_provider_and_wait(provider, domain)

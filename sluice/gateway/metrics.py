@@ -6,7 +6,7 @@ counts as "unknown". Series of known agents exist from the start, so that a firs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -38,6 +38,15 @@ class Record:
     model: Model | None = None
     usage: Usage | None = None
     answer_began: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """An agent's share of users on the candidate, in percent: git wants it, the override allows it, it is served."""
+
+    wanted: int
+    allowed: int
+    served: int
 
 
 class Metrics:
@@ -85,7 +94,26 @@ class Metrics:
             "sluice_flags_loaded_timestamp_seconds", "When flags were last taken over.", registry=self.registry
         )
         self._flags_broken = Gauge(
-            "sluice_flags_broken", "1 while some of the mounted flags cannot be used.", registry=self.registry
+            "sluice_flags_broken", "1 while some of the flags cannot be used.", registry=self.registry
+        )
+        self._flags_source = Gauge(
+            "sluice_flags_source",
+            "1 for where flags and override come from: the API server's watch, or while it is away the mounted files.",
+            ["source"],
+            registry=self.registry,
+        )
+        self._cluster_heard = Gauge(
+            "sluice_cluster_heard_timestamp_seconds",
+            "When the API server last said what flags and override are; 0 where it never did.",
+            registry=self.registry,
+        )
+        self._override_active = Gauge(
+            "sluice_override_active", "1 while an override holds for the agent.", ["agent"], registry=self.registry
+        )
+        self._override_broken = Gauge(
+            "sluice_override_broken",
+            "1 while the override has a value that cannot be read, which stops its agent, or a key that is no agent.",
+            registry=self.registry,
         )
         for agent in agents:
             self._prepare(agent)
@@ -105,18 +133,39 @@ class Metrics:
         """Count a request with no user key."""
         self._without_user.labels(agent).inc()
 
-    def flags_loaded(self, timestamp_seconds: float, weights_percent: Mapping[str, int]) -> None:
-        """Set the weights that are served from now on."""
+    def flags_loaded(self, timestamp_seconds: float) -> None:
+        """Say when flags were taken over."""
         self._flags_loaded.set(timestamp_seconds)
-        for agent, weight in weights_percent.items():
-            self._weight.labels(agent, "served").set(weight)
 
     def flags_broken(self, broken: bool) -> None:
-        """Say whether something of the mounted flags cannot be used."""
+        """Say whether something of the flags cannot be used."""
         self._flags_broken.set(int(broken))
+
+    def flags_source(self, source: str, sources: Iterable[str]) -> None:
+        """Say which of the sources tells what flags and override are."""
+        for each in sources:
+            self._flags_source.labels(each).set(int(each == source))
+
+    def cluster_heard(self, timestamp_seconds: float) -> None:
+        """Say when the API server was heard."""
+        self._cluster_heard.set(timestamp_seconds)
+
+    def weights(self, agent: str, weights: Weights) -> None:
+        """Set what holds for an agent from now on."""
+        for kind in ("wanted", "allowed", "served"):
+            self._weight.labels(agent, kind).set(getattr(weights, kind))
+
+    def override_active(self, agent: str, active: bool) -> None:
+        """Say whether an override holds for an agent."""
+        self._override_active.labels(agent).set(int(active))
+
+    def override_broken(self, broken: bool) -> None:
+        """Say whether something of the override cannot be read, or stops nobody."""
+        self._override_broken.set(int(broken))
 
     def _prepare(self, agent: str) -> None:
         self._without_user.labels(agent)
+        self._override_active.labels(agent)
         for arm in (Arm.CANDIDATE, Arm.BASELINE):
             for outcome in (Outcome.OK, Outcome.ERROR):
                 self._requests.labels(agent, arm, outcome)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.errors import SluiceError
+from sluice.gateway.cluster_access import ClusterAccess
 
 _PREFIX = "SLUICE_GATEWAY_"
 _REDIS_URL = re.compile(r"rediss?://[A-Za-z0-9.\-\[\]:]+(?:/[0-9]*)?")
@@ -39,6 +40,8 @@ class ProcessSettings:
     """The Redis that replicas share; None where there is none."""
     replicas: int = 1
     """About how many gateways there are: without Redis, each takes its part of what is allowed to all."""
+    cluster: ClusterAccess | None = None
+    """The API server whose ConfigMaps are watched; None outside of a cluster, where the mounted files are all."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> ProcessSettings:
@@ -67,6 +70,7 @@ class ProcessSettings:
             silence_timeout_seconds=seconds("SILENCE_TIMEOUT_SECONDS", usual.silence_timeout_seconds),
             redis_url=_redis_url("SLUICE_REDIS_URL", environment.get("SLUICE_REDIS_URL")),
             replicas=_count("SLUICE_REPLICAS", environment.get("SLUICE_REPLICAS"), usual.replicas),
+            cluster=ClusterAccess.from_environment(environment),
         )
 
 

@@ -6,10 +6,11 @@ write it while the system runs, and `pulumi up`, `kubectl apply` and a restart l
 
 from __future__ import annotations
 
+from sluice.override import NAME
 from sluice.registry import Settings
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 
-NAME = "override"
+__all__ = ["NAME", "override"]
 
 
 def override(settings: Settings) -> KubernetesObject:

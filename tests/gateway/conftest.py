@@ -94,6 +94,11 @@ class MountedFolder:
         """Write flags.json as the kubelet does."""
         self._write("flags", "flags.json", text)
 
+    def write_override(self, **values: str) -> None:
+        """Write values into the mounted override, the ones before kept."""
+        for key, value in values.items():
+            self._write("override", key, value)
+
     def write_key(self, name: str, key: str) -> None:
         """Write a key's file, newline and all."""
         self._write("keys", name, f"{key}\n")
@@ -220,7 +225,7 @@ class Running:
     def refresh(self) -> None:
         """Look at the files now instead of within half a second."""
         self.gateway.keys.refresh()
-        self.gateway.flags.refresh()
+        self.gateway.live_flags.refresh()
 
 
 Start = Callable[..., Awaitable[Running]]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.configuration import Agent, Configuration, Model, Provider
-from sluice.gateway.flags import FlagFile, flag_client
+from sluice.gateway.flags import DATA_KEY, Flags, flag_client
 from sluice.gateway.metrics import Metrics
+from sluice.gateway.mounted_map import MapContent
 from sluice.gateway.outcome import Arm
 from sluice.gateway.refusals import FlagsMissing
 
@@ -68,19 +68,16 @@ def _flag(agent: str, weight: int, candidate: str) -> dict[str, Any]:
     }
 
 
-def _assigner(folder: Path, weight: int) -> Assigner:
-    path = folder / f"flags-{weight}.json"
-    flags = {"qa": _flag("qa", weight, "qa-20251031"), "legal": _flag("legal", weight, "legal-20251031")}
-    path.write_bytes(orjson.dumps({"flags": flags}))
-    file = FlagFile(path, CONFIGURATION, Metrics(CONFIGURATION.agents))
-    file.refresh()
-    return Assigner(CONFIGURATION, file, flag_client(file))
+def _assigner(weight: int) -> Assigner:
+    documents = {"qa": _flag("qa", weight, "qa-20251031"), "legal": _flag("legal", weight, "legal-20251031")}
+    flags = Flags(CONFIGURATION, Metrics(CONFIGURATION.agents))
+    flags.take_flags(MapContent({DATA_KEY: orjson.dumps({"flags": documents}).decode()}), "")
+    return Assigner(CONFIGURATION, flags, flag_client(flags))
 
 
 @pytest.fixture(scope="module")
-def assigners(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Assigner]:
-    folder = tmp_path_factory.mktemp("flags")
-    return {weight: _assigner(folder, weight) for weight in WEIGHTS}
+def assigners() -> dict[int, Assigner]:
+    return {weight: _assigner(weight) for weight in WEIGHTS}
 
 
 @given(user=USERS)
@@ -104,8 +101,8 @@ def test_another_replica_draws_the_same_arm(assigners: dict[int, Assigner], repl
 
 
 @pytest.fixture(scope="module")
-def replica(tmp_path_factory: pytest.TempPathFactory) -> Assigner:
-    return _assigner(tmp_path_factory.mktemp("replica"), 50)
+def replica() -> Assigner:
+    return _assigner(50)
 
 
 @pytest.mark.parametrize("weight", [10, 50])
@@ -143,8 +140,7 @@ def test_the_models_are_those_of_the_arm_in_order(assigners: dict[int, Assigner]
     assert assigners[0].assign("qa", "anyone").models == (MODELS["gpt-4o"],)
 
 
-def test_an_agent_without_a_flag_is_refused_and_not_guessed(tmp_path: Path) -> None:
-    file = FlagFile(tmp_path / "missing.json", CONFIGURATION, Metrics(CONFIGURATION.agents))
-    file.refresh()
+def test_an_agent_without_a_flag_is_refused_and_not_guessed() -> None:
+    flags = Flags(CONFIGURATION, Metrics(CONFIGURATION.agents))
     with pytest.raises(FlagsMissing, match="flag of agent 'qa' is not loaded yet"):
-        Assigner(CONFIGURATION, file, flag_client(file)).assign("qa", "anyone")
+        Assigner(CONFIGURATION, flags, flag_client(flags)).assign("qa", "anyone")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 from sluice.gateway.agent_flag import FlagUnusable, read_agent_flag
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.configuration import Configuration
-from sluice.gateway.flags import FlagFile, flag_client
+from sluice.gateway.flags import Flags, flag_client
+from sluice.gateway.live_flags import LiveFlags
 from sluice.gateway.metrics import Metrics
 from sluice.gateway.outcome import Arm
 
 MakeFlag = Callable[[str, int], dict[str, Any]]
+KEY = {"cat": ["qa/qa-20251031/", {"var": "targetingKey"}]}
+SHARES = [["candidate", 50], ["baseline", 50]]
 KNOWN = dict.fromkeys(["qa-20251031", "legal-20251031", "gpt-4o"])
 
 
@@ -23,75 +27,87 @@ def metrics(configuration: Configuration) -> Metrics:
 
 
 @pytest.fixture
-def flags(mounted: Any, configuration: Configuration, metrics: Metrics) -> FlagFile:
-    return FlagFile(mounted.path / "flags" / "flags.json", configuration, metrics)
+def flags(configuration: Configuration, metrics: Metrics) -> Flags:
+    return Flags(configuration, metrics)
 
 
-def _weights(metrics: Metrics) -> dict[str, float | None]:
+@pytest.fixture
+def live(mounted: Any, flags: Flags, metrics: Metrics) -> LiveFlags:
+    return LiveFlags(mounted.path, flags, metrics)
+
+
+def _weights(metrics: Metrics, kind: str = "served") -> dict[str, float | None]:
     value = metrics.registry.get_sample_value
-    return {agent: value("sluice_rollout_weight", {"agent": agent, "kind": "served"}) for agent in ("qa", "legal")}
+    return {agent: value("sluice_rollout_weight", {"agent": agent, "kind": kind}) for agent in ("qa", "legal")}
 
 
 def _broken(metrics: Metrics) -> float | None:
     return metrics.registry.get_sample_value("sluice_flags_broken")
 
 
-def test_a_swapped_file_is_taken_over_at_the_next_look(mounted: Any, flags: FlagFile, metrics: Metrics) -> None:
+def _active(metrics: Metrics) -> dict[str, float | None]:
+    value = metrics.registry.get_sample_value
+    return {agent: value("sluice_override_active", {"agent": agent}) for agent in ("qa", "legal")}
+
+
+def test_a_swapped_file_is_taken_over_at_the_next_look(
+    mounted: Any, flags: Flags, live: LiveFlags, metrics: Metrics
+) -> None:
     mounted.write_flags(qa=10)
-    flags.refresh()
+    live.refresh()
     assert _weights(metrics) == {"qa": 10, "legal": 0}
     mounted.write_flags(qa=25, legal=100)
-    flags.refresh()
+    live.refresh()
     assert _weights(metrics) == {"qa": 25, "legal": 100}
     assert metrics.registry.get_sample_value("sluice_flags_loaded_timestamp_seconds")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"flags": 3}', "\x00"])
 def test_a_broken_file_leaves_the_last_good_one_in_force_and_says_so(
-    mounted: Any, flags: FlagFile, metrics: Metrics, configuration: Configuration, text: str
+    mounted: Any, flags: Flags, live: LiveFlags, metrics: Metrics, configuration: Configuration, text: str
 ) -> None:
     mounted.write_flags(qa=100)
-    flags.refresh()
+    live.refresh()
     mounted.write_flags_text(text)
-    flags.refresh()
+    live.refresh()
     assert Assigner(configuration, flags, flag_client(flags)).assign("qa", "u").arm is Arm.CANDIDATE
     assert _weights(metrics)["qa"] == 100
     assert _broken(metrics) == 1
     assert flags.not_loaded_because == ""
     mounted.write_flags(qa=0)
-    flags.refresh()
+    live.refresh()
     assert _broken(metrics) == 0
     assert Assigner(configuration, flags, flag_client(flags)).assign("qa", "u").arm is Arm.BASELINE
 
 
 def test_a_file_that_vanishes_leaves_the_last_good_one_in_force(
-    mounted: Any, flags: FlagFile, metrics: Metrics
+    mounted: Any, flags: Flags, live: LiveFlags, metrics: Metrics
 ) -> None:
-    flags.refresh()
+    live.refresh()
     (mounted.path / "flags" / "flags.json").unlink()
-    flags.refresh()
+    live.refresh()
     assert flags.flag("qa") is not None
     assert _broken(metrics) == 1
 
 
 def test_one_unusable_flag_does_not_hold_up_the_others(
-    mounted: Any, flags: FlagFile, metrics: Metrics, make_flag: MakeFlag
+    mounted: Any, flags: Flags, live: LiveFlags, metrics: Metrics, make_flag: MakeFlag
 ) -> None:
     mounted.write_flags(qa=50, legal=50)
-    flags.refresh()
+    live.refresh()
     mounted.write_flags_text(json.dumps({"flags": {"qa": make_flag("qa", 0), "legal": {"state": "ENABLED"}}}))
-    flags.refresh()
+    live.refresh()
     assert _weights(metrics) == {"qa": 0, "legal": 50}
     assert _broken(metrics) == 1
 
 
-def test_nothing_is_loaded_until_the_first_good_file(mounted: Any, flags: FlagFile) -> None:
+def test_nothing_is_loaded_until_the_first_good_file(mounted: Any, flags: Flags, live: LiveFlags) -> None:
     mounted.write_flags_text("{")
     assert flags.not_loaded_because == "not read yet"
-    flags.refresh()
+    live.refresh()
     assert "is not JSON" in flags.not_loaded_because
     mounted.write_flags()
-    flags.refresh()
+    live.refresh()
     assert flags.not_loaded_because == ""
 
 
@@ -107,13 +123,13 @@ def test_a_candidate_that_is_not_known_is_served_by_the_baseline_at_weight_0(mak
     document = make_flag("qa", 100)
     document["variants"]["candidate"]["models"] = ["new-model"]
     flag = read_agent_flag("qa", document, KNOWN)
-    assert (flag.weight_percent, dict(flag.models)) == (0, {Arm.BASELINE: ("gpt-4o",)})
+    assert (flag.served_percent, dict(flag.models)) == (0, {Arm.BASELINE: ("gpt-4o",)})
     assert flag.evaluator.resolve_object_value("qa", {}).variant == "baseline"
 
 
 def test_a_disabled_flag_is_all_baseline(make_flag: MakeFlag) -> None:
     flag = read_agent_flag("qa", {**make_flag("qa", 100), "state": "DISABLED"}, KNOWN)
-    assert flag.weight_percent == 0
+    assert (flag.wanted_percent, flag.served_percent) == (0, 0)
     assert flag.evaluator.resolve_object_value("qa", {}).variant == "baseline"
 
 
@@ -138,15 +154,131 @@ def test_an_agent_without_a_candidate_has_only_its_baseline() -> None:
         ({"metadata": {}}, "metadata.weight must be a whole number, 0 to 100"),
         ({"metadata": {"weight": 101}}, "metadata.weight must be a whole number, 0 to 100"),
         ({"metadata": {"weight": True}}, "metadata.weight must be a whole number, 0 to 100"),
-        ({"metadata": {"weight": 25}}, "must end in .* as metadata.weight 25 says"),
+        (
+            {"metadata": {"weight": 25, "candidate": "qa-20251031"}},
+            r"must be .*\[\"candidate\",25\].* as metadata.weight 25",
+        ),
+        ({"metadata": {"weight": 50}}, "metadata.candidate must name the candidate"),
+        ({"metadata": {"weight": 50, "candidate": "qa-2"}}, "must be .*qa/qa-2/.* metadata.candidate qa-2 say"),
         ({"targeting": {}}, "its weight is 50, but it has no targeting"),
-        ({"targeting": {"fractional": [{"var": "x"}, ["baseline", 50], ["candidate", 50]]}}, "must end in"),
-        ({"targeting": {"if": [False, "candidate"]}}, "its targeting names no arm for a user"),
-        ({"targeting": {"no such operator": [1]}}, "cannot be evaluated"),
-        ({"targeting": "candidate"}, "cannot be evaluated"),
-        ({"targeting": {"if": [True, "third"]}}, "cannot be evaluated"),
+        ({"targeting": {"fractional": [KEY, ["baseline", 50], ["candidate", 50]]}}, "targeting must be"),
+        ({"targeting": {"fractional": ["everybody", *SHARES]}}, "targeting must be"),
+        ({"targeting": {"fractional": [{"var": "targetingKey"}, *SHARES]}}, "targeting must be"),
+        ({"targeting": {"fractional": SHARES}}, "targeting must be"),
+        ({"targeting": {"fractional": [KEY, *SHARES], "if": [True, "candidate"]}}, "targeting must be"),
+        ({"targeting": {"if": [False, "candidate"]}}, "targeting must be"),
+        ({"targeting": {"no such operator": [1]}}, "targeting must be"),
+        ({"targeting": "candidate"}, "targeting must be"),
+        ({"state": "enabled"}, "its state must be ENABLED or DISABLED"),
+        ({"state": None}, "its state must be"),
+        ({"state": ["ENABLED"]}, "its state must be"),
     ],
 )
 def test_a_flag_that_cannot_decide_is_refused(make_flag: MakeFlag, change: dict[str, Any], message: str) -> None:
     with pytest.raises(FlagUnusable, match=f"flags.qa: .*{message}"):
         read_agent_flag("qa", {**make_flag("qa", 50), **change}, KNOWN)
+
+
+def test_a_flag_that_is_refused_leaves_the_last_good_one_in_force(
+    mounted: Any, live: LiveFlags, metrics: Metrics
+) -> None:
+    mounted.write_flags(qa=10)
+    live.refresh()
+    odd = json.loads((mounted.path / "flags" / "flags.json").read_text())
+    odd["flags"]["qa"]["targeting"]["fractional"][0] = "everybody"
+    mounted.write_flags_text(json.dumps(odd))
+    live.refresh()
+    assert (_weights(metrics)["qa"], _broken(metrics)) == (10, 1)
+
+
+def test_an_override_lowers_the_weight_of_its_agent_and_being_lifted_gives_it_back(
+    mounted: Any, flags: Flags, live: LiveFlags, metrics: Metrics, configuration: Configuration
+) -> None:
+    mounted.write_flags(qa=100, legal=50)
+    mounted.write_override(qa='{"weight": 0, "by": "guard", "reason": "errors", "at": "2025-11-06T10:00:00Z"}')
+    live.refresh()
+    assigner = Assigner(configuration, flags, flag_client(flags))
+    assert assigner.assign("qa", "u").arm is Arm.BASELINE
+    assert _weights(metrics, "wanted") == {"qa": 100, "legal": 50}
+    assert _weights(metrics, "allowed") == {"qa": 0, "legal": 100}
+    assert _weights(metrics, "served") == {"qa": 0, "legal": 50}
+    assert _active(metrics) == {"qa": 1, "legal": 0}
+    mounted.write_override(qa="100")
+    live.refresh()
+    assert assigner.assign("qa", "u").arm is Arm.CANDIDATE
+    assert _weights(metrics, "served") == {"qa": 100, "legal": 50}
+
+
+def test_an_override_of_all_holds_for_every_agent_and_the_smaller_one_counts(
+    mounted: Any, live: LiveFlags, metrics: Metrics
+) -> None:
+    mounted.write_flags(qa=100, legal=10)
+    mounted.write_override(all="25", qa="50")
+    live.refresh()
+    assert _weights(metrics, "allowed") == {"qa": 25, "legal": 25}
+    assert _weights(metrics, "served") == {"qa": 25, "legal": 10}
+    assert _active(metrics) == {"qa": 1, "legal": 1}
+
+
+def test_users_that_an_override_leaves_on_the_candidate_are_those_of_that_weight(
+    mounted: Any, flags: Flags, live: LiveFlags, configuration: Configuration
+) -> None:
+    assigner = Assigner(configuration, flags, flag_client(flags))
+    users = [f"user-{number}" for number in range(500)]
+    mounted.write_flags(qa=25)
+    live.refresh()
+    at_25 = [assigner.assign("qa", user).arm for user in users]
+    mounted.write_flags(qa=100)
+    mounted.write_override(qa="25")
+    live.refresh()
+    assert [assigner.assign("qa", user).arm for user in users] == at_25
+
+
+def test_an_override_that_cannot_be_read_stops_its_agent_and_says_so(
+    mounted: Any, live: LiveFlags, metrics: Metrics
+) -> None:
+    mounted.write_flags(qa=100, legal=100)
+    mounted.write_override(qa="off please")
+    live.refresh()
+    assert _weights(metrics) == {"qa": 0, "legal": 100}
+    assert metrics.registry.get_sample_value("sluice_override_broken") == 1
+    mounted.write_override(qa="0")
+    live.refresh()
+    assert metrics.registry.get_sample_value("sluice_override_broken") == 0
+
+
+def test_an_override_of_no_agent_stops_nobody_and_says_so(mounted: Any, live: LiveFlags, metrics: Metrics) -> None:
+    mounted.write_flags(qa=100)
+    mounted.write_override(qaa="0")
+    live.refresh()
+    assert _weights(metrics)["qa"] == 100
+    assert metrics.registry.get_sample_value("sluice_override_broken") == 1
+
+
+def test_an_override_outlives_a_broken_flags_file(mounted: Any, live: LiveFlags, metrics: Metrics) -> None:
+    mounted.write_flags(qa=100)
+    live.refresh()
+    mounted.write_flags_text("{")
+    mounted.write_override(qa="0")
+    live.refresh()
+    assert (_weights(metrics)["qa"], _broken(metrics)) == (0, 1)
+
+
+def test_a_pipe_in_place_of_a_file_holds_up_nothing(mounted: Any, live: LiveFlags, metrics: Metrics) -> None:
+    mounted.write_flags(qa=100)
+    live.refresh()
+    flags_file = mounted.path / "flags" / "flags.json"
+    flags_file.unlink()
+    os.mkfifo(flags_file)
+    (mounted.path / "override").mkdir()
+    os.mkfifo(mounted.path / "override" / "qa")
+    live.refresh()
+    assert (_broken(metrics), _weights(metrics)["qa"]) == (1, 0)
+
+
+def test_a_file_larger_than_any_config_map_is_not_read(mounted: Any, live: LiveFlags, metrics: Metrics) -> None:
+    mounted.write_flags(qa=100)
+    live.refresh()
+    mounted.write_flags_text(" " * 1_600_000)
+    live.refresh()
+    assert (_broken(metrics), _weights(metrics)["qa"]) == (1, 100)

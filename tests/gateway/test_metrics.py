@@ -19,13 +19,18 @@ NAMES_AND_LABELS = {
     "sluice_requests_without_user_total": {"agent"},
     "sluice_flags_loaded_timestamp_seconds": set(),
     "sluice_flags_broken": set(),
+    "sluice_flags_source": {"source"},
+    "sluice_cluster_heard_timestamp_seconds": set(),
+    "sluice_override_active": {"agent"},
+    "sluice_override_broken": set(),
 }
 ALLOWED = {
     "agent": {"qa", "legal", "unknown"},
     "arm": {"candidate", "baseline", "none"},
     "outcome": {"ok", "error", "rejected"},
     "direction": {"input", "output"},
-    "kind": {"served"},
+    "kind": {"wanted", "allowed", "served"},
+    "source": {"watch", "file"},
 }
 
 

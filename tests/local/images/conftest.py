@@ -16,6 +16,7 @@ def checkout(tmp_path: Path) -> Path:
     for name in (
         "sluice/__init__.py",
         "sluice/errors.py",
+        "sluice/override.py",
         "sluice/gateway/__init__.py",
         "sluice/gateway/__main__.py",
         "sluice/gateway/deep/__init__.py",

@@ -79,6 +79,7 @@ def test_a_second_build_builds_nothing_and_needs_no_root(
     [
         ("sluice/gateway/__main__.py", ["code gateway"]),
         ("sluice/gateway/deep/new.py", ["code gateway"]),
+        ("sluice/override.py", ["code gateway"]),
         ("sluice/local/stub_provider/__init__.py", ["code stub-provider"]),
         ("sluice/errors.py", ["code gateway", "code stub-provider"]),
         ("requirements/gateway.lock", ["packages"]),
@@ -229,6 +230,7 @@ def test_the_image_carries_its_sources_and_no_compiled_files(checkout: Path) -> 
     assert [str(path) for path in code.files(checkout, GATEWAY)] == [
         "sluice/__init__.py",
         "sluice/errors.py",
+        "sluice/override.py",
         "sluice/gateway/__init__.py",
         "sluice/gateway/__main__.py",
         "sluice/gateway/deep/__init__.py",

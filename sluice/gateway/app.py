@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from sluice.gateway.afterwards import Afterwards
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.cluster_watch import ClusterWatch
 from sluice.gateway.configuration import Configuration
@@ -25,6 +26,7 @@ from sluice.gateway.flags import Flags, flag_client
 from sluice.gateway.keys import KeyRing
 from sluice.gateway.live_flags import LiveFlags
 from sluice.gateway.metrics import Metrics
+from sluice.gateway.off_path import OffPath
 from sluice.gateway.pipeline import ChatCompletions
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.gateway.refusals import MethodNotAllowed, RouteUnknown
@@ -34,6 +36,9 @@ from sluice.gateway.watched_file import refresh_forever
 
 _FIRST_ANSWER_SECONDS = 2.0
 """How long a start waits for the API server to say what flags and override are."""
+
+_OFF_PATH_SECONDS = 5.0
+"""The longest that what follows the last answers may take: with the drain it stays below a pod's time to end."""
 
 
 class Gateway:
@@ -59,11 +64,14 @@ class Gateway:
             silence_timeout_seconds=settings.silence_timeout_seconds,
         )
         assigner = Assigner(configuration, self.flags, flag_client(self.flags))
+        self.off_path = OffPath(self.metrics.registry)
+        afterwards = Afterwards(configuration, self.off_path, self.metrics.registry)
         chat = ChatCompletions(
             configuration,
             assigner,
             self._upstream,
             self.metrics,
+            afterwards,
             body_timeout_seconds=settings.body_timeout_seconds,
         )
         self.app = Starlette(
@@ -85,6 +93,7 @@ class Gateway:
             refresh()
         await self.store.open()
         self._upstream.open()
+        self.off_path.open()
         tasks = [asyncio.create_task(refresh_forever(refreshes))]
         if self._watch is not None:
             tasks.append(asyncio.create_task(self._watch.run()))
@@ -98,6 +107,7 @@ class Gateway:
             for task in tasks:
                 with suppress(asyncio.CancelledError):
                     await task
+            await self.off_path.close(_OFF_PATH_SECONDS)
             await self._upstream.close()
             await self.store.close()
 

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from sluice.errors import SluiceError
+from sluice.gateway.aftercare import Aftercare, read_aftercare
 
 _KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _API_ADDRESS = re.compile(r"https?://[^\s/]+\S*")
@@ -27,6 +28,7 @@ class Agent:
 
     name: str
     summary: str
+    aftercare: Aftercare = Aftercare()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,11 @@ class _Reading:
         return Configuration(self._text("environment", root.get("environment")), agents, models, providers)
 
     def _agent(self, name: str, value: object) -> Agent:
-        return Agent(name, self._text(f"agents.{name}.summary", self._object(f"agents.{name}", value).get("summary")))
+        path = f"agents.{name}"
+        fields = self._object(path, value)
+        return Agent(
+            name, self._text(f"{path}.summary", fields.get("summary")), read_aftercare(path, fields, self.faults)
+        )
 
     def _provider(self, name: str, value: object) -> Provider:
         fields = self._object(f"providers.{name}", value)

@@ -12,6 +12,7 @@ from contextlib import closing
 from starlette.types import Receive, Scope, Send
 
 from sluice.gateway import log
+from sluice.gateway.afterwards import Afterwards, Followed
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.caller import CallerLeft, UntilCallerLeaves
 from sluice.gateway.chat_request import parse_chat_request
@@ -34,6 +35,7 @@ class ChatCompletions:
         assigner: Assigner,
         upstream: Upstream,
         metrics: Metrics,
+        afterwards: Afterwards,
         *,
         body_timeout_seconds: float,
     ) -> None:
@@ -41,14 +43,16 @@ class ChatCompletions:
         self._assigner = assigner
         self._upstream = upstream
         self._metrics = metrics
+        self._afterwards = afterwards
         self._body_seconds = body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens, and count it."""
         began = time.perf_counter()
         record = Record()
+        followed = self._afterwards.follow(record, send)
         try:
-            await self._serve(record, scope, receive, send)
+            await self._serve(record, scope, receive, followed)
         except Refusal as refusal:
             record.outcome = refusal.outcome
             self._tell(refusal, record)
@@ -62,12 +66,14 @@ class ChatCompletions:
             await send_refusal(GatewayFault(), record, send)
         finally:
             self._metrics.count(record, time.perf_counter() - began)
+            followed.end()  # off the path: score, review, capture
 
-    async def _serve(self, record: Record, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, record: Record, scope: Scope, receive: Receive, followed: Followed) -> None:
         chat = parse_chat_request(await read_body(scope, receive, self._body_seconds))
         if chat.agent not in self._configuration.agents:
             raise AgentUnknown(chat.agent, self._configuration.agents)
         record.agent = chat.agent
+        followed.asked(chat)
 
         # assign
         user = user_key(chat, scope)
@@ -80,7 +86,7 @@ class ChatCompletions:
             # call
             with closing(await self._upstream.call(record.model, chat, scope)) as answer:
                 # stream out
-                record.outcome = await stream_out(answer, record, send)
+                record.outcome = await stream_out(answer, record, followed.send)
 
     @staticmethod
     def _tell(refusal: Refusal, record: Record) -> None:

@@ -163,6 +163,36 @@ class Rate:
     requests_per_second: float
 
 
+class Form(StrEnum):
+    """The form that an agent's answers have, where a question does not ask for another."""
+
+    GENERAL = "general"
+    CODE = "code"
+    JSON = "json"
+    DOCUMENT = "document"
+    MAIL = "mail"
+    STEPS = "steps"
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A model that scores some answers too; `share` is of those that are scored at all, the budget is for a day."""
+
+    model: str
+    budget_dollars: Annotated[float, InFileAs("budget_per_day")]
+    share: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """Which answers are scored after they were given, both arms alike: a share of 1, and at most so many a second."""
+
+    share: float = 1.0
+    per_second: float = 20.0
+    expects: Form = Form.GENERAL
+    judge: Judge | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """What is expected of an agent's callers."""
@@ -183,6 +213,7 @@ class Policy:
     rate: Rate | None = None
     traffic: Traffic | None = None
     safeguards: Safeguards = Safeguards()
+    scoring: Scoring = Scoring()
 
 
 @dataclass(frozen=True, slots=True)

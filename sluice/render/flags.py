@@ -45,7 +45,7 @@ def _flag(rollout: AgentRollout, weight_percent: int) -> dict[str, Any]:
             "state": "ENABLED",
             "variants": {Arm.BASELINE: {"models": baseline}},
             "defaultVariant": Arm.BASELINE,
-            "metadata": {"weight": 0},
+            "metadata": {"weight": 0, **_since(rollout)},
         }
     salt = f"{rollout.agent}/{rollout.candidate}/"
     return {
@@ -62,5 +62,10 @@ def _flag(rollout: AgentRollout, weight_percent: int) -> dict[str, Any]:
                 [Arm.BASELINE, 100 - weight_percent],
             ]
         },
-        "metadata": {"weight": weight_percent, "candidate": rollout.candidate},
+        "metadata": {"weight": weight_percent, "candidate": rollout.candidate, **_since(rollout)},
     }
+
+
+def _since(rollout: AgentRollout) -> dict[str, str]:
+    """Return the day that a review's days are counted from, if the rollout has begun."""
+    return {} if rollout.since is None else {"since": rollout.since.isoformat()}

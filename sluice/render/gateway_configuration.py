@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sluice.registry import Registry, Settings
+from sluice.registry import Agent, Registry, Settings
 from sluice.render.json_text import json_text
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 
@@ -36,7 +36,7 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
     return {
         "version": 1,
         "environment": settings.environment,
-        "agents": {name: {"summary": agent.summary} for name, agent in registry.agents.items()},
+        "agents": {name: _agent(agent, registry) for name, agent in registry.agents.items()},
         "models": {
             name: {
                 "provider": model.provider,
@@ -50,3 +50,29 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
             for name, provider in registry.providers.items()
         },
     }
+
+
+def _agent(agent: Agent, registry: Registry) -> dict[str, Any]:
+    scoring, safeguards = agent.policy.scoring, agent.policy.safeguards
+    rendered: dict[str, Any] = {
+        "summary": agent.summary,
+        "scoring": {"share": scoring.share, "per_second": scoring.per_second, "expects": scoring.expects},
+        "failed_queries": registry.rollback.failed_queries,
+        "worst_queries": registry.report.worst_queries,
+    }
+    if scoring.judge is not None:
+        judge = scoring.judge
+        rendered["scoring"]["judge"] = {
+            "model": judge.model,
+            "share": judge.share,
+            "budget_per_day": judge.budget_dollars,
+        }
+    if safeguards.review is not None:
+        review = safeguards.review
+        wanted = {"first_outputs": review.first_outputs} if review.days is None else {"days": review.days}
+        rendered["review"] = {"by": review.by, **wanted}
+    if safeguards.hand_over_below is not None:
+        rendered["hand_over_below"] = safeguards.hand_over_below
+    if safeguards.tone is not None:
+        rendered["tone"] = safeguards.tone
+    return rendered

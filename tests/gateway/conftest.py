@@ -62,6 +62,8 @@ class MountedFolder:
 
     path: Path
     swaps: int = 0
+    agent_fields: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """More fields of an agent in gateway.json, by its name."""
 
     def write_configuration(self, api: str) -> None:
         """Write gateway.json with every provider at `api`."""
@@ -74,7 +76,10 @@ class MountedFolder:
         document = {
             "version": 1,
             "environment": "dev",
-            "agents": {"qa": {"summary": "unit tests"}, "legal": {"summary": "terms of service"}},
+            "agents": {
+                "qa": {"summary": "unit tests", **self.agent_fields.get("qa", {})},
+                "legal": {"summary": "terms of service", **self.agent_fields.get("legal", {})},
+            },
             "models": models,
             "providers": {
                 "mistral": {"api": f"{api}/mistral/v1", "key": "mistral-api-key"},

@@ -9,6 +9,12 @@ from prometheus_client.parser import text_string_to_metric_families
 pytestmark = pytest.mark.anyio
 
 NAMES_AND_LABELS = {
+    "sluice_hand_over_total": {"agent"},
+    "sluice_off_path_dropped_total": {"kind"},
+    "sluice_off_path_waiting": set(),
+    "sluice_quality_score_bucket": {"agent", "arm", "dimension", "le"},
+    "sluice_quality_score_count": {"agent", "arm", "dimension"},
+    "sluice_quality_score_sum": {"agent", "arm", "dimension"},
     "sluice_requests_total": {"agent", "arm", "outcome"},
     "sluice_request_duration_seconds_bucket": {"agent", "arm", "le"},
     "sluice_request_duration_seconds_sum": {"agent", "arm"},
@@ -29,8 +35,9 @@ ALLOWED = {
     "arm": {"candidate", "baseline", "none"},
     "outcome": {"ok", "error", "rejected"},
     "direction": {"input", "output"},
-    "kind": {"wanted", "allowed", "served"},
+    "kind": {"wanted", "allowed", "served", "score", "review", "capture", "judge"},
     "source": {"watch", "file"},
+    "dimension": {"overall", "quality", "relevance", "format", "specificity"},
 }
 
 

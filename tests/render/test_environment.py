@@ -140,6 +140,13 @@ def test_nothing_but_the_flags_depends_on_the_rollout(one: Rollout, other: Rollo
     assert replace(first, flags=second.flags) == second
 
 
+AFTERCARE = {
+    "scoring": {"share": 1.0, "per_second": 20.0, "expects": "general"},
+    "failed_queries": 100,
+    "worst_queries": 10,
+}
+
+
 def test_the_gateways_configuration_is_what_it_reads() -> None:
     settings = replace(SETTINGS, provider_addresses={"mistral": "http://stub-provider:8080/mistral/v1"})
     configuration = only(render(REGISTRY, rollout(), settings), "ConfigMap", "gateway-config-")
@@ -147,7 +154,7 @@ def test_the_gateways_configuration_is_what_it_reads() -> None:
     assert json.loads(configuration.body["data"]["gateway.json"]) == {
         "version": 1,
         "environment": "dev",
-        "agents": {"qa": {"summary": "unit tests"}, "legal": {"summary": "clauses"}},
+        "agents": {"qa": {"summary": "unit tests", **AFTERCARE}, "legal": {"summary": "clauses", **AFTERCARE}},
         "models": {
             name: {"provider": "mistral", "id": f"ft:{name}", "price": {"input": 0.0008, "output": 0.0016}}
             for name in ("qa-1", "qa-2", "gpt-4o")

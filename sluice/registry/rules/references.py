@@ -21,7 +21,7 @@ from sluice.registry.rules.rule import Broken, rule
     right="agents:\n  qa: {summary: tests, baseline: [gpt-4o]}",
 )
 def references_exist(declared: Declared) -> Iterator[Broken]:
-    """A model names its provider and its audit, an agent its baselines and its ladder, a rollout agents and models.
+    """A model names its provider and its audit, an agent its baselines, ladder and judge, a rollout agents and models.
 
     A name that leads nowhere would send users to a model that does not exist, or leave an agent without one. Write the
     name as it stands in models.yaml, or add what is missing there; evidence is named by its file without .yaml.
@@ -46,8 +46,12 @@ def _in_models(document: Document, names: Names) -> Iterator[Broken]:
         yield from _each(document, ("agents", agent, "baseline"), names.models, "model")
         ladder: Steps = ("agents", agent, "ladder")
         yield from _one(document, ladder, document.get(*ladder), names.ladders, "ladder")
+        judge: Steps = ("agents", agent, "scoring", "judge", "model")
+        yield from _one(document, judge, document.get(*judge), names.models, "model")
     ladder = ("defaults", "ladder")
     yield from _one(document, ladder, document.get(*ladder), names.ladders, "ladder")
+    judge = ("defaults", "scoring", "judge", "model")
+    yield from _one(document, judge, document.get(*judge), names.models, "model")
 
 
 def _in_rollout(document: Document, environment: str, names: Names) -> Iterator[Broken]:

@@ -1,0 +1,172 @@
+"""What follows an answer: its score, its review, its hand-over to a person, and the keeping of what failed.
+
+A request is followed from its beginning, because what is sampled must not depend on what came of it. Everything that
+can wait until after the answer goes to `off_path.py`; before it only what a header must say: that a person will look
+at it, or should take over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from starlette.types import Send
+
+from sluice.gateway.after_metrics import AfterMetrics
+from sluice.gateway.aftercare import Aftercare
+from sluice.gateway.chat_request import ChatRequest
+from sluice.gateway.configuration import Configuration
+from sluice.gateway.heard import Headers, Heard, text_of
+from sluice.gateway.metrics import Record
+from sluice.gateway.off_path import OffPath
+from sluice.gateway.outcome import Arm, Outcome
+from sluice.gateway.scoring.features import Expects
+from sluice.gateway.scoring.sampling import Sampling
+from sluice.gateway.scoring.scorer import score
+from sluice.gateway.scoring.scores import Scores
+
+QUESTION_CHARACTERS = 16 * 1024
+
+_SHORT_CHARACTERS = 2 * 1024
+"""What is scored within a millisecond, and so on the loop; a thread for it would cost more than it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A question, what was answered, and by whom."""
+
+    agent: str
+    arm: Arm
+    model: str
+    outcome: Outcome
+    question: str
+    answer: str
+    wants_json: bool
+    cut: bool
+    at_seconds: float
+
+    @property
+    def size_bytes(self) -> int:
+        """What it holds of memory, roughly."""
+        return len(self.question) + len(self.answer) + 512
+
+
+class Afterwards:
+    """Follows the requests of one gateway."""
+
+    def __init__(self, configuration: Configuration, off_path: OffPath, registry: CollectorRegistry) -> None:
+        self.off_path = off_path
+        self.metrics = AfterMetrics(configuration.agents, registry)
+        self._rules = {agent.name: agent.aftercare for agent in configuration.agents.values()}
+        self._sampling = {name: Sampling(rule.share, rule.per_second) for name, rule in self._rules.items()}
+
+    def follow(self, record: Record, send: Send) -> Followed:
+        """Begin to follow a request whose answer goes out by `send`."""
+        return Followed(self, record, Heard(send))
+
+    def rule(self, agent: str) -> Aftercare:
+        """Return what holds for an agent of the configuration."""
+        return self._rules[agent]
+
+    def takes(self, agent: str) -> bool:
+        """Draw whether the answer to a request that has just come is to be scored."""
+        return self._sampling[agent].takes()
+
+    async def score(self, served: Served) -> Scores:
+        """Score an answer, on the loop where that is quick."""
+        if len(served.question) + len(served.answer) <= _SHORT_CHARACTERS:
+            return scored(served, self._rules[served.agent])
+        return await asyncio.to_thread(scored, served, self._rules[served.agent])
+
+    async def look_at(self, served: Served, scores: Scores | None, *, sampled: bool) -> None:
+        """Score an answer that was given, count it, and hand it over where it is too poor. `scores` are known ones."""
+        if scores is None:
+            scores = await self.score(served)
+        if sampled and served.outcome is Outcome.OK:
+            self.metrics.scored(served.agent, served.arm, scores)
+        below = self._rules[served.agent].hand_over_below
+        if below is not None and scores.overall < below:
+            self.metrics.handed_over(served.agent)
+
+
+class Followed:
+    """One request from its beginning to its end. Its answer is sent by `send`."""
+
+    def __init__(self, afterwards: Afterwards, record: Record, heard: Heard) -> None:
+        self._afterwards = afterwards
+        self._record = record
+        self._chat: ChatRequest | None = None
+        self._sampled = False
+        self._scores: Scores | None = None
+        self.send = heard
+
+    def asked(self, chat: ChatRequest) -> None:
+        """Take the request, whose agent is known, and draw whether its answer is scored."""
+        self._chat = chat
+        self._sampled = self._afterwards.takes(chat.agent)
+        rule = self._afterwards.rule(chat.agent)
+        if rule.hand_over_below is not None:
+            self.send.listen(self._decide, needs_body=True)
+        elif self._sampled:
+            self.send.listen()
+
+    def end(self) -> None:
+        """Hand on what is to be done now that the request has ended."""
+        if self._chat is None:
+            return
+        rule = self._afterwards.rule(self._chat.agent)
+        wanted = self._sampled or rule.hand_over_below is not None
+        if wanted and self._answered():
+            served, scores = self._served(), self._scores
+            off_path, sampled = self._afterwards.off_path, self._sampled
+            off_path.add("score", served.size_bytes, lambda: self._afterwards.look_at(served, scores, sampled=sampled))
+
+    async def _decide(self, heard: Heard) -> Headers:
+        """Say what the caller must know before the answer: that a person should take over."""
+        chat = self._chat
+        if chat is None or heard.streams or heard.has_tool_calls:
+            return []
+        self._scores = await self._afterwards.score(self._served())
+        below = self._afterwards.rule(chat.agent).hand_over_below
+        return [(b"x-sluice-hand-over", b"true")] if below is not None and self._scores.overall < below else []
+
+    def _answered(self) -> bool:
+        """Whether there is an answer to look at: a whole one, in words."""
+        heard = self.send
+        return heard.good and heard.ended and not heard.has_tool_calls and self._record.outcome is not Outcome.ERROR
+
+    def _served(self) -> Served:
+        assert self._chat is not None  # noqa: S101 -- only what was asked is served
+        record, heard = self._record, self.send
+        return Served(
+            agent=record.agent,
+            arm=record.arm,
+            model=record.model.name if record.model else "",
+            outcome=record.outcome,
+            question=question_of(self._chat),
+            answer=heard.text,
+            wants_json=_wants_json(self._chat),
+            cut=heard.finish_reason == "length",
+            at_seconds=time.time(),
+        )
+
+
+def scored(served: Served, rule: Aftercare) -> Scores:
+    """Score an answer by the built-in scorer."""
+    expects = Expects.JSON if served.wants_json else rule.expects
+    return score(served.question, served.answer, expects=expects, empathetic=rule.empathetic, cut=served.cut)
+
+
+def question_of(chat: ChatRequest) -> str:
+    """Return what the user asked last, the end of it where it is long."""
+    for message in reversed(chat.document["messages"]):
+        if isinstance(message, dict) and message.get("role") == "user":
+            return text_of(message.get("content"))[-QUESTION_CHARACTERS:]
+    return ""
+
+
+def _wants_json(chat: ChatRequest) -> bool:
+    form = chat.document.get("response_format")
+    return isinstance(form, dict) and form.get("type") in ("json_object", "json_schema")

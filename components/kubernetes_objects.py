@@ -10,17 +10,23 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pulumi
-from pulumi_kubernetes import apps, core, rbac
+from pulumi_kubernetes import apps, autoscaling, core, networking, policy, rbac
 
 from sluice.render import KubernetesObject
 
 _RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
     ("v1", "ConfigMap"): core.v1.ConfigMap,
+    ("v1", "LimitRange"): core.v1.LimitRange,
     ("v1", "Namespace"): core.v1.Namespace,
+    ("v1", "ResourceQuota"): core.v1.ResourceQuota,
     ("v1", "Secret"): core.v1.Secret,
     ("v1", "Service"): core.v1.Service,
     ("v1", "ServiceAccount"): core.v1.ServiceAccount,
     ("apps/v1", "Deployment"): apps.v1.Deployment,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.v2.HorizontalPodAutoscaler,
+    ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
+    ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,
+    ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,
     ("rbac.authorization.k8s.io/v1", "Role"): rbac.v1.Role,
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
 }

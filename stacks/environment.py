@@ -13,12 +13,16 @@ import pulumi
 import pulumi_kubernetes
 
 from components.access import Access, AccessArgs
+from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
+from components.ingress import Ingress, IngressArgs
+from components.network import Network, NetworkArgs
 from components.override import Override, OverrideArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
+from components.quotas import Quotas, QuotasArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.errors import SluiceError
 from sluice.registry import EmbeddedCache, Settings, is_named, load_environment
@@ -54,6 +58,9 @@ def deploy() -> None:
     here = pulumi.ResourceOptions(provider=cluster)
     namespace_args = EnvironmentNamespaceArgs(rendered.namespace, settings.protected)
     namespace = EnvironmentNamespace("namespace", namespace_args, here).name
+    if rendered.quotas:
+        Quotas("quotas", QuotasArgs(rendered.quotas, namespace), here)
+    Network("network", NetworkArgs(rendered.network, namespace), here)
     ProviderKeys("provider-keys", ProviderKeysArgs(rendered.provider_keys, namespace, keys), here)
     Flags("flags", FlagsArgs(rendered.flags, namespace), here)
     Override("override", OverrideArgs(rendered.override, namespace, settings.protected), here)
@@ -63,6 +70,10 @@ def deploy() -> None:
     if rendered.stub_provider:
         StubProvider("stub-provider", StubProviderArgs(rendered.stub_provider, namespace), here)
     gateway = Gateway("gateway", GatewayArgs(rendered.gateway, namespace, _url(settings)), here)
+    if rendered.availability:
+        Availability("availability", AvailabilityArgs(rendered.availability, namespace), here)
+    if rendered.ingress:
+        Ingress("ingress", IngressArgs(rendered.ingress, namespace), here)
     pulumi.export("url", gateway.url)
     pulumi.export("namespace", namespace)
 

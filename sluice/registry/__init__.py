@@ -6,6 +6,7 @@ are unknown here, and so are secrets, but for their names.
 
 from __future__ import annotations
 
+from sluice.registry.cluster_settings import Autoscaling, Ingress, Network, Quota
 from sluice.registry.environment import Environment, load_environment
 from sluice.registry.evidence import Evidence, EvidenceKind
 from sluice.registry.findings import Finding, InvalidRegistry, Severity
@@ -46,6 +47,7 @@ __all__ = [
     "Agent",
     "AgentRollout",
     "Arm",
+    "Autoscaling",
     "Benchmark",
     "Budgets",
     "EmbeddedCache",
@@ -57,15 +59,18 @@ __all__ = [
     "Finding",
     "Gates",
     "GatewaySettings",
+    "Ingress",
     "InvalidRegistry",
     "JobStatus",
     "KeysNotSet",
     "Ladder",
     "Limits",
     "Model",
+    "Network",
     "Policy",
     "Price",
     "Provider",
+    "Quota",
     "Registry",
     "Resources",
     "Role",

@@ -13,6 +13,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from sluice.registry.cluster_settings import (
+    Autoscaling,
+    Ingress,
+    Network,
+    Quota,
+    autoscaling_of,
+    ingress_of,
+    network_of,
+    quota_of,
+)
 from sluice.registry.document import Document, read_document
 from sluice.registry.findings import Finding, choices, did_you_mean, refuse_if_any, shown
 from sluice.registry.model import Registry
@@ -20,12 +30,24 @@ from sluice.registry.rules.declared import Names
 from sluice.registry.shape import check_shape
 
 _PREFIX = "sluice:"
-_FIELDS = ("namespace", "protected", "gateway", "cache", "stub_provider", "provider_addresses")
+_FIELDS = (
+    "namespace",
+    "protected",
+    "gateway",
+    "cache",
+    "network",
+    "ingress",
+    "quota",
+    "operators",
+    "stub_provider",
+    "provider_addresses",
+)
 
 REDIS_PASSWORD = "redis-password"  # noqa: S105 - the name of a setting
 """The encrypted setting with the password of the Redis that `sluice:cache` names, where it wants one."""
 
 _CACHE_MEMORY = "64Mi"
+_LONGEST_REQUEST_SECONDS = 120
 _UNNAMED = "@sha256:" + "0" * 64
 
 
@@ -49,12 +71,23 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """How the gateway runs: `image` is a reference by digest, or one that a person's own cluster was given."""
+    """How the gateway runs: `image` is a reference by digest, or one that a person's own cluster was given.
+
+    With `autoscaling`, `replicas` is the least.
+    """
 
     image: str
     replicas: int
     node_port: int | None
     resources: Resources
+    autoscaling: Autoscaling | None = None
+    priority_class: str | None = None
+    longest_request_seconds: int = 120
+
+    @property
+    def max_replicas(self) -> int:
+        """How many pods there are at most, but for those that an update adds for a moment."""
+        return self.replicas if self.autoscaling is None else self.autoscaling.max_replicas
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +118,8 @@ class Settings:
 
     `protected` is whether Pulumi refuses to remove what no file in git could bring back. `provider_addresses` holds, by
     provider, the address that stands in place of the registry's. `keys_set` names the providers' keys, and the password
-    of Redis, that the file holds an encrypted value for. Without a cache, replicas share nothing.
+    of Redis, that the file holds an encrypted value for. Without a cache, replicas share nothing. `operators`
+    are the groups of people who may set the override.
     """
 
     environment: str
@@ -96,6 +130,10 @@ class Settings:
     keys_set: tuple[str, ...]
     protected: bool = False
     cache: EmbeddedCache | ExternalCache | None = None
+    network: Network = Network()
+    ingress: Ingress | None = None
+    quota: Quota | None = None
+    operators: tuple[str, ...] = ()
 
     def with_images(
         self, *, gateway: str | None = None, stub_provider: str | None = None, cache: str | None = None
@@ -162,12 +200,19 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
             replicas=int(gateway["replicas"]),
             node_port=gateway.get("node_port"),
             resources=_resources(gateway.get("resources", {})),
+            autoscaling=autoscaling_of(gateway.get("autoscaling")),
+            priority_class=gateway.get("priority_class"),
+            longest_request_seconds=int(gateway.get("longest_request_seconds", _LONGEST_REQUEST_SECONDS)),
         ),
         stub_provider=StubProviderSettings(stub_provider["image"]) if stub_provider else None,
         provider_addresses=MappingProxyType(dict(config.get("provider_addresses", {}))),
         keys_set=tuple(key for key in _encrypted(names) if key in config),
         protected=config.get("protected", False),
         cache=_cache(config.get("cache")),
+        network=network_of(config.get("network", {})),
+        ingress=ingress_of(config.get("ingress")),
+        quota=quota_of(config.get("quota")),
+        operators=tuple(config.get("operators", ())),
     )
 
 

@@ -11,9 +11,14 @@ from typing import Any
 from sluice.registry import Settings
 from sluice.render import flags, override
 from sluice.render.gateway import NAME as GATEWAY
+from sluice.render.gateway import PORT_NAME as GATEWAY_PORT_NAME
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 
 GATEWAY_WATCH = "gateway-watch"
+GUARD = "sluice-guard"
+OPERATOR = "sluice-operator"
+
+_READ = ["get", "list", "watch"]
 
 
 def access(settings: Settings) -> tuple[KubernetesObject, ...]:
@@ -21,9 +26,55 @@ def access(settings: Settings) -> tuple[KubernetesObject, ...]:
     gateway = {"kind": "ServiceAccount", "name": GATEWAY, "namespace": settings.namespace}
     return (
         # A watch on one object is a list with a field selector on its name, which `resourceNames` lets through.
-        _role(settings, GATEWAY_WATCH, _on_config_maps(["get", "list", "watch"], flags.NAME, override.NAME)),
+        _role(settings, GATEWAY_WATCH, _on_config_maps(_READ, flags.NAME, override.NAME)),
         _binding(settings, GATEWAY_WATCH, [gateway]),
+        _guard_account(settings),
+        _role(
+            settings,
+            GUARD,
+            _on_config_maps(_READ, flags.NAME, override.NAME),
+            _on_config_maps(["patch"], override.NAME),
+        ),
+        _binding(settings, GUARD, [{"kind": "ServiceAccount", "name": GUARD, "namespace": settings.namespace}]),
+        _role(settings, OPERATOR, *_of_an_operator()),
+        *_binding_of_operators(settings),
     )
+
+
+def _of_an_operator() -> list[dict[str, Any]]:
+    """Return what a person on call needs: to set the override, to see everything but secrets, to ask the gateway."""
+    return [
+        _on_config_maps(["patch", "update"], override.NAME),
+        _rule("", ["configmaps", "events", "pods", "pods/log", "services"], _READ),
+        _rule("apps", ["deployments", "replicasets"], _READ),
+        _rule("autoscaling", ["horizontalpodautoscalers"], _READ),
+        _rule("policy", ["poddisruptionbudgets"], _READ),
+        # `sluice status` reads metrics of pods and `sluice ask` asks the Service, both by the API server's proxy.
+        _rule("", ["pods/proxy"], ["get"]),
+        {**_rule("", ["services/proxy"], ["create"]), "resourceNames": [f"{GATEWAY}:{GATEWAY_PORT_NAME}"]},
+    ]
+
+
+def _binding_of_operators(settings: Settings) -> tuple[KubernetesObject, ...]:
+    subjects = [
+        {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group} for group in settings.operators
+    ]
+    return (_binding(settings, OPERATOR, subjects),) if subjects else ()
+
+
+def _guard_account(settings: Settings) -> KubernetesObject:
+    return kubernetes_object(
+        "v1",
+        "ServiceAccount",
+        GUARD,
+        namespace=settings.namespace,
+        labels=labels(GUARD, component="access"),
+        automountServiceAccountToken=False,
+    )
+
+
+def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}
 
 
 def _on_config_maps(verbs: list[str], *names: str) -> dict[str, Any]:

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 from sluice.registry import REDIS_PASSWORD, Registry, Rollout, Settings
 from sluice.render.access import access
+from sluice.render.availability import availability
 from sluice.render.cache import cache
 from sluice.render.flags import flags
 from sluice.render.gateway import KEYS_SECRET, gateway
 from sluice.render.gateway_configuration import gateway_configuration
+from sluice.render.ingress import ingress
 from sluice.render.kubernetes_object import KubernetesObject, SecretReference, labels
 from sluice.render.namespace import namespace
+from sluice.render.network import network
 from sluice.render.override import override
+from sluice.render.quotas import quotas
 from sluice.render.stub_provider import stub_provider
 
 
@@ -27,6 +31,10 @@ class Rendered:
     access: tuple[KubernetesObject, ...]
     cache: tuple[KubernetesObject, ...]
     gateway: tuple[KubernetesObject, ...]
+    availability: tuple[KubernetesObject, ...]
+    ingress: tuple[KubernetesObject, ...]
+    network: tuple[KubernetesObject, ...]
+    quotas: tuple[KubernetesObject, ...]
     stub_provider: tuple[KubernetesObject, ...]
     provider_keys: SecretReference
 
@@ -34,12 +42,16 @@ class Rendered:
         """Return every object, those that others need first."""
         return (
             self.namespace,
+            *self.quotas,
+            *self.network,
             self.flags,
             self.override,
             *self.access,
             *self.cache,
             *self.stub_provider,
             *self.gateway,
+            *self.availability,
+            *self.ingress,
         )
 
 
@@ -55,6 +67,10 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         override=override(settings),
         access=access(settings),
         cache=cache(settings),
+        availability=availability(settings),
+        ingress=ingress(settings),
+        network=network(registry, settings),
+        quotas=quotas(settings),
         gateway=gateway(settings, gateway_configuration(registry, settings)),
         stub_provider=stub_provider(settings),
         provider_keys=SecretReference(

@@ -24,6 +24,7 @@ from sluice.render.kubernetes_object import (
 
 NAME = "gateway"
 PORT = 8080
+PORT_NAME = "http"
 METRICS_PORT = 9090
 FOLDER = "/etc/sluice"
 KEYS_SECRET = "provider-keys"  # noqa: S105 - the name of a Secret
@@ -34,8 +35,11 @@ API_ACCESS_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3600
 """How long a token is good for; the kubelet brings a new one after four fifths of it."""
 
-TERMINATION_GRACE_SECONDS = 45
-"""The gateway ends by itself at most 35 seconds after it is told to: 5 out of service, 30 to finish requests."""
+DRAIN_SECONDS = 5
+"""How long a pod that is told to end answers on, so that whoever routes to it has looked elsewhere by then."""
+
+GRACE_TO_SPARE_SECONDS = 10
+"""What Kubernetes gives beyond the time in which the gateway ends by itself."""
 
 _NAMESPACE_FIELD = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
 
@@ -58,7 +62,7 @@ def _service_account(settings: Settings) -> KubernetesObject:
 
 def _service(settings: Settings) -> KubernetesObject:
     """Render the Service; metrics are left out of it, because a NodePort Service opens every one of its ports."""
-    port: dict[str, Any] = {"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}
+    port: dict[str, Any] = {"name": PORT_NAME, "port": PORT, "targetPort": PORT_NAME, "protocol": "TCP"}
     if settings.gateway.node_port is not None:
         port["nodePort"] = settings.gateway.node_port
     return kubernetes_object(
@@ -83,7 +87,8 @@ def _deployment(settings: Settings, configuration: KubernetesObject) -> Kubernet
         namespace=settings.namespace,
         labels=labels(NAME, component="gateway"),
         spec={
-            "replicas": settings.gateway.replicas,
+            # Where there is an autoscaler the number is its own: said here, every update would undo it.
+            **({} if settings.gateway.autoscaling else {"replicas": settings.gateway.replicas}),
             "revisionHistoryLimit": 3,
             "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
             "selector": {"matchLabels": selector(NAME)},
@@ -102,7 +107,11 @@ def _pod(settings: Settings, configuration: KubernetesObject) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": restricted_pod(),
-        "terminationGracePeriodSeconds": TERMINATION_GRACE_SECONDS,
+        **({"priorityClassName": settings.gateway.priority_class} if settings.gateway.priority_class else {}),
+        "terminationGracePeriodSeconds": (
+            DRAIN_SECONDS + settings.gateway.longest_request_seconds + GRACE_TO_SPARE_SECONDS
+        ),
+        **({"topologySpreadConstraints": _spread()} if settings.gateway.max_replicas > 1 else {}),
         "containers": [_container(settings)],
         "volumes": [
             {"name": "config", "configMap": {"name": configuration.name}},
@@ -116,6 +125,20 @@ def _pod(settings: Settings, configuration: KubernetesObject) -> dict[str, Any]:
             _api_access(),
         ],
     }
+
+
+def _spread() -> list[dict[str, Any]]:
+    """Return the wish for pods in different zones and on different nodes; an update's pods are counted apart."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": selector(NAME)},
+            "matchLabelKeys": ["pod-template-hash"],
+        }
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
 
 
 def _api_access() -> dict[str, Any]:
@@ -139,7 +162,7 @@ def _container(settings: Settings) -> dict[str, Any]:
         "image": settings.gateway.image,
         "imagePullPolicy": "IfNotPresent",
         "ports": [
-            {"name": "http", "containerPort": PORT, "protocol": "TCP"},
+            {"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
         "env": _environment(settings),
@@ -162,13 +185,15 @@ def _container(settings: Settings) -> dict[str, Any]:
 
 
 def _environment(settings: Settings) -> list[dict[str, str]]:
-    """Return what the process is told beside its files: where the shared store is, and how many share it."""
+    """Return what the process is told beside its files: the shared store, how many share it, and how to end."""
     url = cache_url(settings)
-    found = {} if url is None else {"SLUICE_REDIS_URL": url}
-    return [
-        {"name": name, "value": value}
-        for name, value in {**found, "SLUICE_REPLICAS": str(settings.gateway.replicas)}.items()
-    ]
+    told = {
+        **({} if url is None else {"SLUICE_REDIS_URL": url}),
+        "SLUICE_REPLICAS": str(settings.gateway.max_replicas),
+        "SLUICE_GATEWAY_DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "SLUICE_GATEWAY_FINISH_SECONDS": str(settings.gateway.longest_request_seconds),
+    }
+    return [{"name": name, "value": value} for name, value in told.items()]
 
 
 def _probe(path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from sluice.registry import Settings
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 
+POD_SECURITY_VERSION = "v1.33"
+"""Whose `restricted` holds: with `latest`, a cluster's upgrade could refuse the pods that it ran the day before."""
+
 
 def namespace(settings: Settings) -> KubernetesObject:
-    """Render the namespace. The policy's version is `latest`: a cluster's newer rules hold as soon as it has them."""
+    """Render the namespace, with what it admits of pods."""
     policy = {
         f"pod-security.kubernetes.io/{mode}{suffix}": value
         for mode in ("enforce", "warn", "audit")
-        for suffix, value in (("", "restricted"), ("-version", "latest"))
+        for suffix, value in (("", "restricted"), ("-version", POD_SECURITY_VERSION))
     }
     return kubernetes_object(
         "v1",

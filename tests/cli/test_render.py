@@ -45,6 +45,8 @@ def test_what_was_written_is_data_for_programs(
         "deployment-cache.yaml",
         "deployment-stub-provider.yaml",
         "namespace-sluice-dev.yaml",
+        "networkpolicy-cache.yaml",
+        "networkpolicy-stub-provider.yaml",
         "service-cache.yaml",
         "service-stub-provider.yaml",
     ]

@@ -10,13 +10,17 @@ import pulumi_kubernetes
 import pytest
 
 from components.access import Access, AccessArgs
+from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
+from components.ingress import Ingress, IngressArgs
 from components.kubernetes_objects import make
+from components.network import Network, NetworkArgs
 from components.override import Override, OverrideArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
+from components.quotas import Quotas, QuotasArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.local.folders import PROJECT
 from sluice.registry import load_environment
@@ -38,6 +42,10 @@ def program(of: Rendered) -> Callable[[], None]:
     def run() -> None:
         here = pulumi.ResourceOptions(provider=pulumi_kubernetes.Provider("cluster"))
         namespace = EnvironmentNamespace("namespace", EnvironmentNamespaceArgs(of.namespace, False), here).name
+        Quotas("quotas", QuotasArgs(of.quotas, namespace), here)
+        Network("network", NetworkArgs(of.network, namespace), here)
+        Availability("availability", AvailabilityArgs(of.availability, namespace), here)
+        Ingress("ingress", IngressArgs(of.ingress, namespace), here)
         values = {key: pulumi.Output.secret(f"value-of-{key}") for key in of.provider_keys.keys}
         ProviderKeys("provider-keys", ProviderKeysArgs(of.provider_keys, namespace, values), here)
         Flags("flags", FlagsArgs(of.flags, namespace), here)
@@ -113,6 +121,14 @@ def test_each_object_is_the_child_of_its_component_and_is_named_after_it(dev: Re
         "override-configmap": "sluice:index:Override::override",
         "access-gateway-watch-role": "sluice:index:Access::access",
         "access-gateway-watch-rolebinding": "sluice:index:Access::access",
+        "access-sluice-guard-role": "sluice:index:Access::access",
+        "access-sluice-guard-rolebinding": "sluice:index:Access::access",
+        "access-sluice-guard-serviceaccount": "sluice:index:Access::access",
+        "access-sluice-operator-role": "sluice:index:Access::access",
+        "network-default-deny-networkpolicy": "sluice:index:Network::network",
+        "network-gateway-networkpolicy": "sluice:index:Network::network",
+        "network-cache-networkpolicy": "sluice:index:Network::network",
+        "network-stub-provider-networkpolicy": "sluice:index:Network::network",
         "cache-service": "sluice:index:Cache::cache",
         "cache-deployment": "sluice:index:Cache::cache",
         "stub-provider-service": "sluice:index:StubProvider::stub-provider",
@@ -173,6 +189,10 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "override": {"config_map": "override"},
         "access": {},
         "cache": {},
+        "network": {},
+        "availability": {},
+        "ingress": {},
+        "quotas": {},
         "stub-provider": {},
         "gateway": {"url": "http://127.0.0.1:30080"},
     }

@@ -10,7 +10,10 @@ from sluice.registry import (
     EmbeddedCache,
     ExternalCache,
     GatewaySettings,
+    Ingress,
     InvalidRegistry,
+    Network,
+    Quota,
     Resources,
     Settings,
     StubProviderSettings,
@@ -43,6 +46,10 @@ config:
   sluice:mistral-api-key: {{secure: v1:abc:def}}
   sluice:cache: {{url: "rediss://redis.example.com:6380/1"}}
   sluice:redis-password: {{secure: v1:abc:def}}
+  sluice:network: {{callers_from: [halo], api_server: [10.0.0.1/32]}}
+  sluice:ingress: {{host: llm.example.com, tls_secret: gateway-tls}}
+  sluice:quota: {{pods: 30, cpu: "8", memory: 8Gi}}
+  sluice:operators: [llm-on-call]
 """
 
 
@@ -68,6 +75,10 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         keys_set=("mistral-api-key", "redis-password"),
         protected=True,
         cache=ExternalCache("rediss://redis.example.com:6380/1"),
+        network=Network(callers_from=("halo",), api_server=("10.0.0.1/32",)),
+        ingress=Ingress("llm.example.com", "gateway-tls"),
+        quota=Quota(30, "8", "8Gi"),
+        operators=("llm-on-call",),
     )
 
 
@@ -85,6 +96,9 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
     assert settings.keys_set == ()
     assert settings.protected is False
     assert settings.cache is None
+    assert settings.network == Network()
+    assert (settings.gateway.max_replicas, settings.gateway.longest_request_seconds) == (1, 120)
+    assert (settings.ingress, settings.quota, settings.operators) == (None, None, ())
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,8 @@ def test_the_manifest_of_an_object_that_is_gone_is_removed(tmp_path: Path) -> No
         "deployment-cache.yaml",
         "deployment-stub-provider.yaml",
         "namespace-sluice-dev.yaml",
+        "networkpolicy-cache.yaml",
+        "networkpolicy-stub-provider.yaml",
         "service-cache.yaml",
         "service-stub-provider.yaml",
     )

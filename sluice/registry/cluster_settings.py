@@ -1,0 +1,72 @@
+"""What an environment asks of its cluster: how many pods, who reaches them, by which name, and how much they may take.
+
+Each is a part of the settings that an environment may leave out; what it then gets is said beside the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaling:
+    """Between `replicas` and `max_replicas` pods, by CPU and, where metrics reach Kubernetes, by requests in flight."""
+
+    max_replicas: int
+    cpu_percent: int = 70
+    requests_in_flight: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Who reaches the gateway, and what it reaches beside DNS, its cache and its providers.
+
+    Namespaces are names; `api_server` and `cache` hold address ranges, as `10.0.0.1/32`. An empty `api_server` means
+    every private address, an empty `cache` every address, each at the ports that they have.
+    """
+
+    callers_from: tuple[str, ...] = ()
+    metrics_from: tuple[str, ...] = ("monitoring",)
+    api_server: tuple[str, ...] = ()
+    cache: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """The name at which the gateway answers outside the cluster, with the Secret that holds its certificate."""
+
+    host: str
+    tls_secret: str
+    ingress_class: str | None = None
+    controller_namespace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """All that the environment's pods may ask for together, as Kubernetes quantities."""
+
+    pods: int
+    cpu: str
+    memory: str
+
+
+def autoscaling_of(body: Mapping[str, Any] | None) -> Autoscaling | None:
+    """Build a gateway's `autoscaling`, None where it is left out."""
+    return None if body is None else Autoscaling(**body)
+
+
+def network_of(body: Mapping[str, Any]) -> Network:
+    """Build `sluice:network`; what is left out has its default."""
+    return Network(**{name: tuple(values) for name, values in body.items()})
+
+
+def ingress_of(body: Mapping[str, Any] | None) -> Ingress | None:
+    """Build `sluice:ingress`, None where it is left out."""
+    return None if body is None else Ingress(**body)
+
+
+def quota_of(body: Mapping[str, Any] | None) -> Quota | None:
+    """Build `sluice:quota`, None where it is left out."""
+    return None if body is None else Quota(**body)

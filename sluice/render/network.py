@@ -1,0 +1,162 @@
+"""Who may talk to whom: nothing, but for what is named here.
+
+A NetworkPolicy knows addresses, not names, so the providers are every public address at their ports; what would narrow
+that down to their names stands outside of Kubernetes' own API, and docs/environments.md says what. A cluster whose
+network does not enforce policies, as the local one, takes these objects and ignores them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from sluice.registry import EmbeddedCache, ExternalCache, Registry, Settings
+from sluice.render import cache, stub_provider
+from sluice.render.gateway import METRICS_PORT
+from sluice.render.gateway import NAME as GATEWAY
+from sluice.render.gateway import PORT as GATEWAY_PORT
+from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels, selector
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
+_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+# Beside what is private: shared, loopback and link-local addresses; the last holds clouds' metadata.
+_NOT_PUBLIC: Final = (*_PRIVATE, "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16")
+_NOT_PUBLIC_6: Final = ("::1/128", "fc00::/7", "fe80::/10")
+# Where a node answers for DNS itself: https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/
+_NODE_LOCAL_DNS: Final = "169.254.20.10/32"
+_API_SERVER_PORTS: Final = (443, 6443)
+
+
+def network(registry: Registry, settings: Settings) -> tuple[KubernetesObject, ...]:
+    """Render a policy that forbids everything, and one for each part that allows what it needs."""
+    policies = [
+        _policy(settings, "default-deny", {}, ingress=[], egress=[]),
+        _policy(
+            settings,
+            GATEWAY,
+            selector(GATEWAY),
+            ingress=_to_the_gateway(settings),
+            egress=_from_the_gateway(registry, settings),
+        ),
+    ]
+    gateway = [{"podSelector": {"matchLabels": selector(GATEWAY)}}]
+    if isinstance(settings.cache, EmbeddedCache):
+        policies.append(
+            _policy(settings, cache.NAME, selector(cache.NAME), ingress=[_rule("from", gateway, cache.PORT)], egress=[])
+        )
+    if settings.stub_provider is not None:
+        own = stub_provider.NAME
+        ingress = [_rule("from", gateway, stub_provider.PORT)]
+        policies.append(_policy(settings, own, selector(own), ingress=ingress, egress=[]))
+    return tuple(policies)
+
+
+def _to_the_gateway(settings: Settings) -> list[dict[str, Any]]:
+    wanted = settings.network
+    rules = []
+    if settings.gateway.node_port is not None:
+        # What comes in by a node's port comes from addresses that nobody knows beforehand.
+        rules.append({"ports": [_port(GATEWAY_PORT)]})
+    else:
+        controller = settings.ingress.controller_namespace if settings.ingress else None
+        callers = dict.fromkeys([*wanted.callers_from, *([controller] if controller else [])])
+        if callers:
+            rules.append(_rule("from", [_namespaces(*callers)], GATEWAY_PORT))
+    if wanted.metrics_from:
+        rules.append(_rule("from", [_namespaces(*wanted.metrics_from)], METRICS_PORT))
+    return rules
+
+
+def _from_the_gateway(registry: Registry, settings: Settings) -> list[dict[str, Any]]:
+    api_server = settings.network.api_server or _PRIVATE
+    return [
+        {"to": [_namespaces("kube-system"), _block(_NODE_LOCAL_DNS)], "ports": [_port(53, "UDP"), _port(53)]},
+        _rule("to", [_block(cidr) for cidr in api_server], *_API_SERVER_PORTS),
+        *_to_the_cache(settings),
+        *_to_the_providers(registry, settings),
+    ]
+
+
+def _to_the_cache(settings: Settings) -> list[dict[str, Any]]:
+    match settings.cache:
+        case None:
+            return []
+        case EmbeddedCache():
+            return [_rule("to", [{"podSelector": {"matchLabels": selector(cache.NAME)}}], cache.PORT)]
+        case ExternalCache(url):
+            ranges = [_block(cidr) for cidr in settings.network.cache]
+            return [_rule("to", ranges, _address(url)[1]) if ranges else {"ports": [_port(_address(url)[1])]}]
+
+
+def _to_the_providers(registry: Registry, settings: Settings) -> list[dict[str, Any]]:
+    """Allow each provider's port: to the namespace of a Service, to the stub provider, or to every public address."""
+    addresses = [settings.provider_addresses.get(name, one.api) for name, one in registry.providers.items()]
+    ports: dict[str, set[int]] = {}
+    for host, port in map(_address, addresses):
+        ports.setdefault(_place(host), set()).add(port)
+    return [_rule("to", _peers(place), *sorted(found)) for place, found in sorted(ports.items())]
+
+
+def _place(host: str) -> str:
+    """Return the namespace of a Service's host, `.` for the environment's own, and nothing for a public host."""
+    name, _, rest = host.partition(".")
+    if not rest:
+        return "."
+    namespace, _, domain = rest.partition(".")
+    return namespace if name and domain.split(".")[0] == "svc" else ""
+
+
+def _peers(place: str) -> list[dict[str, Any]]:
+    match place:
+        case "":
+            return [_block("0.0.0.0/0", *_NOT_PUBLIC), _block("::/0", *_NOT_PUBLIC_6)]
+        case ".":
+            return [{"podSelector": {"matchLabels": selector(stub_provider.NAME)}}]
+        case namespace:
+            return [_namespaces(namespace)]
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _namespaces(*names: str) -> dict[str, Any]:
+    # Kubernetes itself puts this label on every namespace.
+    wanted = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": list(names)}
+    return {"namespaceSelector": {"matchExpressions": [wanted]}}
+
+
+def _block(cidr: str, *without: str) -> dict[str, Any]:
+    return {"ipBlock": {"cidr": cidr, **({"except": list(without)} if without else {})}}
+
+
+def _rule(direction: str, peers: list[dict[str, Any]], *ports: int) -> dict[str, Any]:
+    return {direction: peers, "ports": [_port(port) for port in ports]}
+
+
+def _port(port: int, protocol: str = "TCP") -> dict[str, Any]:
+    return {"port": port, "protocol": protocol}
+
+
+def _policy(
+    settings: Settings,
+    name: str,
+    pods: dict[str, str],
+    *,
+    ingress: list[dict[str, Any]],
+    egress: list[dict[str, Any]],
+) -> KubernetesObject:
+    return kubernetes_object(
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        name,
+        namespace=settings.namespace,
+        labels=labels(name, component="network"),
+        spec={
+            "podSelector": {"matchLabels": pods} if pods else {},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": egress,
+        },
+    )

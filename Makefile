@@ -33,7 +33,7 @@ live: .venv/complete  ## The tests against the local Kubernetes, which they star
 render: .venv/complete  ## Write manifests/ anew for every environment
 	@for environment in dev staging production; do $(BIN)/sluice render $$environment || exit 1; done
 
-docs: .venv/complete  ## Write docs/registry.md and docs/rules.md anew
+docs: .venv/complete  ## Write the pages in docs/ that are made from schemas, rules and settings
 	@$(BIN)/python -m sluice.registry.documentation docs
 
 lock: .venv/complete  ## Resolve the Python dependencies anew

@@ -1,17 +1,24 @@
-"""Writes docs/registry.md and docs/rules.md from the schemas and the rules, by `make docs`."""
+"""Writes docs/registry.md, docs/rules.md and docs/environments.md from schemas, rules and settings, by `make docs`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from sluice.registry.environments_page import environments_page
 from sluice.registry.reference_page import reference_page
 from sluice.registry.rules.page import rules_page
+from sluice.registry.shape import SCHEMAS
 
 
 def documentation() -> dict[str, str]:
     """Return the pages by the names of their files in docs/."""
-    return {"registry.md": reference_page(), "rules.md": rules_page()}
+    project = SCHEMAS.parent.parent
+    return {
+        "registry.md": reference_page(),
+        "rules.md": rules_page(),
+        "environments.md": environments_page(project),
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,144 @@
+"""docs/environments.md: how the environments differ, written from their settings, so that it cannot lag behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sluice.registry.environment import load_environment
+from sluice.registry.settings import EmbeddedCache, ExternalCache, Settings, environments
+
+_ORDER = ("dev", "staging", "production")
+
+
+def environments_page(project: Path) -> str:
+    """Write the page from the files of `project`. Raises InvalidRegistry where one of them is wrong."""
+    names = sorted(
+        environments(project), key=lambda name: (name not in _ORDER, _ORDER.index(name) if name in _ORDER else name)
+    )
+    settings = [load_environment(project, name).settings for name in names]
+    rows = [f"| {title} | {' | '.join(map(tell, settings))} |" for title, tell in _ROWS.items()]
+    head = [f"| | {' | '.join(f'`{name}`' for name in names)} |", "|---|" + "---|" * len(names)]
+    return _HEAD + "\n".join([*head, *rows]) + "\n" + _REST
+
+
+def _pods(settings: Settings) -> str:
+    least, most = settings.gateway.replicas, settings.gateway.max_replicas
+    return str(least) if settings.gateway.autoscaling is None else f"{least} to {most}"
+
+
+def _more_pods(settings: Settings) -> str:
+    wanted = settings.gateway.autoscaling
+    if wanted is None:
+        return "never"
+    by_requests = f" or {wanted.requests_in_flight} requests in flight" if wanted.requests_in_flight else ""
+    return f"at {wanted.cpu_percent} % of their CPU{by_requests}"
+
+
+def _each_pod(settings: Settings) -> str:
+    given = settings.gateway.resources
+    return f"{given.cpu_request} CPU, {given.memory_limit}"
+
+
+def _one_pod_away(settings: Settings) -> str:
+    return "nobody answers for a moment" if settings.gateway.replicas == 1 else "one at a time, the others answer"
+
+
+def _outside(settings: Settings) -> str:
+    if settings.ingress is not None:
+        return f"https://{settings.ingress.host}"
+    return "not" if settings.gateway.node_port is None else f"port {settings.gateway.node_port} of every node"
+
+
+def _callers(settings: Settings) -> str:
+    if settings.gateway.node_port is not None:
+        return "everybody"
+    return ", ".join(settings.network.callers_from) or "nobody"
+
+
+def _cache(settings: Settings) -> str:
+    match settings.cache:
+        case EmbeddedCache(_, memory):
+            return f"embedded, {memory}, no disk"
+        case ExternalCache(url):
+            return f"`{url}`"
+        case None:
+            return "none"
+
+
+def _quota(settings: Settings) -> str:
+    wanted = settings.quota
+    return "none" if wanted is None else f"{wanted.pods} pods, {wanted.cpu} CPU, {wanted.memory}"
+
+
+_ROWS: Mapping[str, Callable[[Settings], str]] = {
+    "Namespace": lambda settings: f"`{settings.namespace}`",
+    "Gateway pods": _pods,
+    "More of them": _more_pods,
+    "Each is given": _each_pod,
+    "A node is drained": _one_pod_away,
+    "Requests that run when a pod ends have": lambda settings: f"{settings.gateway.longest_request_seconds} s",
+    "Providers": lambda settings: "made answers" if settings.stub_provider else "the real ones",
+    "Redis": _cache,
+    "Reached from outside": _outside,
+    "Called from namespaces": _callers,
+    "Metrics read from namespaces": lambda settings: ", ".join(settings.network.metrics_from) or "none",
+    "May set the override": lambda settings: ", ".join(settings.operators) or "whoever runs the cluster",
+    "All pods together": _quota,
+    "`pulumi destroy`": lambda settings: "refused" if settings.protected else "destroys",
+}
+
+_HEAD = """\
+# Environments
+
+The table is written from `Pulumi.ENVIRONMENT.yaml` by `make docs`. What each setting means is in
+[the reference](registry.md); hosts and groups of `example.com` and the like stand in for your own.
+
+"""
+
+_REST = """
+## What every environment gets
+
+A namespace in which Pod Security enforces `restricted`, at a named version; the gateway, with no right but to watch
+the flags and the override; network policies; roles for the guard (`sluice-guard`) and for people on call
+(`sluice-operator`), and the override itself. Images are named by digest, roots cannot be written, no container runs
+as root. Nothing of it grows with the number of agents.
+
+Where there is more than one pod: a disruption budget, and a wish for pods in different zones and on different nodes.
+A wish and no demand, since pods beside each other answer better than pods that nobody can place. A pod that ends
+still answers for 5 s, while Services look elsewhere, then finishes the requests that run; Kubernetes gives it 10 s
+more than that.
+
+## What the network lets through
+
+In: callers from the namespaces of `callers_from`, metrics to those of `metrics_from`. Out: DNS, the API server, Redis
+and the providers. Everything else is refused in both directions.
+
+- A NetworkPolicy knows addresses and no names. Providers are therefore every public address at port 443; private
+  ranges and the clouds' metadata address are left out. To hold it to the providers' own names, put an egress gateway
+  or the DNS rules of your network (Cilium, Calico Enterprise) beside these policies.
+- `api_server` and `cache` narrow two more rules down to address ranges. Left out, the gateway reaches the ports 443
+  and 6443 of every private address, and Redis' port anywhere.
+- `sluice ask` and `sluice status` come by the API server's proxy. Where that is a pod (konnectivity), add its
+  namespace, often `kube-system`, to `callers_from` and `metrics_from`.
+- A network that does not enforce policies takes them and ignores them. The local cluster's bridge is one.
+
+## What is optional
+
+- `requests_in_flight` of `autoscaling` takes an adapter that brings `sluice_requests_in_flight` to the custom metrics
+  API. CPU is looked at always, and takes metrics-server. Where one is switched on in a running environment, the
+  Deployment says no number of pods any more, and Kubernetes goes to one before it goes up again; its page on
+  server-side apply, "Transferring ownership", says how to keep the number meanwhile.
+- `priority_class` names a PriorityClass of the cluster's; none is made here, for it belongs to all namespaces.
+- `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager.
+
+## Adding one
+
+1. `Pulumi.NAME.yaml`: copy the nearest one; its namespace is its own.
+2. `registry/rollouts/NAME.yaml`: `enabled`, and the agents with their candidates.
+3. The keys: `pulumi config set --secret sluice:mistral-api-key --stack NAME`, and so on for each that is asked for.
+4. `sluice validate`, `sluice render NAME`, `make docs`, and the pull request.
+
+To take away a protected one: `sluice:protected: false`, `pulumi up`, then `pulumi destroy`. The override goes with
+it.
+"""

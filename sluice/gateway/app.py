@@ -29,7 +29,9 @@ from sluice.gateway.metrics import Metrics
 from sluice.gateway.off_path import OffPath
 from sluice.gateway.pipeline import ChatCompletions
 from sluice.gateway.process_settings import ProcessSettings
+from sluice.gateway.rates import Rates
 from sluice.gateway.refusals import MethodNotAllowed, RouteUnknown
+from sluice.gateway.seats import Seats
 from sluice.gateway.store import SharedStore, connect
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.watched_file import refresh_forever
@@ -72,6 +74,8 @@ class Gateway:
             self._upstream,
             self.metrics,
             afterwards,
+            Seats(configuration.limits.at_once, configuration.limits.waiting, self.metrics),
+            Rates(configuration, self.store, self.metrics, settings.replicas),
             body_timeout_seconds=settings.body_timeout_seconds,
         )
         self.app = Starlette(

@@ -17,6 +17,7 @@ import orjson
 
 from sluice.errors import SluiceError
 from sluice.gateway.aftercare import Aftercare, read_aftercare
+from sluice.gateway.limit_settings import Budgets, CacheSettings, CallerLimits, LimitReading, Rate
 
 _KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _API_ADDRESS = re.compile(r"https?://[^\s/]+\S*")
@@ -24,11 +25,13 @@ _API_ADDRESS = re.compile(r"https?://[^\s/]+\S*")
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A job that callers name as the OpenAI `model`."""
+    """A job that callers name as the OpenAI `model`. Without a rate, any number of requests is taken for it."""
 
     name: str
     summary: str
     aftercare: Aftercare = Aftercare()
+    rate: Rate | None = None
+    cache: CacheSettings = CacheSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Provider:
     name: str
     api: str
     key: str
+    requests_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Model:
     provider: Provider
     input_price_per_1k_tokens: float
     output_price_per_1k_tokens: float
+    fine_tuned: bool = False
+    requests_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ class Configuration:
     agents: Mapping[str, Agent]
     models: Mapping[str, Model]
     providers: Mapping[str, Provider]
+    limits: CallerLimits = CallerLimits()
+    budgets: Budgets = Budgets()
 
 
 class ConfigurationUnreadable(SluiceError):
@@ -102,11 +110,8 @@ def load_configuration(path: Path) -> Configuration:
     return configuration
 
 
-class _Reading:
+class _Reading(LimitReading):
     """One pass over the document that collects every fault instead of stopping at the first."""
-
-    def __init__(self) -> None:
-        self.faults: list[str] = []
 
     def configuration(self, root: Mapping[str, object]) -> Configuration:
         providers = {
@@ -119,13 +124,24 @@ class _Reading:
             if model is not None:
                 models[name] = model
         agents = {name: self._agent(name, value) for name, value in self._object("agents", root.get("agents")).items()}
-        return Configuration(self._text("environment", root.get("environment")), agents, models, providers)
+        return Configuration(
+            self._text("environment", root.get("environment")),
+            agents,
+            models,
+            providers,
+            self.caller_limits("limits", root.get("limits")),
+            self.budgets("budgets", root.get("budgets")),
+        )
 
     def _agent(self, name: str, value: object) -> Agent:
         path = f"agents.{name}"
         fields = self._object(path, value)
         return Agent(
-            name, self._text(f"{path}.summary", fields.get("summary")), read_aftercare(path, fields, self.faults)
+            name,
+            self._text(f"{path}.summary", fields.get("summary")),
+            read_aftercare(path, fields, self.faults),
+            self.rate(f"{path}.rate", fields.get("rate")),
+            self.cache(f"{path}.cache", fields.get("cache")),
         )
 
     def _provider(self, name: str, value: object) -> Provider:
@@ -136,7 +152,7 @@ class _Reading:
         key = self._text(f"providers.{name}.key", fields.get("key"))
         if key and not _KEY_NAME.fullmatch(key):
             self.faults.append(f"providers.{name}.key: is not the name of a file below keys/, such as {name}-api-key")
-        return Provider(name, api.rstrip("/"), key)
+        return Provider(name, api.rstrip("/"), key, self.requests_per_second(f"providers.{name}", fields))
 
     def _model(self, name: str, value: object, providers: Mapping[str, Provider]) -> Model | None:
         path = f"models.{name}"
@@ -153,7 +169,9 @@ class _Reading:
                     f"{path}.provider: {provider_name!r} is not among the providers: {_names(providers)}"
                 )
             return None
-        return Model(name, model_id, provider, input_price, output_price)
+        fine_tuned = self.flag(f"{path}.fine_tuned", fields.get("fine_tuned", False))
+        allowed = self.requests_per_second(path, fields)
+        return Model(name, model_id, provider, input_price, output_price, fine_tuned, allowed)
 
     def _object(self, path: str, value: object) -> dict[str, Any]:
         if isinstance(value, dict) and value:

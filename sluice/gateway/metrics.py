@@ -6,7 +6,7 @@ counts as "unknown". Series of known agents exist from the start, so that a firs
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -19,6 +19,7 @@ from prometheus_client import (
 )
 
 from sluice.gateway.configuration import Model
+from sluice.gateway.limited import Limit
 from sluice.gateway.outcome import Arm, Outcome
 from sluice.gateway.usage import Usage
 
@@ -38,6 +39,8 @@ class Record:
     model: Model | None = None
     usage: Usage | None = None
     answer_began: bool = False
+    caller: str | None = None
+    """The team whose key came with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,16 @@ class Metrics:
             "1 while the override has a value that cannot be read, which stops its agent, or a key that is no agent.",
             registry=self.registry,
         )
+        self._limited = Counter(
+            "sluice_limited",
+            "Requests that a limit turned away, or, where it is the provider's, away from one model.",
+            ["agent", "limit"],
+            registry=self.registry,
+        )
+        self._in_flight = Gauge(
+            "sluice_requests_in_flight", "Requests that are being answered, streams included.", registry=self.registry
+        )
+        self._limited.labels(UNKNOWN_AGENT, Limit.OVERLOAD)
         for agent in agents:
             self._prepare(agent)
 
@@ -132,6 +145,14 @@ class Metrics:
     def count_without_user(self, agent: str) -> None:
         """Count a request with no user key."""
         self._without_user.labels(agent).inc()
+
+    def count_limited(self, agent: str, limit: Limit) -> None:
+        """Count a request that a limit turned away."""
+        self._limited.labels(agent, limit).inc()
+
+    def in_flight(self, count: Callable[[], int]) -> None:
+        """Ask `count` for the requests that are being answered, whenever metrics are read."""
+        self._in_flight.set_function(count)
 
     def flags_loaded(self, timestamp_seconds: float) -> None:
         """Say when flags were taken over."""
@@ -166,6 +187,9 @@ class Metrics:
     def _prepare(self, agent: str) -> None:
         self._without_user.labels(agent)
         self._override_active.labels(agent)
+        for limit in Limit:
+            if limit is not Limit.OVERLOAD:  # comes before the agent is known
+                self._limited.labels(agent, limit)
         for arm in (Arm.CANDIDATE, Arm.BASELINE):
             for outcome in (Outcome.OK, Outcome.ERROR):
                 self._requests.labels(agent, arm, outcome)

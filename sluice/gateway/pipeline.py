@@ -19,9 +19,11 @@ from sluice.gateway.chat_request import parse_chat_request
 from sluice.gateway.configuration import Configuration
 from sluice.gateway.metrics import Metrics, Record
 from sluice.gateway.outcome import Outcome
+from sluice.gateway.rates import Rates
 from sluice.gateway.refusals import AgentUnknown, GatewayFault, Refusal
 from sluice.gateway.relay import send_refusal, stream_out
 from sluice.gateway.request_body import read_body
+from sluice.gateway.seats import Seats
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.user_key import user_key
 
@@ -36,6 +38,8 @@ class ChatCompletions:
         upstream: Upstream,
         metrics: Metrics,
         afterwards: Afterwards,
+        seats: Seats,
+        rates: Rates,
         *,
         body_timeout_seconds: float,
     ) -> None:
@@ -44,6 +48,8 @@ class ChatCompletions:
         self._upstream = upstream
         self._metrics = metrics
         self._afterwards = afterwards
+        self._seats = seats
+        self._rates = rates
         self._body_seconds = body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +58,8 @@ class ChatCompletions:
         record = Record()
         followed = self._afterwards.follow(record, send)
         try:
-            await self._serve(record, scope, receive, followed)
+            async with self._seats:
+                await self._serve(record, scope, receive, followed)
         except Refusal as refusal:
             record.outcome = refusal.outcome
             self._tell(refusal, record)
@@ -75,6 +82,9 @@ class ChatCompletions:
         record.agent = chat.agent
         followed.asked(chat)
 
+        # limit
+        await self._rates.admit(chat.agent, record.caller)
+
         # assign
         user = user_key(chat, scope)
         if user is None:
@@ -84,6 +94,7 @@ class ChatCompletions:
 
         async with UntilCallerLeaves(receive):
             # call
+            await self._rates.reach(record.model, chat.agent)
             with closing(await self._upstream.call(record.model, chat, scope)) as answer:
                 # stream out
                 record.outcome = await stream_out(answer, record, followed.send)

@@ -26,6 +26,10 @@ class Refusal(SluiceError):
 
     param: str | None = None
 
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Return what the answer says beside its body."""
+        return ()
+
     def body(self) -> bytes:
         """Return the JSON of it, as OpenAI's clients read it."""
         error = {"message": str(self), "type": self.type, "param": self.param, "code": self.code}

@@ -69,7 +69,8 @@ async def stream_out(answer: Answer, record: Record, send: Send) -> Outcome:
 async def send_refusal(refusal: Refusal, record: Record, send: Send) -> None:
     """Send the gateway's own answer."""
     body = refusal.body()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *served_by(record)]
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    headers += [*refusal.headers(), *served_by(record)]
     if refusal.closes_connection:
         headers.append((b"connection", b"close"))
     await _start(refusal.status, headers, record, send)

@@ -26,10 +26,11 @@ from sluice.registry.model import (
     Training,
     TrainingJob,
 )
-from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Role, Safeguards, Step
+from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Rate, Role, Safeguards, Step
 from sluice.registry.provider_keys import KeysNotSet, require_keys
 from sluice.registry.settings import (
     REDIS_PASSWORD,
+    CallerLimits,
     EmbeddedCache,
     ExternalCache,
     GatewaySettings,
@@ -50,6 +51,7 @@ __all__ = [
     "Autoscaling",
     "Benchmark",
     "Budgets",
+    "CallerLimits",
     "EmbeddedCache",
     "Environment",
     "Evidence",
@@ -71,6 +73,7 @@ __all__ = [
     "Price",
     "Provider",
     "Quota",
+    "Rate",
     "Registry",
     "Resources",
     "Role",

@@ -6,12 +6,15 @@ The defaults are the table of the first team, so that a registry which says noth
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
 from sluice.registry.typed import InFileAs
+
+_SECONDS_OF_BURST = 10
 
 LADDER = (10, 25, 50, 75, 100)
 """The weights, in percent of an agent's users, that a step of a ladder may have."""
@@ -151,16 +154,23 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """How long an answer is kept for the same question; no time keeps none."""
+    """How long an answer is kept for the same question, of the same user or of any; no time keeps none."""
 
     keep: timedelta = timedelta(hours=1)
+    across_users: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many requests a second the gateway takes for an agent, all callers together."""
+    """How many requests a second the gateway takes; `burst`, how many at once after a quiet time."""
 
     requests_per_second: float
+    burst: int | None = None
+
+    @property
+    def most_at_once(self) -> int:
+        """The burst, ten seconds' worth where none is set."""
+        return self.burst or max(1, math.ceil(self.requests_per_second * _SECONDS_OF_BURST))
 
 
 class Form(StrEnum):
@@ -224,12 +234,20 @@ class DayBudget:
     times_estimate: float = 2.0
 
 
+class AtCap(StrEnum):
+    """What becomes of a request for a fine-tuned model once the month's cap is spent."""
+
+    BASELINE = "baseline"
+    REJECT = "reject"
+
+
 @dataclass(frozen=True, slots=True)
 class MonthBudget:
     """What fine-tuned models may cost a month, and how many requests the budget was made for."""
 
     budget_dollars: Annotated[float, InFileAs("budget")] = 50.0
     cap_dollars: Annotated[float, InFileAs("cap")] = 100.0
+    at_cap: AtCap = AtCap.BASELINE
     requests: int = 15000
 
 

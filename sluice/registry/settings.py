@@ -8,7 +8,7 @@ not, is refused without being shown.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,8 +26,10 @@ from sluice.registry.cluster_settings import (
 from sluice.registry.document import Document, read_document
 from sluice.registry.findings import Finding, choices, did_you_mean, refuse_if_any, shown
 from sluice.registry.model import Registry
+from sluice.registry.policy import Rate
 from sluice.registry.rules.declared import Names
 from sluice.registry.shape import check_shape
+from sluice.registry.typed import build
 
 _PREFIX = "sluice:"
 _FIELDS = (
@@ -70,6 +72,20 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerLimits:
+    """How much of its callers the gateway takes: requests at once in a pod, more that wait there, and callers' rates.
+
+    `caller` is the rate of each team that `callers` does not name; `agent_rates`, whether the registry's rates hold.
+    """
+
+    at_once: int = 512
+    waiting: int = 256
+    agent_rates: bool = True
+    caller: Rate | None = None
+    callers: Mapping[str, Rate] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """How the gateway runs: `image` is a reference by digest, or one that a person's own cluster was given.
 
@@ -83,6 +99,7 @@ class GatewaySettings:
     autoscaling: Autoscaling | None = None
     priority_class: str | None = None
     longest_request_seconds: int = 120
+    limits: CallerLimits = CallerLimits()
 
     @property
     def max_replicas(self) -> int:
@@ -203,6 +220,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
             autoscaling=autoscaling_of(gateway.get("autoscaling")),
             priority_class=gateway.get("priority_class"),
             longest_request_seconds=int(gateway.get("longest_request_seconds", _LONGEST_REQUEST_SECONDS)),
+            limits=_limits(gateway.get("limits", {})),
         ),
         stub_provider=StubProviderSettings(stub_provider["image"]) if stub_provider else None,
         provider_addresses=MappingProxyType(dict(config.get("provider_addresses", {}))),
@@ -267,6 +285,16 @@ def _cache(body: dict[str, Any] | None) -> EmbeddedCache | ExternalCache | None:
     if "url" in body:
         return ExternalCache(body["url"])
     return EmbeddedCache(body["embedded"]["image"], body["embedded"].get("memory", _CACHE_MEMORY))
+
+
+def _limits(body: dict[str, Any]) -> CallerLimits:
+    return CallerLimits(
+        at_once=int(body.get("at_once", CallerLimits().at_once)),
+        waiting=int(body.get("waiting", CallerLimits().waiting)),
+        agent_rates=bool(body.get("agent_rates", CallerLimits().agent_rates)),
+        caller=build(Rate, body["caller"]) if "caller" in body else None,
+        callers=MappingProxyType({team: build(Rate, rate) for team, rate in body.get("callers", {}).items()}),
+    )
 
 
 def _resources(body: dict[str, Any]) -> Resources:

@@ -10,6 +10,7 @@ import hashlib
 from typing import Any
 
 from sluice.registry import Agent, Registry, Settings
+from sluice.render.gateway_limits import agent_limits, allowed, budgets, caller_limits
 from sluice.render.json_text import json_text
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 
@@ -36,19 +37,30 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
     return {
         "version": 1,
         "environment": settings.environment,
-        "agents": {name: _agent(agent, registry) for name, agent in registry.agents.items()},
+        "agents": {
+            name: {**_agent(agent, registry), **agent_limits(agent, settings.gateway.limits)}
+            for name, agent in registry.agents.items()
+        },
         "models": {
             name: {
                 "provider": model.provider,
                 "id": model.id,
                 "price": {"input": model.price.input_per_1k_tokens, "output": model.price.output_per_1k_tokens},
+                "fine_tuned": model.fine_tuned,
+                **allowed(model),
             }
             for name, model in registry.models.items()
         },
         "providers": {
-            name: {"api": settings.provider_addresses.get(name, provider.api), "key": provider.key}
+            name: {
+                "api": settings.provider_addresses.get(name, provider.api),
+                "key": provider.key,
+                **allowed(provider),
+            }
             for name, provider in registry.providers.items()
         },
+        "limits": caller_limits(settings.gateway.limits),
+        "budgets": budgets(registry.budgets),
     }
 
 

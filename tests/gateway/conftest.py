@@ -64,6 +64,8 @@ class MountedFolder:
     swaps: int = 0
     agent_fields: dict[str, dict[str, Any]] = field(default_factory=dict)
     """More fields of an agent in gateway.json, by its name."""
+    change: Callable[[dict[str, Any]], object] = lambda _document: None
+    """Done to gateway.json before it is written."""
 
     def write_configuration(self, api: str) -> None:
         """Write gateway.json with every provider at `api`."""
@@ -86,6 +88,7 @@ class MountedFolder:
                 "openai": {"api": f"{api}/openai/v1", "key": "openai-api-key"},
             },
         }
+        self.change(document)
         self._write("config", "gateway.json", json.dumps(document))
         self.write_key("mistral-api-key", "made-mistral-key")
         self.write_key("openai-api-key", "made-openai-key")

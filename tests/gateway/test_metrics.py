@@ -29,6 +29,8 @@ NAMES_AND_LABELS = {
     "sluice_cluster_heard_timestamp_seconds": set(),
     "sluice_override_active": {"agent"},
     "sluice_override_broken": set(),
+    "sluice_limited_total": {"agent", "limit"},
+    "sluice_requests_in_flight": set(),
 }
 ALLOWED = {
     "agent": {"qa", "legal", "unknown"},
@@ -38,6 +40,7 @@ ALLOWED = {
     "kind": {"wanted", "allowed", "served", "score", "review", "capture", "judge"},
     "source": {"watch", "file"},
     "dimension": {"overall", "quality", "relevance", "format", "specificity"},
+    "limit": {"agent_rate", "caller_rate", "provider_rate", "overload", "spend"},
 }
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,12 +16,14 @@ from sluice.registry import (
     LADDER,
     Agent,
     AgentRollout,
+    CallerLimits,
     EmbeddedCache,
     ExternalCache,
     GatewaySettings,
     Model,
     Price,
     Provider,
+    Rate,
     Registry,
     Resources,
     Rollout,
@@ -145,6 +148,7 @@ AFTERCARE = {
     "failed_queries": 100,
     "worst_queries": 10,
 }
+CACHE = {"cache": {"keep": 3600, "across_users": False}}
 
 
 def test_the_gateways_configuration_is_what_it_reads() -> None:
@@ -154,13 +158,47 @@ def test_the_gateways_configuration_is_what_it_reads() -> None:
     assert json.loads(configuration.body["data"]["gateway.json"]) == {
         "version": 1,
         "environment": "dev",
-        "agents": {"qa": {"summary": "unit tests", **AFTERCARE}, "legal": {"summary": "clauses", **AFTERCARE}},
+        "agents": {
+            "qa": {"summary": "unit tests", **AFTERCARE, **CACHE},
+            "legal": {"summary": "clauses", **AFTERCARE, **CACHE},
+        },
         "models": {
-            name: {"provider": "mistral", "id": f"ft:{name}", "price": {"input": 0.0008, "output": 0.0016}}
+            name: {
+                "provider": "mistral",
+                "id": f"ft:{name}",
+                "price": {"input": 0.0008, "output": 0.0016},
+                "fine_tuned": True,
+            }
             for name in ("qa-1", "qa-2", "gpt-4o")
         },
-        "providers": {"mistral": {"api": "http://stub-provider:8080/mistral/v1", "key": "mistral-api-key"}},
+        "providers": {
+            "mistral": {
+                "api": "http://stub-provider:8080/mistral/v1",
+                "key": "mistral-api-key",
+                "requests_per_second": 5,
+            }
+        },
+        "limits": {"at_once": 512, "waiting": 256, "callers": {}},
+        "budgets": {"day": {"warning": 5}, "month": {"budget": 50, "cap": 100, "at_cap": "baseline"}},
     }
+
+
+def test_rates_are_rendered_with_their_burst_and_agents_only_where_the_environment_holds_them() -> None:
+    policy = replace(REGISTRY.agents["qa"].policy, rate=Rate(1.5))
+    agents = {**REGISTRY.agents, "qa": replace(REGISTRY.agents["qa"], policy=policy)}
+    registry = replace(REGISTRY, agents=agents)
+    limits = CallerLimits(caller=Rate(5), callers={"halo": Rate(50, burst=80)})
+
+    def content(limits: CallerLimits) -> dict[str, Any]:
+        settings = replace(SETTINGS, gateway=replace(SETTINGS.gateway, limits=limits))
+        configuration = only(render(registry, rollout(), settings), "ConfigMap", "gateway-config-")
+        return dict(json.loads(configuration.body["data"]["gateway.json"]))
+
+    held = content(limits)
+    assert held["agents"]["qa"]["rate"] == {"requests_per_second": 1.5, "burst": 15}
+    assert held["limits"]["caller"] == {"requests_per_second": 5, "burst": 50}
+    assert held["limits"]["callers"] == {"halo": {"requests_per_second": 50, "burst": 80}}
+    assert "rate" not in content(replace(limits, agent_rates=False))["agents"]["qa"]
 
 
 def test_a_change_of_the_configuration_is_a_new_name_that_the_pods_mount() -> None:

@@ -1,0 +1,167 @@
+"""A rate that all replicas keep together: at most so many requests in any stretch of time of one length.
+
+Redis holds, for each rate, when the latest requests were let through, and its own clock decides: pods' clocks differ
+and move. What may come is let through at once; what would have to wait longer than allowed is refused, with the time
+after which it is worth trying again. Above a hundred requests a stretch, a replica takes a share of them at a time, so
+that busy rates cost no question to Redis for each request. Without Redis each replica keeps its part of the rate by
+itself.
+
+The log of a hundred times, not a bucket that fills, because a provider that allows 5 a second counts 5 in any second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from hashlib import sha1
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+from sluice.gateway.store import SharedStore, StoreAway
+
+_MOST_SLOTS = 100
+_LEASE_PART = 0.1
+"""The part of a stretch in which a share must be used; what is left of it then is lost, never exceeded."""
+
+# Checks every log before it writes to any: a request that one rate refuses is not counted by another. A log that ends
+# further in the future than it can was written before Redis' clock went back, and is thrown away.
+_SCRIPT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local at, answer, refused = {}, {}, false
+for i, key in ipairs(KEYS) do
+  local slots, stretch, wait = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
+  local latest = tonumber(redis.call('LINDEX', key, 0) or nil)
+  if latest and latest > now + wait + stretch then redis.call('DEL', key) end
+  local oldest = tonumber(redis.call('LINDEX', key, slots - 1) or nil)
+  at[i] = oldest and math.max(now, oldest + stretch) or now
+  answer[i] = at[i] - now
+  if answer[i] > wait then
+    refused = true
+    answer[i] = -answer[i]
+  end
+end
+if refused then return answer end
+for i, key in ipairs(KEYS) do
+  local slots, stretch, wait = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
+  redis.call('LPUSH', key, string.format('%.0f', at[i]))
+  redis.call('LTRIM', key, 0, slots - 1)
+  redis.call('PEXPIRE', key, math.ceil((stretch + wait) / 1000) + 1000)
+end
+return answer
+"""
+_SCRIPT_SHA1 = sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324 -- Redis names scripts so
+
+
+class Full(Exception):
+    """A rate has no room; after `seconds` it may have."""
+
+    def __init__(self, window: Window, seconds: float) -> None:
+        super().__init__(window.key)
+        self.window = window
+        self.seconds = seconds
+
+
+class Window:
+    """One rate: `requests` in any `stretch_seconds`. A request may be told to wait `most_wait_seconds` at the most."""
+
+    def __init__(
+        self, key: str, requests: int, stretch_seconds: float, *, replicas: int, most_wait_seconds: float = 0.0
+    ) -> None:
+        self.key = key
+        self._share = -(-requests // _MOST_SLOTS)
+        self._slots = requests // self._share
+        self._stretch = stretch_seconds
+        self._most_wait = most_wait_seconds
+        self._leased = 0
+        self._lease_ends = 0.0
+        self._full_until = 0.0
+        # What this replica let through, in shares: what it goes by when Redis is away.
+        self._own_slots = max(1, self._slots // replicas)
+        self._own_stretch = max(stretch_seconds, self._own_slots * replicas * stretch_seconds / self._slots)
+        self._own: deque[float] = deque(maxlen=self._own_slots)
+
+    @property
+    def arguments(self) -> tuple[int, int, int]:
+        """What the script wants to know: slots, and both times in microseconds."""
+        return self._slots, round(self._stretch * 1e6), round(self._most_wait * 1e6)
+
+    def refuse_if_known(self, now: float) -> None:
+        """Raise Full where an earlier answer said that there is no room yet."""
+        if now < self._full_until:
+            raise Full(self, self._full_until - now + self._most_wait)
+
+    def take_leased(self, now: float) -> bool:
+        """Use one of a share that was taken before."""
+        if self._leased == 0 or now >= self._lease_ends:
+            return False
+        self._leased -= 1
+        return True
+
+    def give_back(self) -> None:
+        """Undo `take_leased`."""
+        self._leased += 1
+
+    def granted(self, now: float, wait_seconds: float) -> None:
+        """Take note of a share that was let through after `wait_seconds`."""
+        self._own.append(now + wait_seconds)
+        self._leased = self._leased * (now < self._lease_ends) + self._share - 1
+        self._lease_ends = now + self._stretch * _LEASE_PART
+
+    def refused(self, now: float, wait_seconds: float) -> None:
+        """Take note that there is no room for `wait_seconds`, and raise Full."""
+        self._full_until = now + wait_seconds - self._most_wait
+        raise Full(self, wait_seconds)
+
+    def own_wait(self, now: float) -> float:
+        """Return how long to wait when this replica goes by what it let through by itself; negative: no room."""
+        at = now
+        if len(self._own) == self._own_slots:
+            at = max(now, self._own[0] + self._own_stretch)
+        return at - now if at - now <= self._most_wait else now - at
+
+
+async def pass_through(store: SharedStore, windows: Sequence[Window]) -> float:
+    """Count one request in all of `windows` or in none, and return the seconds that it must wait.
+
+    Raises Full.
+    """
+    now = time.monotonic()
+    for window in windows:
+        window.refuse_if_known(now)
+    leased = [window for window in windows if window.take_leased(now)]
+    asked = [window for window in windows if window not in leased] if leased else windows
+    if not asked:
+        return 0.0
+    try:
+        waits = await _ask(store, asked)
+    except StoreAway:
+        now = time.monotonic()
+        waits = [window.own_wait(now) for window in asked]
+    try:
+        for window, wait in zip(asked, waits, strict=True):
+            if wait < 0:
+                window.refused(now, -wait)
+    except Full:
+        for window in leased:
+            window.give_back()
+        raise
+    for window, wait in zip(asked, waits, strict=True):
+        window.granted(now, wait)
+    return max(waits)
+
+
+async def _ask(store: SharedStore, windows: Sequence[Window]) -> list[float]:
+    keys = [window.key for window in windows]
+    arguments = [str(number) for window in windows for number in window.arguments]
+
+    async def evaluate(redis: Redis) -> Any:
+        try:
+            return await redis.evalsha(_SCRIPT_SHA1, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await redis.eval(_SCRIPT, len(keys), *keys, *arguments)
+
+    return [microseconds / 1e6 for microseconds in await store.run(evaluate)]

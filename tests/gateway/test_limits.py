@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from fakeredis import FakeServer
+from starlette.requests import Request
+from starlette.types import Send
+
+from sluice.gateway.configuration import Configuration
+from sluice.gateway.limit_settings import CallerLimits, Rate
+from sluice.gateway.limited import AgentBusy, CallerBusy, ProviderBusy
+from sluice.gateway.metrics import Metrics
+from sluice.gateway.rates import Rates
+from sluice.gateway.seats import Seats
+from sluice.gateway.store import SharedStore
+
+pytestmark = pytest.mark.anyio
+
+ASK = {"model": "qa", "user": "u", "messages": [{"role": "user", "content": "hello"}]}
+
+
+async def test_beyond_an_agents_rate_it_is_429_on_every_replica_with_when_to_try_again(
+    start: Any, mounted: Any, provider: Any, connect_redis: Any, eventually: Any
+) -> None:
+    recording, api = provider
+    mounted.change = lambda document: document["agents"]["qa"].update(rate={"requests_per_second": 0.5, "burst": 3})
+    replicas = [await start(api, connect_redis()) for _ in range(2)]
+    statuses = []
+    for running in replicas * 3:
+        async with running.post(ASK) as response:
+            statuses.append(response.status)
+            if response.status == 429:
+                error = (await response.json())["error"]
+                assert error["code"] == "rate_limit_exceeded"
+                assert error["message"] == "Agent 'qa' takes 0.5 requests a second; try again later."
+                assert 1 <= int(response.headers["retry-after"]) <= 6
+    assert statuses == [200, 200, 200, 429, 429, 429]
+    assert len(recording.bodies) == 3
+    async with replicas[0].post({**ASK, "model": "legal"}) as response:
+        assert response.status == 200  # one agent's rate is none of another's
+    await eventually(
+        lambda: replicas[0].metric("sluice_requests_total", agent="qa", arm="none", outcome="rejected") == 1
+    )
+    assert replicas[0].metric("sluice_limited_total", agent="qa", limit="agent_rate") == 1
+
+
+async def test_a_lost_redis_refuses_nobody_who_keeps_to_the_rate(
+    start: Any, mounted: Any, provider: Any, connect_redis: Any, redis_server: FakeServer
+) -> None:
+    _, api = provider
+    mounted.change = lambda document: document["agents"]["qa"].update(rate={"requests_per_second": 5, "burst": 50})
+    running = await start(api, connect_redis(), replicas=2)
+    for number in range(10):
+        redis_server.connected = number < 5
+        async with running.post(ASK) as response:
+            assert response.status == 200
+    assert running.metric("sluice_store_up") == 0
+
+
+@pytest.fixture
+async def make_rates(configuration: Configuration, connect_redis: Any) -> Any:
+    """Make the rates of one replica from a configuration with limits."""
+    stores = []
+
+    async def make() -> Rates:
+        limited = with_rates(configuration)
+        metrics = Metrics(limited.agents)
+        store = SharedStore("dev", connect_redis(), metrics.registry)
+        stores.append(store)
+        await store.open()
+        return Rates(limited, store, metrics, 1)
+
+    yield make
+    for store in stores:
+        await store.close()
+
+
+def with_rates(configuration: Configuration) -> Configuration:
+    limits = CallerLimits(caller=Rate(0.1, 2), callers={"halo": Rate(0.1, 4)})
+    providers = {name: replace(provider, requests_per_second=5) for name, provider in configuration.providers.items()}
+    models = {
+        name: replace(model, provider=providers[model.provider.name]) for name, model in configuration.models.items()
+    }
+    agents = {name: replace(agent, rate=Rate(0.1, 5)) for name, agent in configuration.agents.items()}
+    return replace(configuration, limits=limits, providers=providers, models=models, agents=agents)
+
+
+async def test_callers_have_rates_of_their_own_and_share_the_agents(make_rates: Any) -> None:
+    one, two = await make_rates(), await make_rates()
+    for rates in (one, two):
+        await rates.admit("qa", "team-a")
+    with pytest.raises(CallerBusy, match=r"Caller 'team-a' may send 0\.1 requests a second"):
+        await one.admit("qa", "team-a")
+    for _ in range(3):
+        await two.admit("qa", "halo")
+    with pytest.raises(AgentBusy, match=r"Agent 'qa' takes 0\.1 requests a second") as refused:
+        await one.admit("qa", "halo")
+    assert refused.value.retry_after_seconds <= 50
+    await one.admit("legal", "halo")  # its fourth, since the one that the agent refused is not counted
+
+
+async def test_a_provider_is_asked_no_more_than_it_allows_in_any_second_by_all_replicas(
+    make_rates: Any, configuration: Configuration
+) -> None:
+    replicas = [await make_rates() for _ in range(3)]
+    model = configuration.models["qa-20251031"]
+    asked: list[float] = []
+
+    async def ask(rates: Rates) -> None:
+        try:
+            await rates.reach(model, "qa")
+        except ProviderBusy:
+            return
+        asked.append(time.monotonic())
+
+    began = time.monotonic()
+    tasks = []
+    while time.monotonic() - began < 2.6:
+        tasks += [asyncio.create_task(ask(rates)) for rates in replicas]
+        await asyncio.sleep(0.05)
+    await asyncio.gather(*tasks)
+    most = max(sum(1 for other in asked if at <= other < at + 1) for at in asked)
+    assert most == 5
+    assert len(asked) >= 13
+
+
+async def test_a_provider_with_no_room_within_half_a_second_is_left_for_another_model(
+    make_rates: Any, configuration: Configuration
+) -> None:
+    rates = await make_rates()
+    model = configuration.models["qa-20251031"]
+    for _ in range(5):
+        await rates.reach(model, "qa")
+    began = time.monotonic()
+    with pytest.raises(ProviderBusy, match="Provider 'mistral' is asked as often as it allows"):
+        await rates.reach(model, "qa")
+    assert time.monotonic() - began < 0.1
+    await rates.reach(configuration.models["gpt-4o"], "qa")
+
+
+async def test_beyond_what_it_takes_at_once_it_is_503_at_once(
+    start: Any, mounted: Any, provider: Any, eventually: Any
+) -> None:
+    recording, api = provider
+    release = asyncio.Event()
+
+    async def held(_request: Request, send: Send) -> None:
+        await release.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    recording.respond = held
+    mounted.change = lambda document: document.update(limits={"at_once": 2, "waiting": 1})
+    running = await start(api)
+
+    async def ask() -> int:
+        async with running.post(ASK) as response:
+            return int(response.status)
+
+    answered = [asyncio.create_task(ask()) for _ in range(3)]
+    await eventually(lambda: len(recording.bodies) == 2)
+    assert running.metric("sluice_requests_in_flight") == 2
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    async with running.post(ASK) as response:
+        assert response.status == 503
+        assert response.headers["retry-after"] == "1"
+        assert json.loads(await response.read())["error"]["code"] == "overloaded"
+    assert time.monotonic() - began < 0.5
+    release.set()
+    assert await asyncio.gather(*answered) == [200, 200, 200]
+    await eventually(lambda: running.metric("sluice_requests_in_flight") == 0)
+    assert running.metric("sluice_limited_total", agent="unknown", limit="overload") == 1
+
+
+async def test_seats_are_given_back_by_those_that_give_up_waiting(configuration: Configuration) -> None:
+    seats = Seats(1, 10, Metrics(configuration.agents))
+    entered = asyncio.Event()
+    leave = asyncio.Event()
+
+    async def sit() -> None:
+        async with seats:
+            entered.set()
+            await leave.wait()
+
+    first = asyncio.create_task(sit())
+    await entered.wait()
+    waiting = [asyncio.create_task(sit()) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    waiting[0].cancel()
+    leave.set()  # hands the seat on in the very turn in which the first of the line is cancelled
+    await asyncio.gather(first, *waiting, return_exceptions=True)
+    assert [task.cancelled() for task in waiting] == [True, False, False]
+    assert seats._taken == 0
+    async with seats:
+        assert seats._taken == 1

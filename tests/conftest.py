@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
+
+from sluice.local.folders import cache_folder
+
+EDITOR = Path(__file__).parent / "editor"
 
 settings.register_profile("sluice", deadline=None)
 settings.load_profile("sluice")
@@ -13,3 +24,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--refresh-expected", action="store_true", help="write what is found into the files that say what is expected"
     )
+
+
+@pytest.fixture(scope="session")
+def node_packages() -> Path:
+    """The packages of tests/editor/package-lock.json, installed once for each content of it, without their scripts.
+
+    Without Node.js the tests that need them are skipped, and fail in CI.
+    """
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no node with npm on the PATH")
+        pytest.skip("NOT TESTED: there is no node with npm on the PATH")
+    files = (EDITOR / "package.json", EDITOR / "package-lock.json")
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    installed = cache_folder() / "test-tools" / f"node-{digest[:12]}"
+    if not installed.exists():
+        installed.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=installed.parent) as scratch:
+            for file in files:
+                shutil.copy(file, scratch)
+            npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(npm, cwd=scratch, capture_output=True, text=True, check=False, timeout=300)
+            assert done.returncode == 0, done.stderr
+            shutil.copytree(
+                Path(scratch, "node_modules"), installed / "node_modules", symlinks=True, dirs_exist_ok=True
+            )
+    return installed / "node_modules"

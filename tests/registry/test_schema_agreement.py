@@ -1,8 +1,8 @@
 """What our check of shapes says of a file of the corpus, other validators say too.
 
-One is check-jsonschema, which reads the YAML by itself and stands on Python's jsonschema. The other is ajv, the one in
-editors, where Node and it are there: `npm install --prefix FOLDER ajv ajv-formats`, and FOLDER in SLUICE_AJV. A file
-that breaks a rule about reading is left out: other readers take a duplicate key or a tag, which is why there are rules.
+Ours is written in Rust. One of the others is check-jsonschema, which reads the YAML by itself and stands on Python's
+jsonschema; one is santhosh-tekuri/jsonschema, in Go; one is ajv, which editors have. A file that breaks a rule about
+reading is left out: other readers take a duplicate key or a tag, which is why there are rules.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 KINDS = {"models": "models.yaml", "rollout": "rollouts/*.yaml", "evidence": "evidence/*.yaml"}
 _AJV = """
 const Ajv = require("ajv/dist/2020"), formats = require("ajv-formats"), fs = require("fs");
-const [schema, files] = JSON.parse(fs.readFileSync(0));
+const {schema, files} = JSON.parse(fs.readFileSync(0));
 const ajv = new Ajv({strict: false}); formats(ajv);
 const valid = ajv.compile(schema);
 console.log(JSON.stringify(Object.keys(files).filter((name) => !valid(files[name]))));
@@ -39,6 +39,12 @@ def documents(kind: str) -> dict[Path, Document]:
 
 def refused_by_us(kind: str) -> set[str]:
     return {str(file) for file, document in documents(kind).items() if check_shape(document, kind)}
+
+
+def question(kind: str) -> dict[str, object]:
+    """Make what other validators are asked: a schema, and the content of every file of its kind."""
+    schema = json.loads(schema_file(kind).read_text(encoding="utf-8"))
+    return {"schema": schema, "files": {str(file): document.data for file, document in documents(kind).items()}}
 
 
 def schema_file(kind: str) -> Path:
@@ -66,18 +72,37 @@ def test_check_jsonschema_refuses_the_files_that_we_refuse(kind: str) -> None:
     assert {error["filename"] for error in answer.get("errors", [])} == refused_by_us(kind)
 
 
-@pytest.mark.skipif(
-    "SLUICE_AJV" not in os.environ, reason="SLUICE_AJV names no folder with ajv: its opinion is missing"
-)
-@pytest.mark.parametrize("kind", KINDS)
-def test_ajv_refuses_the_files_that_we_refuse(kind: str) -> None:
-    files = {str(file): document.data for file, document in documents(kind).items()}
-    schema = json.loads(schema_file(kind).read_text(encoding="utf-8"))
+@pytest.fixture(scope="session")
+def validator_in_go(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the program in second_opinion/, whose modules are pinned by its go.sum."""
+    program = tmp_path_factory.mktemp("second-opinion") / "second-opinion"
+    built = subprocess.run(
+        ["go", "build", "-o", str(program), "."],
+        cwd=HERE / "second_opinion",
+        env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=readonly"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    return program
 
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_validator_in_go_refuses_the_files_that_we_refuse(kind: str, validator_in_go: Path) -> None:
+    asked = subprocess.run(
+        [str(validator_in_go)], input=json.dumps(question(kind)), capture_output=True, text=True, check=True
+    )
+
+    assert set(json.loads(asked.stdout)) == refused_by_us(kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ajv_refuses_the_files_that_we_refuse(kind: str, node_packages: Path) -> None:
     asked = subprocess.run(
         ["node", "-e", _AJV],
-        input=json.dumps([schema, files]),
-        env={**os.environ, "NODE_PATH": f"{os.environ['SLUICE_AJV']}/node_modules"},
+        input=json.dumps(question(kind)),
+        env={**os.environ, "NODE_PATH": str(node_packages)},
         capture_output=True,
         text=True,
         check=True,

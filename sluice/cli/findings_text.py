@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from sluice.registry.bounds import MAX_BYTES, UNSEEN
-from sluice.registry.findings import Finding, Severity
+from sluice.registry.findings import MOST_PRINTED, Finding, Severity, more_than_printed
 
 _ABOUT_KEYS = frozenset({"SL082", "SL091"})
 _ABOUT_UNKNOWN_FIELDS = frozenset({"SL020", "SL090"})
@@ -30,7 +30,8 @@ _LEAST_WIDTH = 40
 
 def at_terminal(findings: Iterable[Finding], *, columns: int) -> str:
     """Write findings in colours, each with its line of the file where that can be shown, for so many columns."""
-    findings = tuple(findings)
+    every = tuple(findings)
+    findings = every[:MOST_PRINTED]
     about_keys = {(finding.file, finding.line) for finding in findings if finding.rule in _ABOUT_KEYS}
     files = {file: _lines(file) for file in {finding.file for finding in findings}}
     paragraphs = []
@@ -38,7 +39,7 @@ def at_terminal(findings: Iterable[Finding], *, columns: int) -> str:
         lines = () if (finding.file, finding.line) in about_keys else files[finding.file]
         quoted = _excerpt(finding, lines, max(columns, _LEAST_WIDTH))
         paragraphs.append("\n".join((_sentence(finding), *quoted)))
-    return "\n".join(paragraphs)
+    return "\n".join((*paragraphs, *more_than_printed(every)))
 
 
 def _sentence(finding: Finding) -> str:

@@ -10,6 +10,7 @@ import click
 
 from sluice.cli import options
 from sluice.local.folders import PROJECT
+from sluice.registry.findings import printed
 from sluice.registry.plan import Plan, plan_of
 
 
@@ -50,7 +51,7 @@ def _text(found: Plan) -> str:
         lines.append(f"  {_the_others(len(changed), len(found.agents) - len(changed))}: no change")
     for title, findings in (("forbidden by:", found.forbidding), ("beside that:", found.warnings)):
         if findings:
-            lines += ["", title, *(f"  {finding}" for finding in findings)]
+            lines += ["", title, *(f"  {line}" for line in printed(findings).splitlines())]
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ import click
 
 from sluice.local.folders import PROJECT
 from sluice.registry import Examination, Finding, InvalidRegistry, Severity, examine
+from sluice.registry.findings import printed
 
 
 @click.command()
@@ -73,7 +74,7 @@ def _show_warnings(findings: Sequence[Finding]) -> None:
 
         click.echo(at_terminal(findings, columns=shutil.get_terminal_size().columns), err=True)
     else:
-        click.echo("\n".join(map(str, findings)), err=True)
+        click.echo(printed(findings), err=True)
 
 
 def _annotation(finding: Finding) -> str:

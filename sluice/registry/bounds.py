@@ -1,6 +1,6 @@
 """How large a file may be, and what characters it may have, so that reading one is quick whatever is in it.
 
-The largest registry there has to be, 1,000 agents and 10,000 models, needs a quarter of the bytes and a third of the
+The largest registry there has to be, 1,000 agents and 10,000 models, needs half of the bytes and two thirds of the
 values that are allowed here.
 """
 
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 
-MAX_BYTES = 16 * 1024 * 1024
-MAX_VALUES = 1_000_000
+MAX_BYTES = 8 * 1024 * 1024
+MAX_VALUES = 400_000
 """Mappings, lists, scalars and keys of one file."""
+MAX_FINDINGS = 1_000
+"""Mistakes that are listed of one file, and by one rule: who has more of them mends what makes them, not each."""
 MAX_DEPTH = 32
 MAX_ALIASES = 20
 MAX_REPEATED_VALUES = 1_000

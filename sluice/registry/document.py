@@ -1,7 +1,7 @@
 """One YAML file as plain values that know where they stand.
 
-A file is read quickly first. Only when that gives up, or when somebody asks for a place, is it read exactly. Whatever
-is wrong with a file is a finding; nothing else escapes.
+A file is read quickly first, and exactly only when that gives up. Places are looked for when somebody asks for one.
+Whatever is wrong with a file is a finding; nothing else escapes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sluice.registry.bounds import MAX_BYTES, UNSEEN
+from sluice.registry.bounds import MAX_BYTES, MAX_VALUES, UNSEEN
 from sluice.registry.exact_reading import read_exactly
 from sluice.registry.findings import Finding, Severity, dotted
-from sluice.registry.places import NOTHING_WITHIN, TOP, Place, Spot, Steps, nearest_place
-from sluice.registry.quick_reading import NotPlain, read_quickly
+from sluice.registry.places import NOTHING_WITHIN, TOP, Place, Spot, Steps, nearest_place, place_of
+from sluice.registry.quick_places import spots_in
+from sluice.registry.quick_reading import NotPlain, TooManyValues, read_quickly
 
 _NOWHERE = Spot(TOP, TOP, NOTHING_WITHIN)
 
@@ -27,21 +28,23 @@ _NOWHERE = Spot(TOP, TOP, NOTHING_WITHIN)
 class Document:
     """One YAML file: its `text`, and its `data` of dict, list, str, int, float, bool and None.
 
-    Values that an alias repeats are one object in `data`: never change it.
+    Values that an alias repeats are one object in `data`: never change it. `is_plain` says that it has none.
     """
 
     file: str
     data: Any
     text: str = field(repr=False)
+    is_plain: bool = False
 
     @cached_property
-    def _spots(self) -> Spot:
+    def spots(self) -> Spot:
+        """Where every value stands."""
         with _collecting_paused():
-            return read_exactly(self.text, self.file)[1] or _NOWHERE
+            return spots_in(self.text) if self.is_plain else read_exactly(self.text, self.file)[1] or _NOWHERE
 
     def place(self, path: Steps, *, at_key: bool = False) -> Place:
         """Return where the value at `path` stands, or its key; a path that is not there counts as its parent."""
-        return nearest_place(self._spots, path, at_key=at_key)
+        return nearest_place(self.spots, path, at_key=at_key)
 
     def finding(
         self,
@@ -112,12 +115,14 @@ def parse_document(content: bytes, file: str) -> tuple[Document | None, tuple[Fi
         return None, (_at_end_of(text[: unseen.start()], file, problem, "take it out"),)
     with _collecting_paused():
         try:
-            data = read_quickly(text)
+            return Document(file, read_quickly(text), text, is_plain=True), ()
+        except TooManyValues as passed:
+            line, column = place_of(passed.mark)
+            problem, remedy = f"is where the file passes {MAX_VALUES} values", "keep generated data out of it"
+            return None, (Finding(file, line, column, "", problem, remedy, "SL002"),)
         except NotPlain:
             data, spots, findings = read_exactly(text, file)
-            if spots is None:
-                return None, findings
-    return Document(file, data, text), ()
+    return (None, findings) if spots is None else (Document(file, data, text), ())
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from yaml.events import (
 )
 
 from sluice.registry.anchors import Anchors, TooMuchRepeated, UnknownAnchor, merged
-from sluice.registry.bounds import MAX_DEPTH, MAX_VALUES, UNSEEN
+from sluice.registry.bounds import MAX_DEPTH, MAX_FINDINGS, MAX_VALUES, UNSEEN
 from sluice.registry.findings import Finding, dotted
 from sluice.registry.places import NOTHING_WITHIN, TOP, Mark, Spot, Steps, place_of
 from sluice.registry.quick_reading import Loader
@@ -188,6 +188,8 @@ class _Reader:
             self._refuse(mark, path, problem, "keep generated data out of it", "SL002")
 
     def _report(self, mark: Mark, path: Steps, problem: str, remedy: str, rule: str) -> None:
+        if len(self.findings) >= MAX_FINDINGS:
+            self._refuse(mark, path, f"is where the file passes {MAX_FINDINGS} mistakes", "mend those first", "SL002")
         self.findings.append(self._finding(mark, path, problem, remedy, rule))
 
     def _refuse(self, mark: Mark, path: Steps, problem: str, remedy: str, rule: str) -> NoReturn:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sluice.errors import AnswerIsNo
+
+MOST_PRINTED = 100
+"""Findings that are printed for a person; `--format json` gives programs all of them."""
 
 _LONGEST_VALUE_SHOWN = 32
 _LONGEST_RUN_SHOWN = 20
@@ -58,7 +61,18 @@ class InvalidRegistry(AnswerIsNo):
         self.findings = one_for_each_cause(findings)
         count = sum(finding.severity is Severity.ERROR for finding in self.findings)
         mistakes = "1 mistake" if count == 1 else f"{count} mistakes"
-        super().__init__("\n".join([f"refused, {mistakes}:", *map(str, self.findings)]))
+        super().__init__("\n".join([f"refused, {mistakes}:", printed(self.findings)]))
+
+
+def printed(findings: Sequence[Finding]) -> str:
+    """Write findings one in a line, the first hundred of them."""
+    return "\n".join([*map(str, findings[:MOST_PRINTED]), *more_than_printed(findings)])
+
+
+def more_than_printed(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Say how many findings there are beside those that are printed, if any."""
+    more = len(findings) - MOST_PRINTED
+    return (f"and {more} more; mend these first, or see all of them by --format json",) if more > 0 else ()
 
 
 def refuse_if_any(findings: Collection[Finding]) -> None:

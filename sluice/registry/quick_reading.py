@@ -22,6 +22,7 @@ from yaml.events import (
 
 from sluice.errors import SluiceError
 from sluice.registry.bounds import MAX_DEPTH, MAX_VALUES, UNSEEN
+from sluice.registry.places import Mark
 from sluice.registry.scalars import STARTS_OF_MEANING, AmbiguousScalar, Scalar, meaning
 
 
@@ -48,8 +49,16 @@ class NotPlain(Exception):
     """The file has something that must be looked at exactly: a mistake, or a rarity such as an anchor."""
 
 
+class TooManyValues(Exception):
+    """The file has more values than one may have; `mark` is where it passes them."""
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__(mark)
+        self.mark = mark
+
+
 def read_quickly(text: str) -> Any:
-    """Return the values in `text`. Raises NotPlain."""
+    """Return the values in `text`. Raises NotPlain and TooManyValues."""
     loader = Loader(text)
     try:
         return _document(loader)
@@ -75,9 +84,18 @@ def _content(next_event: Any) -> Any:  # noqa: C901 - one loop without calls: it
     container: Any = top
     around: list[Any] = []  # the containers that are open around this one
     key: str | None = None
-    for _ in range(MAX_VALUES):
+    left = MAX_VALUES
+    while True:
         event = next_event()
         kind = type(event)
+        if kind is MappingEndEvent or kind is SequenceEndEvent:
+            container = around.pop()
+            if container is top:
+                return top[0]
+            continue
+        left -= 1
+        if left < 0:
+            raise TooManyValues(event.start_mark)
         if kind is ScalarEvent:
             if event.anchor is not None or event.tag is not None:
                 raise NotPlain
@@ -91,11 +109,6 @@ def _content(next_event: Any) -> Any:  # noqa: C901 - one loop without calls: it
                 value = _quoted(value)
             elif not value or value[0] in STARTS_OF_MEANING:
                 value = meaning(value)
-        elif kind is MappingEndEvent or kind is SequenceEndEvent:
-            container = around.pop()
-            if container is top:
-                return top[0]
-            continue
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             if event.anchor is not None or event.tag is not None or len(around) >= MAX_DEPTH:
                 raise NotPlain
@@ -118,7 +131,6 @@ def _content(next_event: Any) -> Any:  # noqa: C901 - one loop without calls: it
             raise NotPlain
         else:
             container.append(value)
-    raise NotPlain
 
 
 def _quoted(value: str) -> Scalar:

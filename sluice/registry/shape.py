@@ -7,18 +7,22 @@ what its values must mean beyond that is said by the other checks of this packag
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
+from sluice.registry.bounds import MAX_FINDINGS
 from sluice.registry.document import Document
 from sluice.registry.findings import Finding, did_you_mean, nearest, shown
 from sluice.registry.places import Steps
 from sluice.registry.shape_wording import addition, description, problem_of, remedy_of
 
+_ENTRIES_AT_ONCE = 1_000
+_NAMES_COMPARED = 100
 _ABOUT_A_VALUE = frozenset({"SL022", "SL023"})
 SCHEMAS = Path(__file__).resolve().parent.parent.parent / "registry" / "schema"
 
@@ -29,9 +33,38 @@ def check_shape(document: Document, schema: str) -> tuple[Finding, ...]:
     if validator.is_valid(document.data):
         return ()
     content = _content(schema)
-    errors = validator.iter_errors(document.data)
-    found = dict.fromkeys(finding for error in errors for finding in _findings(document, error, content))
+    found: dict[Finding, None] = {}
+    for part in _parts(document.data, content["properties"]):
+        for error in validator.iter_errors(part) if not validator.is_valid(part) else ():
+            for finding in _findings(document, error, content):
+                found[finding] = None
+                if len(found) == MAX_FINDINGS:
+                    problem = f"does not fit its schema in {MAX_FINDINGS} places or more"
+                    found[Finding(document.file, 1, 1, "", problem, "mend those first", "SL002")] = None
+                    return tuple(_one_for_each_value(found))
     return tuple(_one_for_each_value(found))
+
+
+def _parts(data: Any, fields: Collection[str]) -> Iterator[Any]:
+    """Take a large file apart, so that its errors are made by and by: each copies the value that it is about."""
+    if not isinstance(data, dict):
+        yield data
+        return
+    unknown = [name for name in data if name not in fields][: MAX_FINDINGS + 1]
+    known = {name: value for name, value in data.items() if name in fields}
+    large = {name: value for name, value in known.items() if isinstance(value, dict) and len(value) > _ENTRIES_AT_ONCE}
+    parts = {name: list(_chunks(value)) for name, value in large.items()}
+    first = known | {name: chunks[0] for name, chunks in parts.items()}
+    yield first | dict.fromkeys(unknown)
+    for name, chunks in parts.items():
+        for chunk in chunks[1:]:
+            yield {**first, name: chunk}
+
+
+def _chunks(entries: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    items = iter(entries.items())
+    while chunk := dict(islice(items, _ENTRIES_AT_ONCE)):
+        yield chunk
 
 
 def _one_for_each_value(findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -115,7 +148,8 @@ def _missing_fields(
 ) -> Iterator[Finding]:
     """Find what is missing, except what is there under a misspelt name: that is found as an unknown field."""
     closed = schema.get("additionalProperties") is False
-    misspelt = {nearest(name, fields) for name in instance if name not in fields} if closed else set()
+    unknown = [name for name in instance if name not in fields][:_NAMES_COMPARED] if closed else []
+    misspelt = {nearest(name, fields) for name in unknown}
     for name in schema["required"]:
         if name not in instance and name not in misspelt:
             yield document.finding(

@@ -56,7 +56,7 @@ def test_all_mistakes_of_a_file_are_in_one_error(registry: Path) -> None:
     [
         (lambda file: file.unlink(), "does not exist; name the folder that holds models.yaml and rollouts/"),
         (lambda file: (file.unlink(), file.mkdir()), "is not a file; name the folder that holds"),
-        (lambda file: file.write_bytes(b"#" * 100_000_000), "has 100000000 bytes, and 16777216 is the most; keep"),
+        (lambda file: file.write_bytes(b"#" * 100_000_000), "has 100000000 bytes, and 8388608 is the most; keep"),
     ],
 )
 def test_a_models_file_that_cannot_be_read_is_one_finding(

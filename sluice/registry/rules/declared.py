@@ -111,11 +111,12 @@ def sound_registry(models: Document, findings: Collection[Finding], evidence: Ma
     entries: dict[str, Any] = {}
     for section in _SECTIONS_OF_ENTRIES:
         spoiled = _spoiled(models, section, findings)
-        kept = {name: body for name, body in models.mapping(section).items() if name not in spoiled}
-        if not _can_be_built({**data, section: kept}):
-            kept = {name: body for name, body in kept.items() if _can_be_built({**data, section: {name: body}})}
-        entries[section] = kept
-    return registry_of_sections({**data, **entries}, evidence)
+        entries[section] = {name: body for name, body in models.mapping(section).items() if name not in spoiled}
+    try:
+        return registry_of_sections({**data, **entries}, evidence)
+    except _NOT_BUILT:
+        # A very odd name is cut short in a finding's path, and so not known from it.
+        return registry_of_sections({**data, **_buildable(data, entries)}, evidence)
 
 
 def sound_rollout(document: Document, environment: str, findings: Collection[Finding], registry: Registry) -> Rollout:
@@ -159,8 +160,15 @@ def _spoiled(document: Document, section: str, findings: Collection[Finding]) ->
     )
 
 
+def _buildable(data: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the entries of every section that can be built each by itself."""
+    return {
+        section: {name: body for name, body in bodies.items() if _can_be_built({**data, section: {name: body}})}
+        for section, bodies in entries.items()
+    }
+
+
 def _can_be_built(data: Mapping[str, Any]) -> bool:
-    """Say whether an entry can be built. A very odd name is cut short in a finding's path, and so not known from it."""
     try:
         registry_of_sections(data, MappingProxyType({}))
     except _NOT_BUILT:

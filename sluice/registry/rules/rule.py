@@ -9,7 +9,9 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 
+from sluice.registry.bounds import MAX_FINDINGS
 from sluice.registry.document import Document
 from sluice.registry.findings import Finding, Severity, dotted
 from sluice.registry.places import Place, Steps
@@ -97,7 +99,8 @@ class Rule:
     def findings(self, declared: Declared) -> Iterator[Finding]:
         """Find where the rule is broken, with the severity that it has there; places with one cause are one finding."""
         by_cause: dict[str, list[Finding]] = {}
-        for broken in self.check(declared) if self.check else ():
+        everything = self.check(declared) if self.check else iter(())
+        for broken in islice(everything, MAX_FINDINGS):
             severity = self.severities.in_environment(broken.environment)
             if severity is None:
                 continue
@@ -109,6 +112,10 @@ class Rule:
             else:
                 by_cause.setdefault(broken.cause, []).append(finding)
         yield from map(_gravest, by_cause.values())
+        for broken in islice(everything, 1):
+            if (severity := self.severities.in_environment(broken.environment)) is not None:
+                problem = f"{self.id} is broken in more than {MAX_FINDINGS} places"
+                yield Finding(broken.document.file, 1, 1, "", problem, "mend those first", self.id, severity)
 
 
 def _gravest(findings: list[Finding]) -> Finding:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TypeGuard
 
 from sluice.registry.building import rollout_of
-from sluice.registry.document import Document, parse_document, read_document, shown_file
+from sluice.registry.document import Document, collecting_paused, parse_document, read_document, shown_file
 from sluice.registry.findings import Finding, choices, one_for_each_cause, refuse_if_any
 from sluice.registry.history import NothingToCompareWith, commit_of, content_at
 from sluice.registry.model import Registry, Rollout
@@ -92,11 +92,12 @@ def examine(folder: Path, *, today: date | None = None, against: str | None = No
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
         return Examination((Finding(shown_file(folder), 1, 1, "", problem, _MODELS_REMEDY, "SL001"),), 0, 0, ())
-    read = read_folder(folder, rollout_names(folder), today=today or date.today(), against=against or LAST_COMMIT)
+    with collecting_paused():
+        read = read_folder(folder, rollout_names(folder), today=today or date.today(), against=against or LAST_COMMIT)
+        findings = one_for_each_cause((*_stray_files(folder), *read.broken()))
     if against is not None and commit_of(folder, against) is None:
         raise NothingToCompareWith(folder, against)
     registry = read.declared.registry
-    findings = one_for_each_cause((*_stray_files(folder), *read.broken()))
     return Examination(findings, len(registry.agents), len(registry.models), rollout_names(folder))
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from sluice.deploy.errors import UnknownEnvironment
 from sluice.local.folders import PROJECT
-from sluice.registry import load_environment
+from sluice.registry import environments, load_environment
 from sluice.registry.document import shown_file
 from sluice.render import render as render_environment
 from sluice.render import write_manifests
@@ -25,6 +26,8 @@ def render(environment: str, registry: Path | None, out: Path | None, output_for
     ENV is an environment of the project: one with a Pulumi.ENV.yaml. The same registry and settings give the same bytes
     each time; no cluster and no Pulumi is asked. Manifests of objects that are gone are removed from the folder.
     """
+    if environment not in environments(PROJECT):
+        raise UnknownEnvironment(environment, environments(PROJECT))
     declared = load_environment(PROJECT, environment, folder=registry)
     rendered = render_environment(declared.registry, declared.rollout, declared.settings)
     folder = out or PROJECT / "manifests" / environment

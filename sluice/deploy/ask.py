@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
 from sluice.deploy.cluster_access import Answer, ClusterAccess
-from sluice.errors import AnswerIsNo, SluiceError
+from sluice.errors import SluiceError
 from sluice.registry import Environment, Registry
 
 _PATIENCE_SECONDS = 60.0
@@ -29,8 +29,10 @@ class Reply:
     """None where the provider did not say how many tokens it counted, or the registry has no price of the model."""
 
 
-class UnknownAgent(AnswerIsNo):
+class UnknownAgent(SluiceError):
     """The registry has no agent of that name."""
+
+    exit_code: ClassVar[int] = 2
 
     def __init__(self, agent: str, registry: Registry) -> None:
         near = get_close_matches(agent, registry.agents, n=1)

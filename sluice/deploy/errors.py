@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import ClassVar
 
-from sluice.errors import AnswerIsNo, SluiceError
+from sluice.errors import SluiceError
 
 
-class UnknownEnvironment(AnswerIsNo):
+class UnknownEnvironment(SluiceError):
     """The project has no environment of that name."""
+
+    exit_code: ClassVar[int] = 2
 
     def __init__(self, environment: str, known: Sequence[str]) -> None:
         near = get_close_matches(environment, known, n=1)

@@ -80,7 +80,7 @@ def shown_file(path: Path) -> str:
     """Write a file's name as a person would: relative to the working folder where it lies below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RuntimeError):  # of a link to itself pathlib says RuntimeError
         return str(path)
 
 
@@ -90,6 +90,8 @@ def read_document(path: Path, *, remedy_if_missing: str) -> tuple[Document | Non
     try:
         if not path.is_file():
             problem = "is not a file" if path.exists() else "does not exist"
+            if path.is_symlink() and not path.exists():
+                problem = "is a link that leads nowhere"
             return None, (Finding(file, 1, 1, "", problem, remedy_if_missing, "SL001"),)
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -100,6 +102,14 @@ def read_document(path: Path, *, remedy_if_missing: str) -> tuple[Document | Non
         reason = error.strerror or "unknown reason"
         return None, (Finding(file, 1, 1, "", f"cannot be read: {reason}", "make it readable", "SL001"),)
     return parse_document(content, file)
+
+
+def text_of(path: Path) -> str:
+    """Return what can be read of a file as text, whatever it is; nothing where it is too large or cannot be read."""
+    try:
+        return path.read_bytes().decode("utf-8", "replace") if path.stat().st_size <= MAX_BYTES else ""
+    except OSError:
+        return ""
 
 
 def parse_document(content: bytes, file: str) -> tuple[Document | None, tuple[Finding, ...]]:

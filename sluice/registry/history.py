@@ -21,7 +21,8 @@ class NothingToCompareWith(SluiceError):
     def __init__(self, folder: Path, reference: str) -> None:
         super().__init__(
             f'{folder}: git knows no commit "{reference}" here; name one that `git log` shows, '
-            "or fetch it: a pull request's checks often have the last commit alone"
+            "or fetch it: the checks of a pull request often have the last commit alone "
+            "(for actions/checkout: fetch-depth: 0)"
         )
 
 

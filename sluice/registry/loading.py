@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TypeGuard
 
 from sluice.registry.building import rollout_of
-from sluice.registry.document import Document, collecting_paused, parse_document, read_document, shown_file
+from sluice.registry.document import Document, collecting_paused, parse_document, read_document, shown_file, text_of
 from sluice.registry.findings import Finding, choices, one_for_each_cause, refuse_if_any
 from sluice.registry.history import NothingToCompareWith, commit_of, content_at
 from sluice.registry.model import Registry, Rollout
@@ -125,7 +125,15 @@ def read_folder(
             rollout = sound_rollout(document, environment, findings, registry)
             before = _rollout_at(folder, commit, environment, registry) if commit else None
             rollouts.append(RolloutFile(environment, document, rollout, before))
-    declared = Declared(models, names, registry, evidence, tuple(rollouts), today)
+    read = {shown_file(folder / "models.yaml"): models is not None}
+    read |= {document.file: True for document in (*evidence.values(), *(file.document for file in rollouts))}
+    files = (*[folder / "rollouts" / f"{name}.yaml" for name in environments], *sorted(folder.glob("evidence/*.yaml")))
+    unreadable = tuple(
+        Document(shown_file(file), None, text)
+        for file in (folder / "models.yaml", *files)
+        if not read.get(shown_file(file)) and (text := text_of(file))
+    )
+    declared = Declared(models, names, registry, evidence, tuple(rollouts), today, unreadable)
     return Folder(declared, (*of_models, *of_evidence, *of_rollouts))
 
 
@@ -178,7 +186,7 @@ def _stray_files(folder: Path) -> Iterator[Finding]:
         yield Finding(shown_file(rollouts), 1, 1, "", "does not exist", "add a rollouts/ENVIRONMENT.yaml", "SL001")
     for inner in (rollouts, evidence):
         for file in sorted(inner.iterdir()) if inner.is_dir() else ():
-            if file.suffix != ".yaml" and not file.name.startswith("."):
+            if file.name == ".yaml" or (file.suffix != ".yaml" and not file.name.startswith(".")):
                 name = "ENVIRONMENT.yaml" if inner is rollouts else "NAME.yaml"
                 remedy = f"name it {name}, or take it away"
                 yield Finding(shown_file(file), 1, 1, "", "is read by nobody", remedy, "SL001")

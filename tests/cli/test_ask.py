@@ -80,8 +80,8 @@ def test_an_answer_cannot_write_to_the_terminal_what_is_no_text(
     assert capsys.readouterr().out == "one\n\ttwo ]0;title[2Jthree\n\n"
 
 
-def test_an_agent_that_is_not_there_is_a_no(api: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["ask", "dev", "qua", "Hello", "--user", "ada"]) == 1
+def test_a_wrong_agent_is_a_wrong_use(api: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["ask", "dev", "qua", "Hello", "--user", "ada"]) == 2
 
     output = capsys.readouterr()
     assert output.out == ""
@@ -90,8 +90,8 @@ def test_an_agent_that_is_not_there_is_a_no(api: ApiServer, capsys: pytest.Captu
     )
 
 
-def test_an_environment_that_is_not_there_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["ask", "def", "qa", "Hello", "--user", "ada"]) == 1
+def test_a_wrong_environment_is_a_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["ask", "def", "qa", "Hello", "--user", "ada"]) == 2
     assert "there is no environment 'def'; did you mean dev? the environments are dev, production, staging" in (
         capsys.readouterr().err
     )

@@ -123,8 +123,8 @@ def test_a_second_time_only_what_changed_is_printed(
     assert list(exported(capsys.readouterr().out)) in (["PATH"], ["PATH", "PWD"], ["PWD", "PATH"])
 
 
-def test_an_environment_that_is_not_there_is_a_no_and_nothing_is_exported(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["env", "stagin"]) == 1
+def test_a_wrong_environment_is_a_wrong_use_and_nothing_is_exported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["env", "stagin"]) == 2
 
     output = capsys.readouterr()
     assert output.out == ""

@@ -87,7 +87,15 @@ def test_a_wrong_registry_is_refused_and_nothing_is_written(
 
 
 def test_an_environment_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["render", "prodution"]) == 1
-    assert "Pulumi.prodution.yaml:1:1: does not exist; the environments are dev, production, staging" in (
-        capsys.readouterr().err
+    assert run(["render", "prodution"]) == 2
+    assert capsys.readouterr().err == (
+        "sluice: there is no environment 'prodution'; did you mean production? "
+        "the environments are dev, production, staging\n"
+    )
+
+
+def test_a_path_is_no_environment(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["render", "../x"]) == 2
+    assert capsys.readouterr().err == (
+        "sluice: there is no environment '../x'; the environments are dev, production, staging\n"
     )

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from sluice.deploy.ask import NoReply, UnknownAgent, _cost, ask
 from sluice.deploy.cluster_access import ClusterAccess
-from sluice.errors import AnswerIsNo
 from sluice.local.folders import PROJECT
 from sluice.registry import Agent, Environment, Model, Price, Provider, Registry, load_environment
 from tests.deploy.api_server import ApiServer
@@ -120,7 +119,7 @@ def test_an_agent_that_is_misspelt_gets_a_suggestion_and_no_request_is_sent(
     ) as raised:
         ask(access, dev, "suport", "Hello", "ada")
 
-    assert isinstance(raised.value, AnswerIsNo)
+    assert raised.value.exit_code == 2
     assert api.requests == []
 
 

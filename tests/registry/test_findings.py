@@ -54,3 +54,44 @@ def test_a_value_that_is_refused_is_not_warned_of_too() -> None:
     warning = Finding("b.yaml", 2, 1, "a", "is odd", "look at it", "SL061", Severity.WARNING)
 
     assert one_for_each_cause([warning, ERROR, WARNING]) == (WARNING, ERROR)
+
+
+def test_a_person_is_printed_a_hundred_findings_and_told_of_the_others() -> None:
+    findings = [Finding("a.yaml", line, 1, "", "is wrong", "mend it", "SL022") for line in range(1, 251)]
+
+    with pytest.raises(InvalidRegistry, match=r"^refused, 250 mistakes:\n") as refused:
+        refuse_if_any(findings)
+
+    assert len(refused.value.findings) == 250
+    _, *lines, last = str(refused.value).splitlines()
+    assert len(lines) == 100
+    assert last == "and 150 more; mend these first, or see all of them by --format json"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("".join(f"u{number}: 1\n" for number in range(5_000)), "does not fit its schema in 1000 places or more"),
+        ("".join(f"a{number}: 010\n" for number in range(5_000)), "is where the file passes 1000 mistakes"),
+        ("models:\n" + "".join(f"  m{number}: {{}}\n" for number in range(5_000)), "does not fit its schema in 1000"),
+    ],
+)
+def test_of_a_file_of_mistakes_a_thousand_are_listed(content: str, said: str) -> None:
+    document, findings = parse_document(content.encode(), "file.yaml")
+    findings = check_shape(document, "models") if document else findings
+
+    assert 900 < len(findings) <= 1_001
+    assert sum(finding.problem.startswith(said) for finding in findings) == 1
+
+
+def test_a_mistake_behind_a_thousand_right_entries_has_its_place() -> None:
+    right = "{provider: p, id: i, price: {input: 1, output: 1}}"
+    entries = "".join(f"  m{number}: {right}\n" for number in range(2_500))
+    wrong = f"{entries}  last: {right.replace('input', 'inptu')}\n"
+    text = f"version: 1\nproviders: {{p: {{api: 'https://a.b', key: k}}}}\nmodels:\n{wrong}agents: {{}}\n"
+    document, _ = parse_document(text.encode(), "file.yaml")
+    assert document is not None
+
+    found = sorted((finding.line, finding.path) for finding in check_shape(document, "models"))
+
+    assert found == [(2504, "models.last.price.inptu"), (2505, "agents")]

@@ -83,3 +83,20 @@ def test_a_folder_that_is_not_there_is_one_finding(registry: Path) -> None:
     assert [str(finding) for finding in check(Path("registri"))] == [
         "registri:1:1: does not exist; name the folder that holds models.yaml and rollouts/ [SL001]"
     ]
+
+
+def test_a_link_to_itself_is_one_finding(registry: Path) -> None:
+    (registry / "models.yaml").unlink()
+    (registry / "models.yaml").symlink_to("models.yaml")
+
+    (finding,) = check(registry)
+
+    assert str(finding).startswith("registry/models.yaml:1:1: is a link that leads nowhere; name the folder that holds")
+
+
+def test_a_rollout_without_a_name_is_a_finding(registry: Path) -> None:
+    (registry / "rollouts" / ".yaml").write_text("version: 1\n")
+
+    assert [str(finding) for finding in check(registry)] == [
+        "registry/rollouts/.yaml:1:1: is read by nobody; name it ENVIRONMENT.yaml, or take it away [SL001]"
+    ]

@@ -132,6 +132,7 @@ def not_all_of_one_provider(declared: Declared) -> Iterator[Broken]:
                     f"{shown(agent.candidate)} and its baselines are all of {provider}",
                     "add a baseline of another provider",
                     file.environment,
+                    cause=f"{provider} {' '.join(agent.baseline)}",
                 )
 
 

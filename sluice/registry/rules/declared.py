@@ -87,6 +87,8 @@ class Declared:
     evidence: Mapping[str, Document]
     rollouts: tuple[RolloutFile, ...]
     today: date | None = None
+    unreadable: tuple[Document, ...] = ()
+    """Files that are not YAML, as text alone: what looks like a key is looked for in these too."""
 
     def model_of(self, agent: AgentRollout) -> Model | None:
         """Return an agent's candidate, None where there is none or where it is wrong itself."""

@@ -41,7 +41,11 @@ def soak_was_passed(declared: Declared) -> Iterator[Broken]:
         if faults:
             short = ", ".join(faults[-1])
             problem = f"the soak of {shown(model.name)} fell short: {short}"
-            yield _at_candidate(file, agent, problem, "mend it and soak again", cause=f"{soaks[-1][0].name}: {short}")
+            name = soaks[-1][0].name
+            path: Steps = ("soak", "models", model.name)
+            yield _in_evidence(
+                declared, file, agent, name, path, problem, "mend it and soak again", cause=f"{name}: {short}"
+            )
         else:
             yield _at_candidate(file, agent, f"{shown(model.name)} was not soaked", "run `sluice soak staging` first")
 
@@ -85,15 +89,18 @@ def sign_offs_hold(declared: Declared) -> Iterator[Broken]:
             signed = _signed(declared, model, role)
             if not signed:
                 continue
-            last = max(sign_off.ends for _, sign_off in signed)
+            name, last = max(((name, sign_off.ends) for name, sign_off in signed), key=lambda one: one[1])
+            path: Steps = ("sign_off", "ends")
             if declared.registry.evidence[signed[-1][0]].date > last:
                 continue  # it ended before it began, and is found by SL057
             if last < declared.today:
-                problem = f"the {role} sign-off for {shown(model.name)} ended on {last}"
-                yield _at_candidate(file, agent, problem, "have it renewed", cause=f"{role} {last}")
+                problem = f"the {role} sign-off that a candidate of {file.environment} needs ended on {last}"
+                yield _in_evidence(declared, file, agent, name, path, problem, "have it renewed", cause=name)
             elif last < declared.today + _SOON:
-                problem = f"the {role} sign-off for {shown(model.name)} ends on {last}"
-                yield _at_candidate(file, agent, problem, "have it renewed", cause=f"{role} {last}", warning=True)
+                problem = f"the {role} sign-off that a candidate of {file.environment} needs ends on {last}"
+                yield _in_evidence(
+                    declared, file, agent, name, path, problem, "have it renewed", cause=name, warning=True
+                )
 
 
 @rule(
@@ -108,12 +115,15 @@ def conditions_are_met(declared: Declared) -> Iterator[Broken]:
     for file, agent, model in _serving(declared):
         for role in declared.roles_for(agent.agent):
             signed = _signed(declared, model, role)
-            open_ones = [[one for one in sign_off.conditions if not one.met] for _, sign_off in signed]
+            open_ones = [
+                [(index, one) for index, one in enumerate(sign_off.conditions) if not one.met] for _, sign_off in signed
+            ]
             if open_ones and all(open_ones):
-                name, first = signed[-1][0], open_ones[-1][0]
-                problem = f"the {role} sign-off for {shown(model.name)} has a condition that is not met: {first.text}"
-                yield _at_candidate(
-                    file, agent, problem, f"meet it, and say so in evidence/{name}.yaml", cause=f"{role} {name}"
+                name, (index, first) = signed[-1][0], open_ones[-1][0]
+                problem = f"the {role} sign-off that a candidate needs has a condition that is not met: {first.text}"
+                path: Steps = ("sign_off", "conditions", index, "met")
+                yield _in_evidence(
+                    declared, file, agent, name, path, problem, "meet it, and write met: true", cause=name
                 )
 
 
@@ -143,8 +153,10 @@ def training_data_is_scrubbed(declared: Declared) -> Iterator[Broken]:
             )
         elif audit and audit.email_addresses + audit.phone_numbers > 0:
             found = f"{audit.email_addresses} e-mail addresses and {audit.phone_numbers} phone numbers"
-            problem = f"{shown(model.name)} was trained on data with {found}"
-            yield _at_candidate(file, agent, problem, "scrub the data and train again", cause=model.training.audit)
+            problem = f"a candidate of {file.environment} was trained on data with {found}"
+            field = "email_addresses" if audit.email_addresses else "phone_numbers"
+            name, remedy = model.training.audit, "scrub the data and train again"
+            yield _in_evidence(declared, file, agent, name, ("data_audit", field), problem, remedy, cause=name)
 
 
 @rule(
@@ -260,13 +272,31 @@ def _at_candidate(
     agent: AgentRollout,
     problem: str,
     remedy: str,
+) -> Broken:
+    return Broken(file.document, ("agents", agent.agent, "candidate"), problem, remedy, file.environment)
+
+
+def _in_evidence(
+    declared: Declared,
+    file: RolloutFile,
+    agent: AgentRollout,
+    name: str,
+    path: Steps,
+    problem: str,
+    remedy: str,
     *,
-    cause: str | None = None,
+    cause: str,
     warning: bool = False,
 ) -> Broken:
-    path = ("agents", agent.agent, "candidate")
+    """Point at the evidence that is short of what a rollout needs: there is the place to mend.
+
+    Where the registry was loaded before, its files are not at hand, and the candidate is pointed at.
+    """
     severity = WARNING if warning else None
-    return Broken(file.document, path, problem, remedy, file.environment, severity=severity, cause=cause)
+    document = declared.evidence.get(name)
+    if document is None:
+        document, path = file.document, ("agents", agent.agent, "candidate")
+    return Broken(document, path, problem, remedy, file.environment, severity=severity, cause=cause)
 
 
 def _soaks(declared: Declared, model: Model) -> Iterator[tuple[Evidence, SoakEvidence, SoakedModel]]:

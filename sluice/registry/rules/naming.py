@@ -78,7 +78,7 @@ def nothing_looks_like_a_key(declared: Declared) -> Iterator[Broken]:
     with `pulumi config set --secret`. Keys without a prefix, such as Mistral's, are judged by how random they look and
     by the words before them; should a name be mistaken for a key, write it in words.
     """
-    documents = [*([declared.models] if declared.models else []), *declared.evidence.values()]
+    documents = [*([declared.models] if declared.models else []), *declared.evidence.values(), *declared.unreadable]
     for document in (*documents, *(file.document for file in declared.rollouts)):
         for number, line in enumerate(document.text.splitlines(), start=1):
             # Nothing shorter than this is taken for a key, and most lines are shorter.

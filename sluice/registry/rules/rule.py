@@ -120,7 +120,7 @@ class Rule:
 
 def _gravest(findings: list[Finding]) -> Finding:
     """Return the first of the gravest findings, saying where the others are."""
-    first, *others = sorted(findings, key=lambda finding: (finding.severity is not ERROR, finding))
+    first, *others = sorted(set(findings), key=lambda finding: (finding.severity is not ERROR, finding))
     if not others:
         return first
     places = ", ".join(f"{finding.file}:{finding.line}" for finding in others[:3])

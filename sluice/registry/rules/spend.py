@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sluice.registry.findings import shown
 from sluice.registry.forecast import forecast
+from sluice.registry.model import Model, Provider
 from sluice.registry.rules.declared import Declared
 from sluice.registry.rules.rule import (
     ERROR,
@@ -79,7 +80,8 @@ def requests_are_cheap_enough(declared: Declared) -> Iterator[Broken]:
                     continue
                 problem += f", {saving:.0f} % less than to its baseline"
                 remedy = f"the goal is {limits.saving_percent:g} %"
-            yield Broken(file.document, path, problem, remedy, file.environment, cause=model)
+            price = declared.registry.models[model or ""].price
+            yield Broken(file.document, path, problem, remedy, file.environment, cause=f"{price} {remedy}")
 
 
 @rule(
@@ -121,27 +123,40 @@ def training_is_within_its_budget(declared: Declared) -> Iterator[Broken]:
 def rates_fit_the_provider(declared: Declared) -> Iterator[Broken]:
     """The rates of all agents whose candidate is a provider's sum up to no more than its requests_per_second.
 
-    Counted as if every candidate stood at 100 %: the way there is short, and a refused request is an error to a user.
+    The same holds for a model that has a limit of its own, which is no higher than its provider's. Counted as if every
+    candidate stood at 100 %: the way there is short, and a refused request is an error to a user.
     """
+    registry = declared.registry
+    yield from _models_above_their_provider(declared)
     for file in declared.rollouts:
-        wanted: dict[str, float] = {}
+        wanted: dict[Provider | Model, float] = {}
         for agent in file.candidates():
             model = declared.model_of(agent)
-            rate = declared.registry.agents[agent.agent].policy.rate
-            if model and rate:
-                wanted[model.provider] = wanted.get(model.provider, 0) + rate.requests_per_second
-        for name, requests in wanted.items():
-            provider = declared.registry.providers.get(name)
-            allowed = provider.requests_per_second if provider else None
+            rate = registry.agents[agent.agent].policy.rate
+            for asked in (model, registry.providers.get(model.provider)) if model and rate else ():
+                if asked and rate:
+                    wanted[asked] = wanted.get(asked, 0) + rate.requests_per_second
+        for asked, requests in wanted.items():
+            allowed = asked.requests_per_second
             if allowed is not None and requests > allowed + 1e-9:
                 yield Broken(
                     file.document,
                     ("agents",),
-                    f"its candidates take {requests:g} requests a second from {name}",
-                    f"{name} allows {allowed}; lower defaults.rate or an agent's own",
+                    f"its candidates take {requests:g} requests a second from {asked.name}",
+                    f"{asked.name} allows {allowed}; lower defaults.rate or an agent's own",
                     file.environment,
                     at_key=True,
                 )
+
+
+def _models_above_their_provider(declared: Declared) -> Iterator[Broken]:
+    for model in declared.registry.models.values():
+        provider = declared.registry.providers.get(model.provider)
+        own, most = model.requests_per_second, provider.requests_per_second if provider else None
+        if declared.models and own is not None and most is not None and own > most:
+            path = ("models", model.name, "requests_per_second")
+            problem = f"{own} is above what {model.provider} allows"
+            yield Broken(declared.models, path, problem, f"the provider's own limit is {most}")
 
 
 @rule(

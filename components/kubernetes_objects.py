@@ -31,8 +31,9 @@ _RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
 }
 
-# A pod that cannot start fails the update in less than two minutes: Pulumi's own patience is ten.
-_DEPLOYMENT_PATIENCE: Final = pulumi.CustomTimeouts(create="100s", update="100s", delete="100s")
+# A pod that cannot start, or an Ingress that no controller serves, fails the update in less than two minutes: Pulumi's
+# own patience is ten.
+_PATIENCE: Final = pulumi.CustomTimeouts(create="100s", update="100s", delete="100s")
 
 
 def make(
@@ -53,7 +54,7 @@ def make(
         _parameter(field): value for field, value in rendered.body.items() if field not in ("apiVersion", "kind")
     }
     inputs["metadata"] = owned(inputs["metadata"], namespace)
-    timeouts = _DEPLOYMENT_PATIENCE if rendered.kind == "Deployment" else None
+    timeouts = _PATIENCE if rendered.kind in {"Deployment", "Ingress"} else None
     usual = pulumi.ResourceOptions(parent=parent, custom_timeouts=timeouts)
     return _RESOURCES[rendered.api_version, rendered.kind](
         f"{name}-{rendered.kind.lower()}", **inputs, opts=pulumi.ResourceOptions.merge(usual, options)

@@ -80,9 +80,12 @@ class Engine:
         )
 
     def destroy(self, progress: Progress) -> Update:
-        """Remove everything of the environment from the cluster, and its stack. Raises as `up` does."""
+        """Remove everything of the environment from the cluster, and its stack. Raises as `up` does.
+
+        With a preview, unlike `up`: it is what finds a protected resource before the others are gone.
+        """
         self._prepare(progress)
-        update = self._run(progress, f"pulumi destroy, stack {self.environment}", ("destroy", "--skip-preview"))
+        update = self._run(progress, f"pulumi destroy, stack {self.environment}", ("destroy",))
         self._call("stack", "rm", "--yes", "--preserve-config", "--stack", self.environment)
         return update
 
@@ -220,7 +223,9 @@ def _result(title: str, exit_code: int, said: str, events: list[dict[str, Any]])
     if exit_code != 0:
         errors = [d["message"].strip() for d in diagnostics if d["severity"] == "error" and d["message"].strip()]
         raise PulumiFailed(title, errors or [said.strip() or f"it ended with exit code {exit_code}"])
-    summary: Mapping[str, Any] = next((event["summaryEvent"] for event in events if "summaryEvent" in event), {})
+    # A preview has a summary of its own, before the one of what was done.
+    summaries: list[Mapping[str, Any]] = [event["summaryEvent"] for event in events if "summaryEvent" in event]
+    summary = summaries[-1] if summaries else {}
     outputs: Mapping[str, Any] = {}
     for event in events:
         metadata = event.get("resOutputsEvent", {}).get("metadata", {})

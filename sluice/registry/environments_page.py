@@ -139,6 +139,7 @@ and the providers. Everything else is refused in both directions.
 3. The keys: `pulumi config set --secret sluice:mistral-api-key --stack NAME`, and so on for each that is asked for.
 4. `sluice validate`, `sluice render NAME`, `make docs`, and the pull request.
 
-To take away a protected one: `sluice:protected: false`, `pulumi up`, then `pulumi destroy`. The override goes with
-it.
+`pulumi destroy` of a protected one stops at its preview, before anything is gone; with `--skip-preview` it would take
+all but the override and the namespace. To take all away: `sluice:protected: false`, `pulumi up`, then
+`pulumi destroy`. The override goes with it.
 """

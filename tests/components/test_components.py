@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -23,6 +24,7 @@ from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.quotas import Quotas, QuotasArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.local.folders import PROJECT
+from sluice.registry import Ingress as IngressSettings
 from sluice.registry import load_environment
 from sluice.render import KubernetesObject, Rendered, render
 from tests.components.recording import Recording, Secret, record
@@ -179,6 +181,16 @@ def test_a_deployment_that_does_not_start_fails_the_update_in_under_two_minutes(
 
 def test_only_deployments_need_patience(dev: Recording) -> None:
     assert {one.inputs["kind"] for one in dev.kubernetes() if one.timeouts} == {"Deployment"}
+
+
+def test_an_ingress_that_no_controller_serves_fails_the_update_in_under_two_minutes() -> None:
+    declared = load_environment(PROJECT, "staging")
+    settings = replace(declared.settings, ingress=IngressSettings("llm.example.com", "gateway-tls"))
+    of = render(declared.registry, declared.rollout, settings)
+
+    (made,) = record(lambda: Ingress("ingress", IngressArgs(of.ingress, "ours"))).of_kind("Ingress")
+
+    assert all(0 < seconds(made.timeouts[operation]) < 120 for operation in ("create", "update", "delete"))
 
 
 def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:

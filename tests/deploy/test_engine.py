@@ -147,7 +147,7 @@ def test_destroying_removes_the_stack_and_keeps_its_settings(
 
     assert str(update) == "9 deleted"
     _, destroy, remove = pulumi.calls()
-    assert destroy[:2] == ["destroy", "--skip-preview"]
+    assert destroy[:2] == ["destroy", "--stack"], "with its preview, which finds what is protected"
     assert remove == ["stack", "rm", "--yes", "--preserve-config", "--stack", "dev", "--non-interactive"]
 
 

@@ -15,6 +15,7 @@ from sluice.errors import SluiceError
 from sluice.gateway import log
 from sluice.gateway.app import Gateway
 from sluice.gateway.configuration import load_configuration
+from sluice.gateway.draw import check_draw
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.gateway.server import PortTaken, bind, serve
 
@@ -25,6 +26,7 @@ def main() -> int:
     try:
         settings = ProcessSettings.from_environment(os.environ)
         configuration = load_configuration(settings.folder / "config" / "gateway.json")
+        check_draw(configuration.draw)
         listener = bind(settings.host, settings.port, "SLUICE_GATEWAY_PORT")
         gateway = Gateway(configuration, settings)
         metrics_port = _serve_metrics(gateway, settings)

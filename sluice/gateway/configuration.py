@@ -17,6 +17,7 @@ import orjson
 
 from sluice.errors import SluiceError
 from sluice.gateway.aftercare import Aftercare, read_aftercare
+from sluice.gateway.draw import Draw
 from sluice.gateway.limit_settings import Budgets, CacheSettings, CallerLimits, LimitReading, Rate
 
 _KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -67,6 +68,7 @@ class Configuration:
     providers: Mapping[str, Provider]
     limits: CallerLimits = CallerLimits()
     budgets: Budgets = Budgets()
+    draw: Draw = Draw()
 
 
 class ConfigurationUnreadable(SluiceError):
@@ -131,7 +133,14 @@ class _Reading(LimitReading):
             providers,
             self.caller_limits("limits", root.get("limits")),
             self.budgets("budgets", root.get("budgets")),
+            self._draw(root.get("assignment", {})),
         )
+
+    def _draw(self, value: object) -> Draw:
+        if not isinstance(value, dict) or not value.keys() <= {"hash", "salt", "key"}:
+            self.faults.append("assignment: must be an object of hash, salt and key")
+            return Draw()
+        return Draw(**value)
 
     def _agent(self, name: str, value: object) -> Agent:
         path = f"agents.{name}"

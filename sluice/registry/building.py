@@ -13,7 +13,7 @@ from typing import Any
 from sluice.registry.document import Document
 from sluice.registry.evidence import Evidence
 from sluice.registry.model import Agent, AgentRollout, Model, Provider, Registry, Rollout
-from sluice.registry.policy import Budgets, Gates, Ladder, Policy, ReportPolicy, RollbackPolicy, Step
+from sluice.registry.policy import AssignmentPolicy, Budgets, Gates, Ladder, Policy, ReportPolicy, RollbackPolicy, Step
 from sluice.registry.typed import build, keys_of
 from sluice.registry.variables import expanded
 
@@ -39,6 +39,7 @@ def registry_of_sections(data: Mapping[str, Any], evidence: Mapping[str, Evidenc
         gates=build(Gates, data.get("gates", {})),
         rollback=build(RollbackPolicy, data.get("rollback", {})),
         report=build(ReportPolicy, data.get("report", {})),
+        assignment=build(AssignmentPolicy, data.get("assignment", {})),
         evidence=evidence,
     )
 

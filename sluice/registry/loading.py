@@ -18,6 +18,7 @@ from sluice.registry.document import Document, collecting_paused, parse_document
 from sluice.registry.findings import Finding, choices, one_for_each_cause, refuse_if_any
 from sluice.registry.history import NothingToCompareWith, commit_of, content_at
 from sluice.registry.model import Registry, Rollout
+from sluice.registry.policy import AssignmentPolicy
 from sluice.registry.rules.catalogue import broken_rules
 from sluice.registry.rules.declared import (
     Declared,
@@ -29,6 +30,7 @@ from sluice.registry.rules.declared import (
 )
 from sluice.registry.rules.rule import LooksAt
 from sluice.registry.shape import check_shape
+from sluice.registry.typed import build
 
 LAST_COMMIT = "HEAD"
 _MODELS_REMEDY = "name the folder that holds models.yaml and rollouts/"
@@ -123,8 +125,8 @@ def read_folder(
         of_rollouts += findings
         if document is not None:
             rollout = sound_rollout(document, environment, findings, registry)
-            before = _rollout_at(folder, commit, environment, registry) if commit else None
-            rollouts.append(RolloutFile(environment, document, rollout, before))
+            then = _rollout_at(folder, commit, environment, registry) if commit else None
+            rollouts.append(RolloutFile(environment, document, rollout, then))
     read = {shown_file(folder / "models.yaml"): models is not None}
     read |= {document.file: True for document in (*evidence.values(), *(file.document for file in rollouts))}
     files = (*[folder / "rollouts" / f"{name}.yaml" for name in environments], *sorted(folder.glob("evidence/*.yaml")))
@@ -133,7 +135,8 @@ def read_folder(
         for file in (folder / "models.yaml", *files)
         if not read.get(shown_file(file)) and (text := text_of(file))
     )
-    declared = Declared(models, names, registry, evidence, tuple(rollouts), today, unreadable)
+    before = _assignment_at(folder, commit) if commit else None
+    declared = Declared(models, names, registry, evidence, tuple(rollouts), today, unreadable, before)
     return Folder(declared, (*of_models, *of_evidence, *of_rollouts))
 
 
@@ -169,6 +172,15 @@ def _rollout_at(folder: Path, commit: str, environment: str, registry: Registry)
         return Rollout(environment, True, MappingProxyType({}))
     document, _ = parse_document(content, environment)
     return sound_rollout(document, environment, check_shape(document, "rollout"), registry) if document else None
+
+
+def _assignment_at(folder: Path, commit: str) -> AssignmentPolicy | None:
+    """Return how a commit draws users, None where it has no models.yaml that can be read."""
+    content = content_at(folder, commit, "models.yaml")
+    document = parse_document(content, "models.yaml")[0] if content is not None else None
+    if document is None or any(finding.path.startswith("assignment") for finding in check_shape(document, "models")):
+        return None
+    return build(AssignmentPolicy, document.mapping("assignment"))
 
 
 def _names(folder: Path) -> tuple[str, ...]:

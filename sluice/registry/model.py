@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from sluice.registry.evidence import Evidence
 from sluice.registry.policy import (
+    AssignmentPolicy,
     Budgets,
     DimensionScores,
     Gates,
@@ -161,6 +162,7 @@ class Registry:
     gates: Gates = Gates()
     rollback: RollbackPolicy = RollbackPolicy()
     report: ReportPolicy = ReportPolicy()
+    assignment: AssignmentPolicy = AssignmentPolicy()
     evidence: Annotated[Mapping[str, Evidence], NOT_IN_FILE] = field(default_factory=_nothing)
 
     def ladder_of(self, agent: str) -> Ladder:

@@ -115,7 +115,7 @@ def _of_environment(before: _Side, after: _Side) -> Iterator[str]:
         yield "the kill switch goes off: every agent's users go to its baseline"
     if after.rollout.enabled and not before.rollout.enabled:
         yield "the kill switch is lifted: candidates get their weights again"
-    for name in ("budgets", "gates", "rollback", "report"):
+    for name in ("budgets", "gates", "rollback", "report", "assignment"):
         for path, was, is_now in _differences(getattr(before.registry, name), getattr(after.registry, name), (name,)):
             yield f"{'.'.join(path)}: {was} becomes {is_now}"
     spent, will_be_spent = (

@@ -325,3 +325,24 @@ class ReportPolicy:
     moving_mean: timedelta = timedelta(days=7)
     worst_queries: int = 10
     slow: timedelta = timedelta(seconds=5)
+
+
+class Salt(StrEnum):
+    """What is hashed before the user's key."""
+
+    AGENT_AND_CANDIDATE = "agent/candidate/"
+
+
+class UserKey(StrEnum):
+    """How a user's key is made alike before it is hashed."""
+
+    AS_SENT = "as sent"
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentPolicy:
+    """How users are drawn: the generation of flagd's hash, and what it is taken over. Pinned while users are."""
+
+    hash: int = 3
+    salt: Salt = Salt.AGENT_AND_CANDIDATE
+    key: UserKey = UserKey.AS_SENT

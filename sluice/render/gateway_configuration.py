@@ -37,6 +37,11 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
     return {
         "version": 1,
         "environment": settings.environment,
+        "assignment": {
+            "hash": registry.assignment.hash,
+            "salt": registry.assignment.salt,
+            "key": registry.assignment.key,
+        },
         "agents": {
             name: {**_agent(agent, registry), **agent_limits(agent, settings.gateway.limits)}
             for name, agent in registry.agents.items()

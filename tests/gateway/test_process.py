@@ -173,6 +173,14 @@ def test_an_invalid_configuration_or_setting_is_one_line_and_exit_code_3(
     assert capsys.readouterr().err == expected
 
 
+def test_a_hash_that_this_gateway_does_not_draw_by_is_one_line_and_exit_code_3(mounted: Any) -> None:
+    file = mounted.path / "config" / "gateway.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "assignment": {"hash": 2}}))
+    ended = _run(mounted.path)
+    assert (ended.returncode, ended.stderr.count("\n")) == (3, 1)
+    assert "assignment.hash: gateway.json pins 2 and this gateway draws by 3" in ended.stderr
+
+
 @pytest.mark.parametrize("setting", ["PORT", "METRICS_PORT"])
 def test_a_port_that_is_taken_is_one_line_and_exit_code_3(mounted: Any, closed_port: int, setting: str) -> None:
     ended = _run(mounted.path, **{setting: str(closed_port)})

@@ -162,6 +162,7 @@ def test_the_gateways_configuration_is_what_it_reads() -> None:
             "qa": {"summary": "unit tests", **AFTERCARE, **CACHE},
             "legal": {"summary": "clauses", **AFTERCARE, **CACHE},
         },
+        "assignment": {"hash": 3, "salt": "agent/candidate/", "key": "as sent"},
         "models": {
             name: {
                 "provider": "mistral",

@@ -18,10 +18,10 @@ from sluice.registry.document import Document
 from sluice.registry.evidence import Evidence
 from sluice.registry.findings import Finding
 from sluice.registry.model import AgentRollout, Model, Registry, Rollout
-from sluice.registry.policy import Role
+from sluice.registry.policy import AssignmentPolicy, Role
 
 _SECTIONS_OF_ENTRIES = ("providers", "models", "ladders", "agents")
-_SECTIONS_OF_FIELDS = ("defaults", "budgets", "gates", "rollback", "report")
+_SECTIONS_OF_FIELDS = ("defaults", "budgets", "gates", "rollback", "report", "assignment")
 _NOT_BUILT = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 _PART = re.compile(r"[.\[]|$")
 
@@ -79,7 +79,10 @@ class RolloutFile:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """Everything rules look at. `models` is None where the registry was loaded before; `today` where no day matters."""
+    """Everything rules look at. `models` is None where the registry was loaded before; `today` where no day matters.
+
+    `assignment_before` is what the last commit says, None where that is not known.
+    """
 
     models: Document | None
     names: Names | None
@@ -89,6 +92,7 @@ class Declared:
     today: date | None = None
     unreadable: tuple[Document, ...] = ()
     """Files that are not YAML, as text alone: what looks like a key is looked for in these too."""
+    assignment_before: AssignmentPolicy | None = None
 
     def model_of(self, agent: AgentRollout) -> Model | None:
         """Return an agent's candidate, None where there is none or where it is wrong itself."""

@@ -214,6 +214,40 @@ def weight_has_a_day(declared: Declared) -> Iterator[Broken]:
                 )
 
 
+@rule(
+    "SL038",
+    "Users are drawn in one way while a rollout runs",
+    looks_at=LooksAt.HISTORY,
+    wrong="# the last commit has hash: 2, and qa's candidate has 10 % of its users\nassignment: {hash: 3}",
+    right="# while qa's candidate has 10 % of its users\nassignment: {hash: 2}",
+)
+def drawn_as_before(declared: Declared) -> Iterator[Broken]:
+    """Hash, salt and key of the assignment stay as the last commit has them while a candidate has some of the users.
+
+    Another hash draws the users of every rollout anew: of those on a candidate at 10 %, 49 to 90 % would go back to the
+    baseline, and others come in their place. Nothing fails, but the comparison is spoilt. At 0 and at 100 % everybody
+    is in one arm, and a candidate that is new draws its users anyway.
+    """
+    before, now = declared.assignment_before, declared.registry.assignment
+    if declared.models is None or before is None or before == now:
+        return
+    field = next(field for field in ("hash", "salt", "key") if getattr(before, field) != getattr(now, field))
+    for file in declared.rollouts:
+        for agent in file.candidates():
+            then = file.before.agents.get(agent.agent) if file.before else None
+            if then is None or then.candidate != agent.candidate:
+                continue
+            if 0 < then.weight_percent < 100 and 0 < agent.weight_percent < 100:
+                yield Broken(
+                    declared.models,
+                    ("assignment", field),
+                    f"was {shown(getattr(before, field))} in the last commit, and {agent.agent} has "
+                    f"{agent.weight_percent} % of its users in {file.environment} on its candidate",
+                    "change it when every candidate stands at 0 or 100",
+                )
+                return  # one is enough: it is one change
+
+
 def _rises_by_a_step(declared: Declared, before: AgentRollout, agent: AgentRollout) -> bool:
     weights = declared.registry.ladder_of(agent.agent).weights_percent
     return before.weight_percent < agent.weight_percent and agent.weight_percent in weights
@@ -233,4 +267,5 @@ RULES = (
     graduates_from_the_last_step,
     weight_held_long_enough,
     weight_has_a_day,
+    drawn_as_before,
 )

@@ -1,0 +1,1 @@
+"""How long an assignment takes, and taking over the flags of many agents."""

@@ -51,6 +51,9 @@ class Watching:
     def is_heard(self) -> bool:
         return self.value("sluice_flags_source", source="watch") == 1
 
+    def is_away(self) -> bool:
+        return not any(live.is_heard for live in self.live._maps.values())
+
     async def stop(self) -> None:
         await self.server.aclose()
 
@@ -208,7 +211,7 @@ async def test_a_mounted_file_with_news_counts_while_the_api_server_is_away(
     watched: Watching, eventually: Eventually
 ) -> None:
     await watched.stop()
-    await eventually(lambda: not watched.is_heard())
+    await eventually(watched.is_away)
     watched.mounted.write_flags(qa=75)
     watched.mounted.write_override(legal="0")
     watched.live.refresh()
@@ -226,7 +229,7 @@ async def test_a_mounted_file_that_lags_behind_never_undoes_what_the_watch_broug
     await watched.cluster.put("override", {})
     await eventually(lambda: watched.weight() == 100)
     await watched.stop()
-    await eventually(lambda: not watched.is_heard())
+    await eventually(watched.is_away)
     watched.live.refresh()
     assert watched.weight() == 100
     watched.mounted.write_flags(qa=50)  # the kubelet comes late with what the cluster said before
@@ -284,7 +287,7 @@ async def test_a_pod_without_a_token_serves_by_its_files(
     async with watching(mounted, configuration, cluster, tmp_path) as made:
         (tmp_path / "access" / "token").unlink()
         made.cluster.cut()
-        await eventually(lambda: not made.is_heard())
+        await eventually(made.is_away)
         made.mounted.write_flags(qa=10)
         made.live.refresh()
         assert made.weight() == 10

@@ -1,5 +1,7 @@
 """Writes rendered objects as the files that people review: one object a file, the same bytes each time.
 
+Beside them lies a kustomization.yaml that lists them, for `kubectl apply -k`, Argo CD and Flux.
+
 The folder holds what was rendered and nothing else: a file whose object is gone is removed, but a folder that holds
 anything that is not a manifest is left alone.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,11 @@ from sluice.render.kubernetes_object import KubernetesObject
 # Kubernetes reads YAML 1.1, where more words and numbers than in 1.2 are not text: what is not plainly text is quoted.
 _PLAINLY_TEXT = re.compile(r"[A-Za-z/][A-Za-z0-9_./:@-]*")
 _WORDS_OF_YAML_1_1 = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+KUSTOMIZATION = "kustomization.yaml"
+"""The file that names the others to whoever applies the folder."""
+
+_KUSTOMIZATION_NOTE = "# the Secret with the providers' keys is not among these: it must be there before the pods start\n"
 
 
 class ManifestsNotWritten(SluiceError):
@@ -48,7 +56,13 @@ def manifests(rendered: Rendered) -> dict[str, str]:
         f"# rendered by `sluice render {rendered.environment}`; "
         f"edit registry/ or Pulumi.{rendered.environment}.yaml instead\n"
     )
-    return dict(sorted((file_name(item), header + yaml_text(item.body)) for item in rendered.objects()))
+    objects = {file_name(item): header + yaml_text(item.body) for item in rendered.objects()}
+    return dict(sorted({**objects, KUSTOMIZATION: header + _KUSTOMIZATION_NOTE + _kustomization(objects)}.items()))
+
+
+def _kustomization(files: Iterable[str]) -> str:
+    listed = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": sorted(files)}
+    return yaml_text(listed)
 
 
 def file_name(item: KubernetesObject) -> str:

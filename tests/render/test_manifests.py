@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sluice.registry import environments, load_environment
 from sluice.render import KubernetesObject, Rendered, manifests, render, write_manifests
 from sluice.render.json_text import json_text
-from sluice.render.manifests import ManifestsNotWritten, file_name, yaml_text
+from sluice.render.manifests import KUSTOMIZATION, ManifestsNotWritten, file_name, yaml_text
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -39,7 +39,19 @@ def test_a_manifest_read_as_kubernetes_reads_it_is_the_object_that_was_rendered(
     # PyYAML reads YAML 1.1, as Kubernetes does.
     read = {name: yaml.safe_load(text) for name, text in manifests(rendered(environment)).items()}
 
+    del read[KUSTOMIZATION]
     assert read == {file_name(item): item.body for item in rendered(environment).objects()}
+
+
+@pytest.mark.parametrize("environment", environments(PROJECT))
+def test_the_kustomization_lists_every_other_file_in_order(environment: str) -> None:
+    files = manifests(rendered(environment))
+
+    assert yaml.safe_load(files[KUSTOMIZATION]) == {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": sorted(files.keys() - {KUSTOMIZATION}),
+    }
 
 
 def test_writing_twice_changes_nothing_the_second_time(tmp_path: Path) -> None:

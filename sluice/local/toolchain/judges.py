@@ -69,9 +69,9 @@ def _python_environment(cache: Path, progress: Progress) -> Path:
                 tempfile.TemporaryDirectory(prefix=f"{folder.name}.unfinished-", dir=folder.parent) as scratch,
             ):
                 environment = Path(scratch, "environment")
-                _run(sys.executable, "-m", "venv", str(environment))
-                install = ("install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(LOCK))
-                _run(str(environment / "bin" / "python"), "-m", "pip", *install)
+                _run(sys.executable, "-m", "venv", "--without-pip", str(environment))
+                pip = (sys.executable, "-m", "pip", "--python", str(environment), "--disable-pip-version-check")
+                _run(*pip, "install", "--quiet", "--require-hashes", "-r", str(LOCK))
                 environment.rename(folder)
     return folder
 

@@ -40,7 +40,8 @@ lock: .venv/complete  ## Resolve the Python dependencies anew
 	@$(BIN)/uv pip compile $(LOCK) requirements/gateway.in -o requirements/gateway.lock
 	@$(BIN)/uv pip compile $(LOCK) pyproject.toml requirements/gateway.in requirements/development.in \
 		-c requirements/gateway.lock -o requirements/development.lock
-	@$(BIN)/uv pip compile $(LOCK) requirements/judges.in -o requirements/judges.lock
+	@for group in judges policy; do \
+		$(BIN)/uv pip compile $(LOCK) requirements/$$group.in -o requirements/$$group.lock || exit 1; done
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pulumi
-from pulumi_kubernetes import apps, autoscaling, core, networking, policy, rbac
+from pulumi_kubernetes import admissionregistration, apps, autoscaling, core, networking, policy, rbac
 
 from sluice.render import KubernetesObject
 
@@ -23,6 +23,12 @@ _RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
     ("v1", "Service"): core.v1.Service,
     ("v1", "ServiceAccount"): core.v1.ServiceAccount,
     ("apps/v1", "Deployment"): apps.v1.Deployment,
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"): (
+        admissionregistration.v1.ValidatingAdmissionPolicy
+    ),
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"): (
+        admissionregistration.v1.ValidatingAdmissionPolicyBinding
+    ),
     ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.v2.HorizontalPodAutoscaler,
     ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
     ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,

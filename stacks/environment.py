@@ -13,6 +13,7 @@ import pulumi
 import pulumi_kubernetes
 
 from components.access import Access, AccessArgs
+from components.admission import Admission, AdmissionArgs
 from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
@@ -58,6 +59,7 @@ def deploy() -> None:
     here = pulumi.ResourceOptions(provider=cluster)
     namespace_args = EnvironmentNamespaceArgs(rendered.namespace, settings.protected)
     namespace = EnvironmentNamespace("namespace", namespace_args, here).name
+    Admission("admission", AdmissionArgs(rendered.admission), here)
     if rendered.quotas:
         Quotas("quotas", QuotasArgs(rendered.quotas, namespace), here)
     Network("network", NetworkArgs(rendered.network, namespace), here)

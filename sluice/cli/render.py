@@ -51,4 +51,4 @@ def render(environment: str, registry: Path | None, out: Path | None, output_for
     for name in written.removed:
         click.echo(f"removed {shown_file(folder / name)}")
     total = len(written.changed) + len(written.unchanged)
-    click.echo(f"{shown_file(folder)}: {total} objects, {len(written.changed)} changed, {len(written.removed)} removed")
+    click.echo(f"{shown_file(folder)}: {total} files, {len(written.changed)} changed, {len(written.removed)} removed")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sluice.registry import REDIS_PASSWORD, Registry, Rollout, Settings
 from sluice.render.access import access
+from sluice.render.admission import admission
 from sluice.render.availability import availability
 from sluice.render.cache import cache
 from sluice.render.flags import flags
@@ -26,6 +27,7 @@ class Rendered:
 
     environment: str
     namespace: KubernetesObject
+    admission: tuple[KubernetesObject, ...]
     flags: KubernetesObject
     override: KubernetesObject
     access: tuple[KubernetesObject, ...]
@@ -42,6 +44,7 @@ class Rendered:
         """Return every object, those that others need first."""
         return (
             self.namespace,
+            *self.admission,
             *self.quotas,
             *self.network,
             self.flags,
@@ -63,6 +66,7 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
     return Rendered(
         environment=settings.environment,
         namespace=namespace(settings),
+        admission=admission(settings),
         flags=flags(rollout, settings.namespace),
         override=override(settings),
         access=access(settings),

@@ -30,7 +30,9 @@ _WORDS_OF_YAML_1_1 = frozenset({"y", "n", "yes", "no", "on", "off", "true", "fal
 KUSTOMIZATION = "kustomization.yaml"
 """The file that names the others to whoever applies the folder."""
 
-_KUSTOMIZATION_NOTE = "# the Secret with the providers' keys is not among these: it must be there before the pods start\n"
+_KUSTOMIZATION_NOTE = (
+    "# the Secret with the providers' keys is not among these: it must be there before the pods start\n"
+)
 
 
 class ManifestsNotWritten(SluiceError):

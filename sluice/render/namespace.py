@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sluice.policy.boundaries import ANSWERS_LABEL
 from sluice.registry import Settings
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 
@@ -24,6 +25,7 @@ def namespace(settings: Settings) -> KubernetesObject:
         labels={
             **labels("sluice", component="environment"),
             "app.kubernetes.io/instance": settings.environment,
+            ANSWERS_LABEL: "real" if settings.stub_provider is None else "made",
             **policy,
         },
     )

@@ -23,8 +23,8 @@ def test_an_environment_is_written_and_the_second_time_nothing_changes(
 
     reviewed = sorted(file.name for file in (PROJECT / "manifests" / "dev").iterdir())
     assert first[:-1] == [f"wrote out/{name}" for name in reviewed]
-    assert first[-1] == f"out: {len(reviewed)} objects, {len(reviewed)} changed, 0 removed"
-    assert second == f"out: {len(reviewed)} objects, 0 changed, 0 removed\n"
+    assert first[-1] == f"out: {len(reviewed)} files, {len(reviewed)} changed, 0 removed"
+    assert second == f"out: {len(reviewed)} files, 0 changed, 0 removed\n"
     assert (tmp_path / "out" / "configmap-flags.yaml").read_text() == (
         PROJECT / "manifests" / "dev" / "configmap-flags.yaml"
     ).read_text()
@@ -49,6 +49,8 @@ def test_what_was_written_is_data_for_programs(
         "networkpolicy-stub-provider.yaml",
         "service-cache.yaml",
         "service-stub-provider.yaml",
+        "validatingadmissionpolicy-sluice-dev.yaml",
+        "validatingadmissionpolicybinding-sluice-dev.yaml",
     ]
     assert "namespace-sluice-staging.yaml" in written["changed"]
     assert sorted(written["changed"] + written["unchanged"]) == sorted(file.name for file in Path("out").iterdir())

@@ -11,6 +11,7 @@ import pulumi_kubernetes
 import pytest
 
 from components.access import Access, AccessArgs
+from components.admission import Admission, AdmissionArgs
 from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
@@ -44,6 +45,7 @@ def program(of: Rendered) -> Callable[[], None]:
     def run() -> None:
         here = pulumi.ResourceOptions(provider=pulumi_kubernetes.Provider("cluster"))
         namespace = EnvironmentNamespace("namespace", EnvironmentNamespaceArgs(of.namespace, False), here).name
+        Admission("admission", AdmissionArgs(of.admission), here)
         Quotas("quotas", QuotasArgs(of.quotas, namespace), here)
         Network("network", NetworkArgs(of.network, namespace), here)
         Availability("availability", AvailabilityArgs(of.availability, namespace), here)
@@ -118,6 +120,8 @@ def test_each_object_is_the_child_of_its_component_and_is_named_after_it(dev: Re
 
     assert parents == {
         "namespace-namespace": "sluice:index:EnvironmentNamespace::namespace",
+        "admission-validatingadmissionpolicy": "sluice:index:Admission::admission",
+        "admission-validatingadmissionpolicybinding": "sluice:index:Admission::admission",
         "provider-keys-secret": "sluice:index:ProviderKeys::provider-keys",
         "flags-configmap": "sluice:index:Flags::flags",
         "override-configmap": "sluice:index:Override::override",
@@ -157,7 +161,7 @@ def test_everything_in_the_namespace_waits_for_it(environment: tuple[Rendered, R
     _, recording = environment
 
     for one in recording.kubernetes():
-        if one.inputs["kind"] != "Namespace":
+        if one.inputs["metadata"].get("namespace"):
             assert one.waits_for("metadata") == ["namespace-namespace"], one.name
 
 
@@ -196,6 +200,7 @@ def test_an_ingress_that_no_controller_serves_fails_the_update_in_under_two_minu
 def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
     assert dev.outputs == {
         "namespace": {"name": "sluice-dev"},
+        "admission": {"policy": "sluice-dev"},
         "provider-keys": {"secret": "provider-keys"},
         "flags": {"config_map": "flags"},
         "override": {"config_map": "override"},

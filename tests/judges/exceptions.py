@@ -33,6 +33,9 @@ class Finding:
     subject: str
     said: str
 
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.said} [{self.check}]"
+
 
 @dataclass(frozen=True, slots=True)
 class Excused:

@@ -36,6 +36,7 @@ from sluice.render import KubernetesObject, Rendered, manifests, render
 
 PROJECT = Path(__file__).parent.parent.parent
 DIGEST = "sha256:" + "0" * 64
+OF_THE_CLUSTER = {"Namespace", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 
 REGISTRY = Registry(
     providers={"mistral": Provider("mistral", "https://api.mistral.ai/v1", "mistral-api-key", 5)},
@@ -363,7 +364,8 @@ def test_objects_are_plain_json_in_one_namespace_with_our_labels(declared: Rollo
         assert json.loads(json.dumps(item.body)) == item.body
         assert (item.body["apiVersion"], item.body["kind"]) == (item.api_version, item.kind)
         assert item.body["metadata"]["name"] == item.name
-        assert item.namespace == (None if item.kind == "Namespace" else "sluice-dev")
+        assert item.namespace == (None if item.kind in OF_THE_CLUSTER else "sluice-dev")
+        assert item.namespace or "sluice-dev" in item.name
         assert item.body["metadata"]["labels"]["app.kubernetes.io/part-of"] == "sluice"
 
 

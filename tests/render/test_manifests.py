@@ -78,6 +78,8 @@ def test_the_manifest_of_an_object_that_is_gone_is_removed(tmp_path: Path) -> No
         "networkpolicy-stub-provider.yaml",
         "service-cache.yaml",
         "service-stub-provider.yaml",
+        "validatingadmissionpolicy-sluice-dev.yaml",
+        "validatingadmissionpolicybinding-sluice-dev.yaml",
     )
     assert {file.name for file in tmp_path.iterdir()} == manifests(rendered("staging")).keys()
 

@@ -9,7 +9,8 @@ import pytest
 
 from sluice.local.toolchain import ensure_judges, judges
 from sluice.local.toolchain.catalog import JUDGES
-from sluice.local.toolchain.judges import LOCK, PythonJudgesNotInstalled
+from sluice.local.toolchain.judges import LOCK
+from sluice.local.toolchain.python_environment import PackagesNotInstalled
 from sluice.progress import Progress
 from tests.local.toolchain.fake_programs import FakeGo
 
@@ -46,9 +47,7 @@ def test_a_lock_that_cannot_be_installed_is_named_and_leaves_nothing(
 ) -> None:
     lock.write_text("checkov == nothing\n")
 
-    with pytest.raises(
-        PythonJudgesNotInstalled, match=r"judges\.lock: not installed; mend what pip says and(.|\n)*ERR"
-    ):
+    with pytest.raises(PackagesNotInstalled, match=r"judges\.lock: not installed; mend what pip says and(.|\n)*ERR"):
         ensure_judges(cache, quiet)
 
     assert environments(cache) == set()

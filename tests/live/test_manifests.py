@@ -1,7 +1,8 @@
-"""What is rendered, asked of a real API server: it is taken as it stands."""
+"""What is rendered, asked of a real API server: it is taken as it stands, and it is what `sluice up` applied."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from sluice.local.folders import PROJECT
 from sluice.registry import environments
-from tests.live.project import LiveProject
+from tests.live.project import NAMESPACE, LiveProject
 
+OWNER = "pulumi.com/patchFieldManager"
 STRICT = ("--server-side", "--dry-run=server", "--validate=strict", "--warnings-as-errors")
 
 
@@ -34,6 +36,61 @@ def test_the_folder_of_an_environment_is_taken_strictly_and_without_a_warning(
     assert "Warning" not in taken.stderr
     files = [file for file in tmp_path.iterdir() if file.name != "kustomization.yaml"]
     assert len(taken.stdout.splitlines()) == len(files)
+
+
+def test_what_up_applied_is_what_is_rendered(project: LiveProject, tmp_path: Path) -> None:
+    """As the owner of the fields that Pulumi owns: applying would change nothing, add nothing and take nothing away."""
+    project.up()
+    rendered = project.sluice("render", "live", "--out", str(tmp_path / "rendered"))
+    assert rendered.exit_code == 0, rendered.stderr
+    # The settings name no image of dev's kind: they are built, and named for the time of the update.
+    images = [named(project.pod_image(deployment)) for deployment in project.deployments()]
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text(json.dumps({"resources": ["../rendered"], "images": images}))
+
+    applied = objects(project, "apply", *STRICT, "--force-conflicts", "--field-manager", "sluice", "-k", str(overlay))
+    present = objects(project, "get", "-k", str(overlay))
+
+    assert applied.keys() == present.keys()
+    found = [line for name, body in applied.items() for line in differences(name, present[name], body)]
+    assert "\n".join(found) == ""
+    # One look that this comparison sees something: an object that was changed is not the same.
+    changed = project.kubectl("label", "service", "gateway", "app.kubernetes.io/component=other", "--overwrite")
+    assert changed.exit_code == 0, changed.stderr
+    assert objects(project, "get", "-k", str(overlay))["Service/gateway"] != applied["Service/gateway"]
+    project.up()
+
+
+def named(image: str) -> dict[str, str]:
+    name, _, digest = image.partition("@")
+    return {"name": name, "digest": digest}
+
+
+def objects(project: LiveProject, *arguments: str) -> dict[str, dict[str, Any]]:
+    """What kubectl answers with, without what Pulumi notes beside an object and what the server counts.
+
+    It counts a generation more for a dry run even where nothing of the object differs.
+    """
+    ran = in_namespace(project, NAMESPACE, *arguments, "--output", "json")
+    assert ran.exit_code == 0, ran.stderr
+    found = {}
+    for item in json.loads(ran.stdout)["items"]:
+        metadata = item["metadata"]
+        for counted in ("generation", "managedFields", "resourceVersion"):
+            metadata.pop(counted, None)
+        metadata.get("annotations", {}).pop(OWNER, None)
+        if not metadata.get("annotations"):
+            metadata.pop("annotations", None)
+        found[f"{item['kind']}/{metadata['name']}"] = item
+    return found
+
+
+def differences(path: str, present: Any, applied: Any) -> list[str]:
+    if isinstance(present, dict) and isinstance(applied, dict):
+        keys = sorted(present.keys() | applied.keys())
+        return [line for key in keys for line in differences(f"{path}.{key}", present.get(key), applied.get(key))]
+    return [] if present == applied else [f"{path}: {present!r} would be {applied!r}"]
 
 
 def in_namespace(project: LiveProject, namespace: str, *arguments: str) -> Any:

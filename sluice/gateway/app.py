@@ -32,6 +32,7 @@ from sluice.gateway.process_settings import ProcessSettings
 from sluice.gateway.rates import Rates
 from sluice.gateway.refusals import MethodNotAllowed, RouteUnknown
 from sluice.gateway.seats import Seats
+from sluice.gateway.spend import Spend
 from sluice.gateway.store import SharedStore, connect
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.watched_file import refresh_forever
@@ -59,6 +60,7 @@ class Gateway:
         if redis is None and settings.redis_url is not None:
             redis = connect(settings.redis_url, settings.folder / "keys" / "redis-password")
         self.store = SharedStore(configuration.environment, redis, self.metrics.registry)
+        self.spend = Spend(configuration, self.store, self.metrics)
         self.keys = KeyRing(settings.folder / "keys", (provider.key for provider in configuration.providers.values()))
         self._upstream = Upstream(
             self.keys,
@@ -76,6 +78,7 @@ class Gateway:
             afterwards,
             Seats(configuration.limits.at_once, configuration.limits.waiting, self.metrics),
             Rates(configuration, self.store, self.metrics, settings.replicas),
+            self.spend,
             body_timeout_seconds=settings.body_timeout_seconds,
         )
         self.app = Starlette(
@@ -96,6 +99,7 @@ class Gateway:
         for refresh in refreshes:
             refresh()
         await self.store.open()
+        await self.spend.open()
         self._upstream.open()
         self.off_path.open()
         tasks = [asyncio.create_task(refresh_forever(refreshes))]
@@ -113,6 +117,7 @@ class Gateway:
                     await task
             await self.off_path.close(_OFF_PATH_SECONDS)
             await self._upstream.close()
+            await self.spend.close()
             await self.store.close()
 
     async def _models(self, _request: Request) -> Response:

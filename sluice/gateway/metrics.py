@@ -124,6 +124,7 @@ class Metrics:
             ["agent", "limit"],
             registry=self.registry,
         )
+        self._threshold = Gauge("sluice_threshold", "The registry's limits.", ["agent", "name"], registry=self.registry)
         self._in_flight = Gauge(
             "sluice_requests_in_flight", "Requests that are being answered, streams included.", registry=self.registry
         )
@@ -149,6 +150,10 @@ class Metrics:
     def count_limited(self, agent: str, limit: Limit) -> None:
         """Count a request that a limit turned away."""
         self._limited.labels(agent, limit).inc()
+
+    def threshold(self, agent: str, name: str, value: float) -> None:
+        """Show a limit of the registry beside what it limits, so that one rule serves any number of them."""
+        self._threshold.labels(agent, name).set(value)
 
     def in_flight(self, count: Callable[[], int]) -> None:
         """Ask `count` for the requests that are being answered, whenever metrics are read."""

@@ -24,6 +24,7 @@ from sluice.gateway.refusals import AgentUnknown, GatewayFault, Refusal
 from sluice.gateway.relay import send_refusal, stream_out
 from sluice.gateway.request_body import read_body
 from sluice.gateway.seats import Seats
+from sluice.gateway.spend import Spend
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.user_key import user_key
 
@@ -40,6 +41,7 @@ class ChatCompletions:
         afterwards: Afterwards,
         seats: Seats,
         rates: Rates,
+        spend: Spend,
         *,
         body_timeout_seconds: float,
     ) -> None:
@@ -50,6 +52,7 @@ class ChatCompletions:
         self._afterwards = afterwards
         self._seats = seats
         self._rates = rates
+        self._spend = spend
         self._body_seconds = body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,6 +75,7 @@ class ChatCompletions:
                 raise  # the server cuts the connection, so that half an answer does not look like a whole one
             await send_refusal(GatewayFault(), record, send)
         finally:
+            self._spend.count(record)
             self._metrics.count(record, time.perf_counter() - began)
             followed.end()  # off the path: score, review, capture
 
@@ -89,7 +93,7 @@ class ChatCompletions:
         user = user_key(chat, scope)
         if user is None:
             self._metrics.count_without_user(chat.agent)
-        assignment = self._assigner.assign(chat.agent, user)
+        assignment = self._spend.within_cap(chat.agent, self._assigner.assign(chat.agent, user))
         record.arm, record.model = assignment.arm, assignment.models[0]
 
         async with UntilCallerLeaves(receive):

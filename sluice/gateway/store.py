@@ -47,6 +47,7 @@ class SharedStore:
         self._prefix = f"sluice:{environment}:"
         self._redis = redis
         self._up = False
+        self._closed = False
         self._tell_refused_at = 0.0
         self._probing: asyncio.Task[None] | None = None
         self._gauge = None
@@ -87,7 +88,7 @@ class SharedStore:
 
     async def close(self) -> None:
         """Close every connection."""
-        self._up = False
+        self._closed, self._up = True, False
         if self._probing is not None:
             self._probing.cancel()
             with suppress(asyncio.CancelledError):
@@ -96,7 +97,8 @@ class SharedStore:
             await self._redis.aclose()
 
     async def _probe_forever(self, redis: Redis) -> None:
-        while True:
+        # A cancellation that meets a time limit of the client's is lost in it (Python 3.11), hence `_closed`.
+        while not self._closed:
             await asyncio.sleep(PROBE_SECONDS)
             await self._probe(redis)
 
@@ -115,6 +117,8 @@ class SharedStore:
             log.error("store refused a command", what=_told(error))
 
     def _mark(self, error: BaseException | None) -> None:
+        if self._closed:
+            return
         up = error is None
         if self._gauge is not None:
             self._gauge.set(int(up))

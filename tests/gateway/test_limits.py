@@ -143,6 +143,31 @@ async def test_a_provider_with_no_room_within_half_a_second_is_left_for_another_
     await rates.reach(configuration.models["gpt-4o"], "qa")
 
 
+@pytest.mark.parametrize(
+    ("at_cap", "expected"),
+    [("baseline", [(200, "candidate"), (200, "baseline")]), ("reject", [(200, "candidate"), (429, None)])],
+)
+async def test_once_the_months_cap_is_spent_the_candidate_is_off_or_refused(
+    start: Any, mounted: Any, stub: str, connect_redis: Any, at_cap: str, expected: list[tuple[int, str | None]]
+) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["models"]["qa-20251031"]["fine_tuned"] = True
+        document["budgets"] = {"month": {"budget": 0, "cap": 0.000001, "at_cap": at_cap}}
+
+    mounted.change = change
+    mounted.write_flags(qa=100)
+    running = await start(stub, connect_redis())
+    seen = []
+    for _ in range(2):
+        async with running.post(ASK) as response:
+            seen.append((response.status, response.headers.get("x-sluice-arm")))
+            body = await response.json()
+    assert seen == expected
+    if at_cap == "reject":
+        assert body["error"]["code"] == "budget_exceeded"
+        assert running.metric("sluice_limited_total", agent="qa", limit="spend") == 1
+
+
 async def test_beyond_what_it_takes_at_once_it_is_503_at_once(
     start: Any, mounted: Any, provider: Any, eventually: Any
 ) -> None:

@@ -31,15 +31,18 @@ NAMES_AND_LABELS = {
     "sluice_override_broken": set(),
     "sluice_limited_total": {"agent", "limit"},
     "sluice_requests_in_flight": set(),
+    "sluice_spend_dollars": {"agent", "window", "models"},
 }
 ALLOWED = {
-    "agent": {"qa", "legal", "unknown"},
+    "agent": {"qa", "legal", "unknown", "all"},
     "arm": {"candidate", "baseline", "none"},
     "outcome": {"ok", "error", "rejected"},
     "direction": {"input", "output"},
     "kind": {"wanted", "allowed", "served", "score", "review", "capture", "judge"},
     "source": {"watch", "file"},
     "dimension": {"overall", "quality", "relevance", "format", "specificity"},
+    "window": {"day", "month"},
+    "models": {"all", "fine_tuned"},
     "limit": {"agent_rate", "caller_rate", "provider_rate", "overload", "spend"},
 }
 

@@ -129,3 +129,25 @@ async def test_the_password_is_the_files_of_that_moment(tmp_path: Path) -> None:
     assert await provider.get_credentials_async() == ("made-password",)
     password.write_text("rotated-password\n")
     assert await provider.get_credentials_async() == ("rotated-password",)
+
+
+async def test_closing_ends_although_a_time_limit_of_the_client_swallows_the_cancellation(
+    connect_redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluice.gateway.store.PROBE_SECONDS", 0.01)
+    redis = connect_redis()
+    pinging = asyncio.Event()
+
+    async def swallowing() -> None:
+        pinging.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as error:
+            raise TimeoutError from error
+
+    store = SharedStore("dev", redis, CollectorRegistry())
+    await store.open()
+    monkeypatch.setattr(redis, "ping", swallowing)
+    await pinging.wait()
+    async with asyncio.timeout(2):
+        await store.close()

@@ -27,6 +27,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("sluice.cli.explain:explain", "Print what a rule of the registry wants, and why."),
     "plan": ("sluice.cli.plan:plan", "Say what a change to the registry means, agent by agent, and what forbids it."),
     "render": ("sluice.cli.render:render", "Write what should exist in an environment, one object a file."),
+    "review": ("sluice.cli.review:review", "Look at the outputs that wait for a person, and decide on them."),
+    "failures": (
+        "sluice.cli.failures:failures",
+        "Print the queries of an agent that failed last, or were answered worst.",
+    ),
     "local": ("sluice.cli.local:local", "Start, stop and look at the local cluster."),
     "env": ("sluice.cli.variables:variables", "Print what to export to run kubectl and pulumi by hand."),
 }

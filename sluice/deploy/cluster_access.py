@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
+import websocket
 from kubernetes import client, config
+from kubernetes.stream import ws_client
 
 from sluice.errors import SluiceError
 
@@ -39,6 +41,15 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a program that was run in a pod said, and its exit code."""
+
+    exit_code: int
+    output: str
+    errors: str
 
 
 class ClusterAccess:
@@ -98,6 +109,36 @@ class ClusterAccess:
         """Send `body` as JSON to a service (`name:port`) by the API server's proxy, and return whatever it answers."""
         url = f"/api/v1/namespaces/{namespace}/services/{service}/proxy{path}"
         return self._request("POST", url, json.dumps(body).encode(), headers, timeout_seconds)
+
+    def run_in_pod(self, namespace: str, pod: str, command: Sequence[str], *, timeout_seconds: float) -> Ran:
+        """Run a program in a pod, without a shell, as `kubectl exec` does, and return what came of it."""
+        try:
+            stream = ws_client.websocket_call(
+                self._api.configuration,
+                "GET",
+                f"{self._api.configuration.host}/api/v1/namespaces/{namespace}/pods/{pod}/exec",
+                query_params=[*(("command", part) for part in command), ("stdout", "true"), ("stderr", "true")],
+                headers=self._exec_headers(),
+                _preload_content=False,
+                _request_timeout=timeout_seconds,
+            )
+            stream.run_forever(timeout=timeout_seconds)
+            code = stream.returncode
+            output, errors = stream.read_stdout(), stream.read_stderr()
+            stream.close()
+        except client.ApiException as error:
+            why = " ".join(str(error.reason or error).split())[:200]
+            raise self._unreachable(f"the API server lets nothing be run in pod {pod} ({why})") from None
+        except (websocket.WebSocketException, OSError) as error:
+            raise self._unreachable(f"pod {pod} broke off ({error})") from None
+        if code is None:
+            raise self._unreachable(f"pod {pod} did not answer within {timeout_seconds:g} seconds")
+        return Ran(code, output or "", errors or "")
+
+    def _exec_headers(self) -> dict[str, str]:
+        headers: dict[str, str] = {"sec-websocket-protocol": "v4.channel.k8s.io"}
+        self._api.update_params_for_auth(headers, [], ["BearerToken"], "", "GET", None)
+        return headers
 
     def _unreachable(self, reason: str) -> ClusterUnreachable:
         return ClusterUnreachable(self._where, reason, self._remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from sluice.gateway.outcome import Arm
 from sluice.gateway.scoring.scores import Dimension, Scores
@@ -27,8 +27,12 @@ class AfterMetrics:
         self._handed_over = Counter(
             "sluice_hand_over", "Answers that a person should take over.", ["agent"], registry=registry
         )
+        self._review_pending = Gauge(
+            "sluice_review_pending", "Outputs that wait for a person, over all replicas.", ["agent"], registry=registry
+        )
         for agent in agents:
             self._handed_over.labels(agent)
+            self._review_pending.labels(agent)
             for arm in (Arm.CANDIDATE, Arm.BASELINE):
                 for dimension in Dimension:
                     self._score.labels(agent, arm, dimension)
@@ -41,3 +45,7 @@ class AfterMetrics:
     def handed_over(self, agent: str) -> None:
         """Count an answer below the agent's limit."""
         self._handed_over.labels(agent).inc()
+
+    def review_pending(self, agent: str, outputs: int) -> None:
+        """Say how many outputs of an agent wait."""
+        self._review_pending.labels(agent).set(outputs)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 from starlette.types import Send
@@ -18,7 +17,9 @@ from sluice.gateway.after_metrics import AfterMetrics
 from sluice.gateway.aftercare import Aftercare
 from sluice.gateway.chat_request import ChatRequest
 from sluice.gateway.configuration import Configuration
+from sluice.gateway.flags import Flags
 from sluice.gateway.heard import Headers, Heard, text_of
+from sluice.gateway.keeping import Keeping, Served, new_id
 from sluice.gateway.metrics import Record
 from sluice.gateway.off_path import OffPath
 from sluice.gateway.outcome import Arm, Outcome
@@ -26,40 +27,32 @@ from sluice.gateway.scoring.features import Expects
 from sluice.gateway.scoring.sampling import Sampling
 from sluice.gateway.scoring.scorer import score
 from sluice.gateway.scoring.scores import Scores
+from sluice.gateway.store import SharedStore
 
 QUESTION_CHARACTERS = 16 * 1024
+
+_FAILED = frozenset({"error", "fallback"})
 
 _SHORT_CHARACTERS = 2 * 1024
 """What is scored within a millisecond, and so on the loop; a thread for it would cost more than it takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A question, what was answered, and by whom."""
-
-    agent: str
-    arm: Arm
-    model: str
-    outcome: Outcome
-    question: str
-    answer: str
-    wants_json: bool
-    cut: bool
-    at_seconds: float
-
-    @property
-    def size_bytes(self) -> int:
-        """What it holds of memory, roughly."""
-        return len(self.question) + len(self.answer) + 512
-
-
 class Afterwards:
     """Follows the requests of one gateway."""
 
-    def __init__(self, configuration: Configuration, off_path: OffPath, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        flags: Flags,
+        off_path: OffPath,
+        store: SharedStore,
+        registry: CollectorRegistry,
+    ) -> None:
         self.off_path = off_path
         self.metrics = AfterMetrics(configuration.agents, registry)
+        self._flags = flags
         self._rules = {agent.name: agent.aftercare for agent in configuration.agents.values()}
+        self.keeping = Keeping(self._rules, store, self.metrics)
         self._sampling = {name: Sampling(rule.share, rule.per_second) for name, rule in self._rules.items()}
 
     def follow(self, record: Record, send: Send) -> Followed:
@@ -74,6 +67,14 @@ class Afterwards:
         """Draw whether the answer to a request that has just come is to be scored."""
         return self._sampling[agent].takes()
 
+    async def review_due(self, record: Record) -> str | None:
+        """Return the id under which the answer that is about to be given waits for a person, if it does."""
+        flag = self._flags.flag(record.agent)
+        arm = record.arm
+        if flag is not None and arm is Arm.CANDIDATE and (record.model is None or record.model.name != flag.candidate):
+            arm = Arm.BASELINE  # a fall-back's output is none of the candidate's
+        return await self.keeping.review_due(record.agent, arm, flag)
+
     async def score(self, served: Served) -> Scores:
         """Score an answer, on the loop where that is quick."""
         if len(served.question) + len(served.answer) <= _SHORT_CHARACTERS:
@@ -86,9 +87,12 @@ class Afterwards:
             scores = await self.score(served)
         if sampled and served.outcome is Outcome.OK:
             self.metrics.scored(served.agent, served.arm, scores)
+            await self.keeping.keep_if_worst(served, scores.overall)
         below = self._rules[served.agent].hand_over_below
         if below is not None and scores.overall < below:
             self.metrics.handed_over(served.agent)
+            reason = f"its score of {scores.overall:.1f} is below {below:g}: a person should take over"
+            await self.keeping.put_review(new_id(served.agent), served, reason)
 
 
 class Followed:
@@ -100,6 +104,7 @@ class Followed:
         self._chat: ChatRequest | None = None
         self._sampled = False
         self._scores: Scores | None = None
+        self._review_id: str | None = None
         self.send = heard
 
     def asked(self, chat: ChatRequest) -> None:
@@ -107,8 +112,8 @@ class Followed:
         self._chat = chat
         self._sampled = self._afterwards.takes(chat.agent)
         rule = self._afterwards.rule(chat.agent)
-        if rule.hand_over_below is not None:
-            self.send.listen(self._decide, needs_body=True)
+        if rule.hand_over_below is not None or rule.review is not None:
+            self.send.listen(self._decide, needs_body=rule.hand_over_below is not None)
         elif self._sampled:
             self.send.listen()
 
@@ -117,20 +122,35 @@ class Followed:
         if self._chat is None:
             return
         rule = self._afterwards.rule(self._chat.agent)
-        wanted = self._sampled or rule.hand_over_below is not None
-        if wanted and self._answered():
-            served, scores = self._served(), self._scores
-            off_path, sampled = self._afterwards.off_path, self._sampled
+        off_path, keeping = self._afterwards.off_path, self._afterwards.keeping
+        if self._review_id is not None:
+            review_id, output = self._review_id, self._served()
+            reason = "review of all outputs" if rule.review and rule.review.days else "review of first outputs"
+            off_path.add(
+                "review",
+                output.size_bytes,
+                lambda: keeping.put_review(review_id, output, reason),
+                important=True,
+            )
+        if self._record.outcome in _FAILED:
+            failed = self._served()
+            off_path.add("capture", failed.size_bytes, lambda: keeping.keep_failed(failed))
+        if (self._sampled or rule.hand_over_below is not None) and self._answered():
+            served, scores, sampled = self._served(), self._scores, self._sampled
             off_path.add("score", served.size_bytes, lambda: self._afterwards.look_at(served, scores, sampled=sampled))
 
     async def _decide(self, heard: Heard) -> Headers:
-        """Say what the caller must know before the answer: that a person should take over."""
-        chat = self._chat
-        if chat is None or heard.streams or heard.has_tool_calls:
-            return []
-        self._scores = await self._afterwards.score(self._served())
-        below = self._afterwards.rule(chat.agent).hand_over_below
-        return [(b"x-sluice-hand-over", b"true")] if below is not None and self._scores.overall < below else []
+        """Say what the caller must know before the answer: that it waits for a person, or that one should take over."""
+        headers: Headers = []
+        self._review_id = await self._afterwards.review_due(self._record)
+        if self._review_id is not None:
+            headers += [(b"x-sluice-review", b"pending"), (b"x-sluice-review-id", self._review_id.encode())]
+        below = self._afterwards.rule(self._record.agent).hand_over_below
+        if below is not None and not heard.streams and not heard.has_tool_calls:
+            self._scores = await self._afterwards.score(self._served())
+            if self._scores.overall < below:
+                headers.append((b"x-sluice-hand-over", b"true"))
+        return headers
 
     def _answered(self) -> bool:
         """Whether there is an answer to look at: a whole one, in words."""
@@ -150,6 +170,7 @@ class Followed:
             wants_json=_wants_json(self._chat),
             cut=heard.finish_reason == "length",
             at_seconds=time.time(),
+            why=record.why_failed or (f"status {heard.status}" if heard.status >= 300 else ""),
         )
 
 

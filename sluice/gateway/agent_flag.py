@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import orjson
@@ -38,6 +39,9 @@ class AgentFlag:
     evaluator: FlagdCore
     notes: tuple[str, ...]
     """What was set aside to make it usable, for the log."""
+    candidate: str | None = None
+    since: date | None = None
+    """When the candidate's rollout began here: what a review's days are counted from."""
 
     def at_most(self, allowed_percent: int) -> AgentFlag:
         """Return the flag with no more than a share of the users on the candidate."""
@@ -74,7 +78,24 @@ def read_agent_flag(agent: str, document: object, known_models: Mapping[str, obj
     salt = _salt(agent, document, weight)
     wanted = weight if document["state"] == "ENABLED" else 0
     served = wanted if Arm.CANDIDATE in models else 0
-    return AgentFlag(agent, wanted, served, models, salt, _evaluator(agent, models, salt, served), tuple(notes))
+    evaluator = _evaluator(agent, models, salt, served)
+    candidate, since = _candidate(document), _since(agent, document)
+    return AgentFlag(agent, wanted, served, models, salt, evaluator, tuple(notes), candidate, since)
+
+
+def _candidate(document: Mapping[str, Any]) -> str | None:
+    candidate = document["metadata"].get("candidate")
+    return candidate if isinstance(candidate, str) else None
+
+
+def _since(agent: str, document: Mapping[str, Any]) -> date | None:
+    since = document["metadata"].get("since")
+    if since is None:
+        return None
+    try:
+        return date.fromisoformat(since)
+    except (TypeError, ValueError):
+        raise FlagUnusable(agent, "metadata.since must be a day such as 2025-11-06") from None
 
 
 def _models(

@@ -69,13 +69,13 @@ class Gateway:
         )
         assigner = Assigner(configuration, self.flags, flag_client(self.flags))
         self.off_path = OffPath(self.metrics.registry)
-        afterwards = Afterwards(configuration, self.off_path, self.metrics.registry)
+        self.afterwards = Afterwards(configuration, self.flags, self.off_path, self.store, self.metrics.registry)
         chat = ChatCompletions(
             configuration,
             assigner,
             self._upstream,
             self.metrics,
-            afterwards,
+            self.afterwards,
             Seats(configuration.limits.at_once, configuration.limits.waiting, self.metrics),
             Rates(configuration, self.store, self.metrics, settings.replicas),
             self.spend,
@@ -102,7 +102,10 @@ class Gateway:
         await self.spend.open()
         self._upstream.open()
         self.off_path.open()
-        tasks = [asyncio.create_task(refresh_forever(refreshes))]
+        tasks = [
+            asyncio.create_task(refresh_forever(refreshes)),
+            asyncio.create_task(self.afterwards.keeping.refresh_forever()),
+        ]
         if self._watch is not None:
             tasks.append(asyncio.create_task(self._watch.run()))
             # A container that starts again in its pod finds what was mounted a minute ago: ask before answering by it.
@@ -116,6 +119,7 @@ class Gateway:
                 with suppress(asyncio.CancelledError):
                     await task
             await self.off_path.close(_OFF_PATH_SECONDS)
+            await self.afterwards.keeping.refresh()
             await self._upstream.close()
             await self.spend.close()
             await self.store.close()

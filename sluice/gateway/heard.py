@@ -32,6 +32,7 @@ class Heard:
         self._pieces: list[str] = []
         self._size = 0
         self._rest = b""
+        self.status = 0
         self.streams = False
         self.good = False
         """Whether its status says that it is an answer."""
@@ -54,6 +55,7 @@ class Heard:
     async def __call__(self, message: Message) -> None:
         """Hand a message on, as the server's `send`."""
         if not self._listens:
+            self.status = message.get("status", self.status)
             await self._send(message)
         elif message["type"] == "http.response.start":
             await self._start(message)
@@ -61,7 +63,8 @@ class Heard:
             await self._body(message)
 
     async def _start(self, message: Message) -> None:
-        self.good = message["status"] < 300
+        self.status = message["status"]
+        self.good = self.status < 300
         self.streams = any(
             name == b"content-type" and value.startswith(b"text/event-stream") for name, value in message["headers"]
         )

@@ -41,6 +41,8 @@ class Record:
     answer_began: bool = False
     caller: str | None = None
     """The team whose key came with it."""
+    why_failed: str = ""
+    """What the last failure of this request was, the candidate's too where a baseline answered in its place."""
 
 
 @dataclass(frozen=True, slots=True)

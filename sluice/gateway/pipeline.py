@@ -64,7 +64,7 @@ class ChatCompletions:
             async with self._seats:
                 await self._serve(record, scope, receive, followed)
         except Refusal as refusal:
-            record.outcome = refusal.outcome
+            record.outcome, record.why_failed = refusal.outcome, str(refusal)
             self._tell(refusal, record)
             await send_refusal(refusal, record, send)
         except CallerLeft:

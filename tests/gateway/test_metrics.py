@@ -12,6 +12,7 @@ NAMES_AND_LABELS = {
     "sluice_hand_over_total": {"agent"},
     "sluice_off_path_dropped_total": {"kind"},
     "sluice_off_path_waiting": set(),
+    "sluice_review_pending": {"agent"},
     "sluice_quality_score_bucket": {"agent", "arm", "dimension", "le"},
     "sluice_quality_score_count": {"agent", "arm", "dimension"},
     "sluice_quality_score_sum": {"agent", "arm", "dimension"},

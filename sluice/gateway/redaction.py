@@ -1,0 +1,119 @@
+"""Takes out of a text what must not be kept: e-mail addresses, phone numbers, keys and tokens.
+
+Everything that keeps what a caller wrote or a model answered (review, capture) keeps it through `redact`. Where a
+number may be a phone number or something else, it is taken out when it is written as phone numbers are: with a plus,
+with the separators of a country, or behind a word such as `phone`. A bare run of digits is an id, a time or an amount.
+
+Every pattern takes time linear in the text: runs are possessive and begin where a run begins, repetitions are bounded.
+"""
+
+from __future__ import annotations
+
+import re
+
+E_MAIL = "[e-mail]"
+PHONE = "[phone]"
+KEY = "[key]"
+
+# An address in whatever letters, its @ also as %40, as (at), or as the wide form of it.
+_E_MAIL = re.compile(
+    r"""
+    (?<![\w.+&-]) [\w.+&-]++
+    (?: [@\uff20] | %40 | [ ]?[\[({<][ ]?(?:at|AT)[ ]?[\])}>][ ]? )
+    (?: \w[\w-]*+ (?: (?:\.|[ ]?[\[({<][ ]?(?:dot|DOT)[ ]?[\])}>][ ]?) [\w-]++ )++ | \[[0-9a-fA-F:.]{3,45}\] )
+    """,
+    re.VERBOSE,
+)
+_MAY_HOLD_E_MAIL = re.compile(r"[@\uff20]|%40|[\[({<] ?(?:at|AT) ?[\])}>]")
+
+_GAP = r"[ \u00a0\u2009\u202f.()/\u2010-\u2015\u2212-]"
+_PHONES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        # +49 (0)30 1234567, 0044 20 7946 0958
+        rf"(?<![\w+])(?:\+|00(?=[1-9]))(?:{_GAP}{{0,3}}\d){{7,15}}(?!\d)",
+        # 415-555-2671, (415) 555-2671, 1.415.555.2671
+        r"(?<![\w.+-])(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{4}(?![\w-])",
+        # 030/1234567, (0221) 12345-67, 06 12 34 56 78, 07700 900123
+        rf"(?<![\w.,:/+-])\(?0\d{{1,4}}\)?(?:{_GAP}{{1,2}}\d{{2,8}}){{1,5}}(?![\w:])",
+        # 07700900123, 0612345678, 13812345678, 98765 43210
+        r"(?<![\w.,:/+-])(?:0[1-9]\d{8,9}|1[3-9]\d{9}|[6-9]\d{4}[ -]\d{5})(?![\w:-]|\.\d)",
+    )
+)
+# 5552671, whatever it is written like
+_AFTER_A_WORD = re.compile(
+    r"(?i)\b((?:tele)?phone|tel|telefon[eo]?|teléfono|tél(?:éphone)?|mobile?|móvil|cell|handy|fax|whatsapp|call"
+    r"|text me|reach me)((?:[ ](?:number|no|nr|me|us|him|her|is|at|on|under)\b){0,3}[.:#=]?[ ]{0,3})"
+    rf"(\(?\d(?:{_GAP}{{0,2}}\d){{6,14}})(?!\d)"
+)
+_DATE = re.compile(r"\d{1,2}[./ -]\d{1,2}[./ -](?:19|20)\d\d|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}")
+_FEWEST_DIGITS = 9
+
+_KEYS = re.compile(
+    r"""
+    -----BEGIN[ ](?:[A-Z]+[ ]){0,3}PRIVATE[ ]KEY-----(?:[^-]++(?:-----END[ ][A-Z ]{0,40}PRIVATE[ ]KEY-----)?)?
+    | \bsk-[A-Za-z0-9_-]{16,}+                      # OpenAI, Anthropic, OpenRouter
+    | \bsluice-[a-z0-9-]{1,63}-[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])
+    | \b(?:ghp|gho|ghu|ghs|ghr|github_pat)_[A-Za-z0-9_]{20,}+
+    | \bglpat-[A-Za-z0-9_-]{16,}+
+    | \bxox[abprs]-[A-Za-z0-9-]{10,}+
+    | \b(?:AKIA|ASIA)[0-9A-Z]{16}\b
+    | \bAIza[0-9A-Za-z_-]{30,}+
+    | \bhf_[A-Za-z0-9]{20,}+
+    | \b(?:gsk|r8|pul|npm|dop_v1)[_-][A-Za-z0-9]{20,}+
+    | \beyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+)?   # a JSON web token
+    | (?<=://)[^\s/:@"'{}]{0,128}:[^\s/@"'{}]{1,256}(?=@)                # user and password in an address
+    """,
+    re.VERBOSE,
+)
+_PASSWORD = re.compile(
+    r"(?i)(passw(?:or)?d|passphrase|pwd)([\"']?[ ]{0,3}(?:[:=]|[ ]is[ ])[ ]{0,3}[\"'`]?)"
+    r"([^\s\"'`,;(){}<]{6,128}+)(?!\()"
+)
+_SECRET = re.compile(
+    r"(?i)(key|token|secret|bearer|credentials?|authorization)"
+    r"([\"']?(?:[ ]{0,3}[:=][ ]{0,3}|[ ]is[ ]|[ ])(?:bearer[ ])?[\"'`]?)([A-Za-z0-9_+/=.-]{16,}+)(?![(])"
+)
+# Letters of both cases and digits through and through, as no word and no name is; hexadecimal digests are left.
+_RUN = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9][A-Za-z0-9+/=_-]{31,}+")
+_CHANGE_OF_KIND = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])|(?<=[A-Z])(?=[a-z])")
+
+
+def redact(text: str) -> str:
+    """Return the text with a mark in place of each e-mail address, phone number and key."""
+    text = _KEYS.sub(KEY, text)
+    text = _PASSWORD.sub(rf"\1\2{KEY}", text)
+    text = _SECRET.sub(_unless_a_name, text)
+    text = _RUN.sub(_unless_a_word, text)
+    if _MAY_HOLD_E_MAIL.search(text):
+        text = _E_MAIL.sub(E_MAIL, text)
+    for pattern in _PHONES:
+        text = pattern.sub(_unless_a_date, text)
+    return _AFTER_A_WORD.sub(_number_unless_a_date, text)
+
+
+def _unless_a_date(match: re.Match[str]) -> str:
+    return PHONE if _is_number(match[0], _FEWEST_DIGITS if match[0][0] != "+" else 7) else match[0]
+
+
+def _number_unless_a_date(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2]}{PHONE if _is_number(match[3], 7) else match[3]}"
+
+
+def _is_number(written: str, at_least: int) -> bool:
+    return at_least <= sum(map(str.isdigit, written)) <= 15 and not _DATE.match(written)
+
+
+def _unless_a_name(match: re.Match[str]) -> str:
+    # `secret mistral-api-key` names one; what opens something has digits among its letters.
+    value = match[3]
+    digits = sum(map(str.isdigit, value))
+    is_key = digits >= 2 and any(map(str.isalpha, value)) and len(_CHANGE_OF_KIND.findall(value)) >= 3
+    return f"{match[1]}{match[2]}{KEY}" if is_key else match[0]
+
+
+def _unless_a_word(match: re.Match[str]) -> str:
+    run = match[0]
+    kinds = (str.islower, str.isupper, str.isdigit)
+    mixed = all(any(map(kind, run)) for kind in kinds) and len(_CHANGE_OF_KIND.findall(run)) >= len(run) / 4
+    return KEY if mixed else run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -52,6 +53,12 @@ class LiveProject:
         settings = settings.replace("sluice-dev\n", f"{NAMESPACE}\n", 1).replace("30080", str(PORT))
         (self.folder / "Pulumi.live.yaml").write_text(settings)
         self.roll_out(dict.fromkeys(AGENTS, 50))
+        self._allow_any_rate()
+
+    def _allow_any_rate(self) -> None:
+        """Take away the registry's limits of requests a second, which thousands of users at once would run into."""
+        models = self.folder / "registry/models.yaml"
+        models.write_text(re.sub(r"(requests_per_second: )\d+", r"\g<1>10000", models.read_text()))
 
     def pulumi(self, *arguments: str) -> Ran:
         """Run Pulumi by hand on the stack, in a shell that took over what `sluice env` prints."""

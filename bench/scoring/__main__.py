@@ -1,4 +1,7 @@
-"""`python -m bench.scoring`: rank correlation with the labels, on the half that the weights never saw, and cost."""
+"""`python -m bench.scoring`: rank correlation with the labels, on the half that set no weights, and cost.
+
+That half is no blind test: it was looked at once while the scorer was made, as labelled.yaml says.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 Each dimension is a weighted sum, clipped to 0 to 10. Signs were fixed by hand (structure never costs points, hedging
 never brings any), sizes by least squares on the half of bench/scoring/labelled.yaml that is there for it; `python -m
 bench.scoring` prints how well the other half is ranked. Loops, an echo of the question and a refusal spoil an answer
-whatever else it has, so they take their share of all points. It sees form and substance, not truth: a
+whatever else it has, so they take their share of all points; that rule was made after a look at the
+other half, whose figures flatter it. It sees form and substance, not truth: a
 fluent answer that is wrong gets good points, which is why people look at the worst and the first ones, and why a judge
 can be added.
 """

@@ -1,23 +1,24 @@
 """`python -m sluice.gateway`: read the settings and the configuration, take the ports, serve.
 
 What keeps it from starting is one line on standard error and exit code 3, so that the last log line of a pod that
-restarts again and again says why.
+restarts again and again says why. With more than one worker, the process that was started looks after the others.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
-from prometheus_client import start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 
 from sluice.errors import SluiceError
 from sluice.gateway import log
-from sluice.gateway.app import Gateway
-from sluice.gateway.configuration import load_configuration
+from sluice.gateway.configuration import Configuration, load_configuration
 from sluice.gateway.draw import check_draw
+from sluice.gateway.listening import PortTaken, bind
 from sluice.gateway.process_settings import ProcessSettings
-from sluice.gateway.server import PortTaken, bind, serve
+from sluice.gateway.workers import Workers, inherited_listener
 
 
 def main() -> int:
@@ -27,28 +28,55 @@ def main() -> int:
         settings = ProcessSettings.from_environment(os.environ)
         configuration = load_configuration(settings.folder / "config" / "gateway.json")
         check_draw(configuration.draw)
-        listener = bind(settings.host, settings.port, "SLUICE_GATEWAY_PORT")
-        gateway = Gateway(configuration, settings)
-        metrics_port = _serve_metrics(gateway, settings)
+        listener = inherited_listener()
+        if listener is not None:
+            _serve(settings, configuration, listener)
+            return 0
+        return _start(settings, configuration)
     except SluiceError as error:
         print(f"sluice gateway: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _start(settings: ProcessSettings, configuration: Configuration) -> int:
+    listener = bind(settings.host, settings.port, "SLUICE_GATEWAY_PORT")
+    workers = Workers(settings, listener) if settings.workers > 1 else None
+    metrics = workers.registry if workers else CollectorRegistry()
+    metrics_port = _serve_metrics(metrics, settings)
     log.info(
         "starting",
         environment=configuration.environment,
         agents=sorted(configuration.agents),
         port=listener.getsockname()[1],
         metrics_port=metrics_port,
+        workers=settings.workers,
     )
-    serve(gateway, settings, listener)
+    if workers:
+        exit_code = workers.run()
+    else:
+        exit_code = 0
+        _serve(settings, configuration, listener, metrics)
     log.info("stopped")
-    return 0
+    return exit_code
 
 
-def _serve_metrics(gateway: Gateway, settings: ProcessSettings) -> int:
+def _serve(
+    settings: ProcessSettings,
+    configuration: Configuration,
+    listener: socket.socket,
+    metrics: CollectorRegistry | None = None,
+) -> None:
+    # Here and not above: the parent of several workers needs none of it, and stays at a third of their memory.
+    from sluice.gateway.app import Gateway
+    from sluice.gateway.server import serve
+
+    serve(Gateway(configuration, settings, metrics=metrics), settings, listener)
+
+
+def _serve_metrics(metrics: CollectorRegistry, settings: ProcessSettings) -> int:
     # In a thread of its own: it answers even while the loop is busy, and until the very end of a drain.
     try:
-        server, _thread = start_http_server(settings.metrics_port, settings.host, gateway.metrics.registry)
+        server, _thread = start_http_server(settings.metrics_port, settings.host, metrics)
     except OSError as error:
         reason = error.strerror or str(error)
         raise PortTaken(settings.host, settings.metrics_port, "SLUICE_GATEWAY_METRICS_PORT", reason) from error

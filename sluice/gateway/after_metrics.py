@@ -28,7 +28,11 @@ class AfterMetrics:
             "sluice_hand_over", "Answers that a person should take over.", ["agent"], registry=registry
         )
         self._review_pending = Gauge(
-            "sluice_review_pending", "Outputs that wait for a person, over all replicas.", ["agent"], registry=registry
+            "sluice_review_pending",
+            "Outputs that wait for a person, over all replicas.",
+            ["agent"],
+            multiprocess_mode="mostrecent",
+            registry=registry,
         )
         for agent in agents:
             self._handed_over.labels(agent)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import orjson
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -50,9 +51,15 @@ class Gateway:
     `redis` stands in place of the one that the settings name.
     """
 
-    def __init__(self, configuration: Configuration, settings: ProcessSettings, redis: Redis | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        settings: ProcessSettings,
+        redis: Redis | None = None,
+        metrics: CollectorRegistry | None = None,
+    ) -> None:
         self.configuration = configuration
-        self.metrics = Metrics(configuration.agents)
+        self.metrics = Metrics(configuration.agents, metrics)
         self.draining = False
         self.flags = Flags(configuration, self.metrics)
         self.live_flags = LiveFlags(settings.folder, self.flags, self.metrics)

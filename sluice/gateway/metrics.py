@@ -6,7 +6,7 @@ counts as "unknown". Series of known agents exist from the start, so that a firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -55,11 +55,11 @@ class Weights:
 
 
 class Metrics:
-    """The metrics of one gateway, in a registry of their own."""
+    """The metrics of one gateway, in `registry` or else in one of their own."""
 
-    def __init__(self, agents: Iterable[str]) -> None:
+    def __init__(self, agents: Iterable[str], registry: CollectorRegistry | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
+        self.registry = CollectorRegistry() if registry is None else registry
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
             "sluice_requests", "Requests by how they ended.", ["agent", "arm", "outcome"], registry=self.registry
@@ -87,6 +87,7 @@ class Metrics:
             "sluice_rollout_weight",
             "Percentage of the agent's users on its candidate.",
             ["agent", "kind"],
+            multiprocess_mode="mostrecent",
             registry=self.registry,
         )
         self._without_user = Counter(
@@ -96,28 +97,41 @@ class Metrics:
             registry=self.registry,
         )
         self._flags_loaded = Gauge(
-            "sluice_flags_loaded_timestamp_seconds", "When flags were last taken over.", registry=self.registry
+            "sluice_flags_loaded_timestamp_seconds",
+            "When flags were last taken over.",
+            multiprocess_mode="livemin",
+            registry=self.registry,
         )
         self._flags_broken = Gauge(
-            "sluice_flags_broken", "1 while some of the flags cannot be used.", registry=self.registry
+            "sluice_flags_broken",
+            "1 while some of the flags cannot be used.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
         )
         self._flags_source = Gauge(
             "sluice_flags_source",
             "1 for where flags and override come from: the API server's watch, or while it is away the mounted files.",
             ["source"],
+            multiprocess_mode="livemin",
             registry=self.registry,
         )
         self._cluster_heard = Gauge(
             "sluice_cluster_heard_timestamp_seconds",
             "When the API server last said what flags and override are; 0 where it never did.",
+            multiprocess_mode="livemin",
             registry=self.registry,
         )
         self._override_active = Gauge(
-            "sluice_override_active", "1 while an override holds for the agent.", ["agent"], registry=self.registry
+            "sluice_override_active",
+            "1 while an override holds for the agent.",
+            ["agent"],
+            multiprocess_mode="livemax",
+            registry=self.registry,
         )
         self._override_broken = Gauge(
             "sluice_override_broken",
             "1 while the override has a value that cannot be read, which stops its agent, or a key that is no agent.",
+            multiprocess_mode="livemax",
             registry=self.registry,
         )
         self._limited = Counter(
@@ -126,9 +140,18 @@ class Metrics:
             ["agent", "limit"],
             registry=self.registry,
         )
-        self._threshold = Gauge("sluice_threshold", "The registry's limits.", ["agent", "name"], registry=self.registry)
+        self._threshold = Gauge(
+            "sluice_threshold",
+            "The registry's limits.",
+            ["agent", "name"],
+            multiprocess_mode="mostrecent",
+            registry=self.registry,
+        )
         self._in_flight = Gauge(
-            "sluice_requests_in_flight", "Requests that are being answered, streams included.", registry=self.registry
+            "sluice_requests_in_flight",
+            "Requests that are being answered, streams included.",
+            multiprocess_mode="livesum",
+            registry=self.registry,
         )
         self._limited.labels(UNKNOWN_AGENT, Limit.OVERLOAD)
         for agent in agents:
@@ -157,9 +180,10 @@ class Metrics:
         """Show a limit of the registry beside what it limits, so that one rule serves any number of them."""
         self._threshold.labels(agent, name).set(value)
 
-    def in_flight(self, count: Callable[[], int]) -> None:
-        """Ask `count` for the requests that are being answered, whenever metrics are read."""
-        self._in_flight.set_function(count)
+    def in_flight(self, count: int) -> None:
+        """Say how many requests are being answered."""
+        # Not asked for when metrics are read: with several workers, another process reads them.
+        self._in_flight.set(count)
 
     def flags_loaded(self, timestamp_seconds: float) -> None:
         """Say when flags were taken over."""

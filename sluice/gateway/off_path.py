@@ -50,8 +50,12 @@ class OffPath:
         )
         for kind in KINDS:
             self._dropped.labels(kind)
-        waiting = Gauge("sluice_off_path_waiting", "What waits to be done after answers.", registry=registry)
-        waiting.set_function(lambda: len(self._waiting))
+        self._waiting_gauge = Gauge(
+            "sluice_off_path_waiting",
+            "What waits to be done after answers.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
 
     def add(self, kind: str, size_bytes: int, work: Work, *, important: bool = False) -> bool:
         """Take `work` to be done soon, holding `size_bytes` until then. False, and counted, where there is no room."""
@@ -62,6 +66,7 @@ class OffPath:
             return False
         self._waiting.append(_Thing(kind, size_bytes, work))
         self._bytes += size_bytes
+        self._waiting_gauge.inc()
         self._come.set()
         return True
 
@@ -85,6 +90,7 @@ class OffPath:
         if self._waiting:
             log.warning("stopped with work undone", things=len(self._waiting))
         self._waiting.clear()
+        self._waiting_gauge.set(0)
 
     async def _work(self) -> None:
         while True:
@@ -93,6 +99,7 @@ class OffPath:
                 await self._come.wait()
                 continue
             thing = self._waiting.popleft()
+            self._waiting_gauge.dec()
             try:
                 await thing.work()
             except asyncio.CancelledError:

@@ -38,6 +38,8 @@ class ProcessSettings:
     """The longest a provider may send nothing, before its answer or in the middle of a stream."""
     redis_url: str | None = None
     """The Redis that replicas share; None where there is none."""
+    workers: int = 1
+    """Processes that answer on the same port."""
     replicas: int = 1
     """About how many gateways there are: without Redis, each takes its part of what is allowed to all."""
     cluster: ClusterAccess | None = None
@@ -68,6 +70,7 @@ class ProcessSettings:
             body_timeout_seconds=seconds("BODY_TIMEOUT_SECONDS", usual.body_timeout_seconds),
             connect_timeout_seconds=seconds("CONNECT_TIMEOUT_SECONDS", usual.connect_timeout_seconds),
             silence_timeout_seconds=seconds("SILENCE_TIMEOUT_SECONDS", usual.silence_timeout_seconds),
+            workers=_count(_PREFIX + "WORKERS", environment.get(_PREFIX + "WORKERS"), usual.workers, most=64),
             redis_url=_redis_url("SLUICE_REDIS_URL", environment.get("SLUICE_REDIS_URL")),
             replicas=_count("SLUICE_REPLICAS", environment.get("SLUICE_REPLICAS"), usual.replicas),
             cluster=ClusterAccess.from_environment(environment),
@@ -100,11 +103,11 @@ def _redis_url(name: str, value: str | None) -> str | None:
     return value
 
 
-def _count(name: str, value: str | None, default: int) -> int:
+def _count(name: str, value: str | None, default: int, *, most: int = 10_000) -> int:
     if not value:
         return default
-    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 10_000):
-        raise ProcessSettingInvalid(name, value, "a whole number, 1 to 10000")
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= most):
+        raise ProcessSettingInvalid(name, value, f"a whole number, 1 to {most}")
     return int(value)
 
 

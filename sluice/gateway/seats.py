@@ -24,11 +24,10 @@ class Seats:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = 0
         self._metrics = metrics
-        metrics.in_flight(lambda: self._taken)
 
     async def __aenter__(self) -> None:
         if self._taken < self._at_once:
-            self._taken += 1
+            self._take(1)
             return
         if len(self._waiting) >= self._most_waiting:
             raise self._overloaded()
@@ -61,4 +60,8 @@ class Seats:
             if not turn.done():
                 turn.set_result(None)  # the seat is handed on, and so stays taken
                 return
-        self._taken -= 1
+        self._take(-1)
+
+    def _take(self, seats: int) -> None:
+        self._taken += seats
+        self._metrics.in_flight(self._taken)

@@ -13,37 +13,13 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sluice.errors import SluiceError
 from sluice.gateway import log
 from sluice.gateway.app import Gateway
 from sluice.gateway.process_settings import ProcessSettings
+from sluice.gateway.workers import parent_is_gone
 
 # Longer than callers and load balancers keep idle connections, so that they close first and never send into a close.
 _KEEP_ALIVE_SECONDS = 75
-
-
-class PortTaken(SluiceError):
-    """A port cannot be listened on."""
-
-    def __init__(self, host: str, port: int, variable: str, reason: str) -> None:
-        super().__init__(f"cannot listen on {host}:{port}: {reason}; {variable} chooses another port")
-
-
-def bind(host: str, port: int, variable: str) -> socket.socket:
-    """Take a port (0: any free one) before anything is started.
-
-    Raises PortTaken, which names the environment `variable` to change.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise PortTaken(host, port, variable, error.strerror or str(error)) from error
-    listener.setblocking(False)
-    return listener
 
 
 def serve(gateway: Gateway, settings: ProcessSettings, listener: socket.socket) -> None:
@@ -85,6 +61,8 @@ class _DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Notice the signal here, ten times a second: a signal handler itself must do next to nothing."""
+        if parent_is_gone():
+            self._gateway.draining = True  # whoever would tell this worker to stop is gone
         if self._gateway.draining and self._stop_accepting_at is None:
             self._stop_accepting_at = time.monotonic() + self._drain_seconds
             log.info("draining", seconds=self._drain_seconds)

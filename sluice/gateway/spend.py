@@ -93,6 +93,7 @@ class Spend:
             "sluice_spend_dollars",
             "What was spent this UTC day or month, by all replicas: by agent, in all, and on fine-tuned models alone.",
             ["agent", "window", "models"],
+            multiprocess_mode="mostrecent",
             registry=metrics.registry,
         )
         for name, dollars in (

@@ -52,7 +52,12 @@ class SharedStore:
         self._probing: asyncio.Task[None] | None = None
         self._gauge = None
         if redis is not None:
-            self._gauge = Gauge("sluice_store_up", "1 while the Redis that replicas share answers.", registry=registry)
+            self._gauge = Gauge(
+                "sluice_store_up",
+                "1 while the Redis that replicas share answers.",
+                multiprocess_mode="livemin",
+                registry=registry,
+            )
 
     @property
     def up(self) -> bool:

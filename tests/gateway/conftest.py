@@ -24,8 +24,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sluice.gateway.app import Gateway
 from sluice.gateway.configuration import Configuration, load_configuration
+from sluice.gateway.listening import bind
 from sluice.gateway.process_settings import ProcessSettings
-from sluice.gateway.server import bind
 from sluice.local.stub_provider.app import create_app
 
 CANDIDATES = {"qa": "qa-20251031", "legal": "legal-20251031"}

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,71 +11,23 @@ from typing import Any
 import aiohttp
 import pytest
 
-import sluice
 from sluice.gateway.__main__ import main
+from tests.gateway.process import ASK, COMMAND, Process, environment, running
 
 pytestmark = pytest.mark.anyio
 
-COMMAND = (sys.executable, "-m", "sluice.gateway")
-ASK = {"model": "qa", "user": "u", "messages": [{"role": "user", "content": "hello"}]}
-
-
-def _environment(folder: Path, **settings: str) -> dict[str, str]:
-    named = {f"SLUICE_GATEWAY_{name}": value for name, value in settings.items()}
-    return {
-        **os.environ,
-        "PYTHONPATH": str(Path(sluice.__file__).parent.parent),
-        "SLUICE_GATEWAY_FOLDER": str(folder),
-        "SLUICE_GATEWAY_HOST": "127.0.0.1",
-        "SLUICE_GATEWAY_PORT": "0",
-        "SLUICE_GATEWAY_METRICS_PORT": "0",
-        "SLUICE_GATEWAY_DRAIN_SECONDS": "1.2",
-        **named,
-    }
-
 
 def _run(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = _environment(folder, **settings)
-    return subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=30, check=False)
-
-
-class Process:
-    """A gateway in a process of its own."""
-
-    def __init__(self, process: asyncio.subprocess.Process, started: dict[str, Any]) -> None:
-        self.process = process
-        self.url = f"http://127.0.0.1:{started['port']}"
-        self.metrics_url = f"http://127.0.0.1:{started['metrics_port']}/metrics"
-        self.started = started
-
-
-@pytest.fixture
-async def process(mounted: Any, stub: str) -> AsyncIterator[Process]:
-    mounted.write_configuration(stub)
-    started = await asyncio.create_subprocess_exec(
-        *COMMAND, env=_environment(mounted.path), stdout=asyncio.subprocess.PIPE
+    return subprocess.run(
+        COMMAND, env=environment(folder, **settings), capture_output=True, text=True, timeout=30, check=False
     )
-    assert started.stdout is not None
-    try:
-        async with asyncio.timeout(20):
-            line = json.loads(await started.stdout.readline())
-            running = Process(started, line)
-            async with aiohttp.ClientSession() as session:
-                while not await _ready(session, running.url):
-                    await asyncio.sleep(0.02)
-        yield running
-    finally:
-        if started.returncode is None:
-            started.kill()
-        await started.communicate()
 
 
-async def _ready(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(f"{url}/readyz") as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
+@pytest.fixture(params=["1", "2"], ids=["one worker", "two workers"])
+async def process(request: pytest.FixtureRequest, mounted: Any, stub: str) -> AsyncIterator[Process]:
+    mounted.write_configuration(stub)
+    async with running(mounted.path, WORKERS=request.param) as process:
+        yield process
 
 
 async def test_sigterm_under_load_loses_no_request_and_finishes_streams(process: Process, stub: str) -> None:
@@ -136,7 +86,7 @@ async def test_metrics_have_a_port_of_their_own_and_the_log_holds_no_secret(proc
         async with session.get(process.metrics_url) as response:
             metrics = await response.text()
         assert 'sluice_rollout_weight{agent="qa",kind="served"} 0.0' in metrics
-        assert "process_resident_memory_bytes" in metrics
+        assert "resident_memory_bytes" in metrics
         async with session.get(f"{process.url}/metrics") as response:
             assert response.status == 404
     process.process.terminate()

@@ -21,13 +21,17 @@ from starlette.routing import Route
 
 from sluice.gateway.afterwards import Afterwards
 from sluice.gateway.assignment import Assigner
+from sluice.gateway.breaker import Breaker
+from sluice.gateway.breaker_sharing import BreakerSharing
 from sluice.gateway.cluster_watch import ClusterWatch
 from sluice.gateway.configuration import Configuration
+from sluice.gateway.failover import Failover
 from sluice.gateway.flags import Flags, flag_client
 from sluice.gateway.keys import KeyRing
 from sluice.gateway.live_flags import LiveFlags
 from sluice.gateway.metrics import Metrics
 from sluice.gateway.off_path import OffPath
+from sluice.gateway.outcome import Arm
 from sluice.gateway.pipeline import ChatCompletions
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.gateway.rates import Rates
@@ -59,7 +63,7 @@ class Gateway:
         metrics: CollectorRegistry | None = None,
     ) -> None:
         self.configuration = configuration
-        self.metrics = Metrics(configuration.agents, metrics)
+        self.metrics = Metrics(configuration.agents, metrics, configuration.models)
         self.draining = False
         self.flags = Flags(configuration, self.metrics)
         self.live_flags = LiveFlags(settings.folder, self.flags, self.metrics)
@@ -74,17 +78,20 @@ class Gateway:
             connect_timeout_seconds=settings.connect_timeout_seconds,
             silence_timeout_seconds=settings.silence_timeout_seconds,
         )
+        rates = Rates(configuration, self.store, self.metrics, settings.replicas)
+        self.breaker = Breaker()
+        self._sharing = BreakerSharing(self.breaker, self.store, self._show_breaker)
         assigner = Assigner(configuration, self.flags, flag_client(self.flags))
         self.off_path = OffPath(self.metrics.registry)
         self.afterwards = Afterwards(configuration, self.flags, self.off_path, self.store, self.metrics.registry)
         chat = ChatCompletions(
             configuration,
             assigner,
-            self._upstream,
+            Failover(configuration, self._upstream, self.breaker, rates, self.metrics),
             self.metrics,
             self.afterwards,
             Seats(configuration.limits.at_once, configuration.limits.waiting, self.metrics),
-            Rates(configuration, self.store, self.metrics, settings.replicas),
+            rates,
             self.spend,
             body_timeout_seconds=settings.body_timeout_seconds,
         )
@@ -109,6 +116,7 @@ class Gateway:
         await self.spend.open()
         self._upstream.open()
         self.off_path.open()
+        self._sharing.open()
         tasks = [
             asyncio.create_task(refresh_forever(refreshes)),
             asyncio.create_task(self.afterwards.keeping.refresh_forever()),
@@ -125,11 +133,19 @@ class Gateway:
             for task in tasks:
                 with suppress(asyncio.CancelledError):
                     await task
+            await self._sharing.close()
             await self.off_path.close(_OFF_PATH_SECONDS)
             await self.afterwards.keeping.refresh()
             await self._upstream.close()
             await self.spend.close()
             await self.store.close()
+
+    def _show_breaker(self) -> None:
+        for agent in self.configuration.agents:
+            flag = self.flags.flag(agent)
+            if flag is not None:
+                models = flag.models.get(Arm.CANDIDATE) or flag.models[Arm.BASELINE]
+                self.metrics.breaker_open(agent, self.breaker.is_open(models[0]))
 
     async def _models(self, _request: Request) -> Response:
         agents = self.configuration.agents.values()

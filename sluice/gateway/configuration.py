@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,24 @@ from sluice.gateway.aftercare import Aftercare, read_aftercare
 from sluice.gateway.draw import Draw
 from sluice.gateway.limit_settings import Budgets, CacheSettings, CallerLimits, LimitReading, Rate
 
+DIALECTS = ("openai", "anthropic")
 _KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _API_ADDRESS = re.compile(r"https?://[^\s/]+\S*")
+
+
+class StreamUsageIs(StrEnum):
+    """When a provider's streams say how many tokens they took."""
+
+    ON_REQUEST = "on_request"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """After how many failures in a row a model is left alone, and for how long."""
+
+    failures: int = 5
+    open_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +47,8 @@ class Agent:
 
     name: str
     summary: str
+    breaker: Breaker = Breaker()
+    deadline_seconds: float = 60.0
     aftercare: Aftercare = Aftercare()
     rate: Rate | None = None
     cache: CacheSettings = CacheSettings()
@@ -37,12 +56,14 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Who serves models: the address that `/chat/completions` is appended to, and the file name of its key."""
+    """Who serves models: the address that a dialect's path is appended to, and the file name of its key."""
 
     name: str
     api: str
     key: str
     requests_per_second: int | None = None
+    dialect: str = "openai"
+    stream_usage: StreamUsageIs = StreamUsageIs.ON_REQUEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +166,24 @@ class _Reading(LimitReading):
     def _agent(self, name: str, value: object) -> Agent:
         path = f"agents.{name}"
         fields = self._object(path, value)
+        breaker = self._breaker(f"{path}.breaker", fields.get("breaker"))
+        deadline = self._at_least(f"{path}.deadline", fields.get("deadline", 60), least=0.1, unit="seconds")
         return Agent(
             name,
             self._text(f"{path}.summary", fields.get("summary")),
+            breaker,
+            deadline,
             read_aftercare(path, fields, self.faults),
             self.rate(f"{path}.rate", fields.get("rate")),
             self.cache(f"{path}.cache", fields.get("cache")),
         )
+
+    def _breaker(self, path: str, value: object) -> Breaker:
+        if value is None:
+            return Breaker()
+        fields = self._object(path, value)
+        failures = self._at_least(f"{path}.failures", fields.get("failures", 5), least=1, unit="failures in a row")
+        return Breaker(int(failures), self._at_least(f"{path}.open", fields.get("open", 60), least=0, unit="seconds"))
 
     def _provider(self, name: str, value: object) -> Provider:
         fields = self._object(f"providers.{name}", value)
@@ -161,7 +193,12 @@ class _Reading(LimitReading):
         key = self._text(f"providers.{name}.key", fields.get("key"))
         if key and not _KEY_NAME.fullmatch(key):
             self.faults.append(f"providers.{name}.key: is not the name of a file below keys/, such as {name}-api-key")
-        return Provider(name, api.rstrip("/"), key, self.requests_per_second(f"providers.{name}", fields))
+        dialect = self._one_of(f"providers.{name}.dialect", fields.get("dialect", "openai"), DIALECTS)
+        usage = self._one_of(
+            f"providers.{name}.stream_usage", fields.get("stream_usage", "on_request"), tuple(StreamUsageIs)
+        )
+        requests_per_second = self.requests_per_second(f"providers.{name}", fields)
+        return Provider(name, api.rstrip("/"), key, requests_per_second, dialect, StreamUsageIs(usage))
 
     def _model(self, name: str, value: object, providers: Mapping[str, Provider]) -> Model | None:
         path = f"models.{name}"
@@ -193,6 +230,18 @@ class _Reading(LimitReading):
             return value
         self.faults.append(f"{path}: must be a text that is not empty")
         return ""
+
+    def _one_of(self, path: str, value: object, choices: tuple[str, ...]) -> str:
+        if isinstance(value, str) and value in choices:
+            return value
+        self.faults.append(f"{path}: {value!r} is none of {', '.join(choices)}")
+        return choices[0]
+
+    def _at_least(self, path: str, value: object, *, least: float, unit: str) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= least:
+            return float(value)
+        self.faults.append(f"{path}: must be {unit}, {least:g} or more")
+        return least
 
     def _price(self, path: str, value: object) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:

@@ -38,6 +38,8 @@ class Record:
     outcome: Outcome = Outcome.ERROR
     model: Model | None = None
     usage: Usage | None = None
+    fell_back: bool = False
+    """`model` is not the one that the assignment names first."""
     answer_began: bool = False
     caller: str | None = None
     """The team whose key came with it."""
@@ -57,7 +59,9 @@ class Weights:
 class Metrics:
     """The metrics of one gateway, in `registry` or else in one of their own."""
 
-    def __init__(self, agents: Iterable[str], registry: CollectorRegistry | None = None) -> None:
+    def __init__(
+        self, agents: Iterable[str], registry: CollectorRegistry | None = None, models: Iterable[str] = ()
+    ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry() if registry is None else registry
         ProcessCollector(registry=self.registry)
@@ -94,6 +98,25 @@ class Metrics:
             "sluice_requests_without_user",
             "Requests that name no user in any way, and so went to the baseline.",
             ["agent"],
+            registry=self.registry,
+        )
+        self._estimated = Counter(
+            "sluice_usage_estimated",
+            "Streams whose tokens the provider did not say, so that tokens and cost are estimates.",
+            ["agent", "arm"],
+            registry=self.registry,
+        )
+        self._model_failures = Counter(
+            "sluice_model_failures",
+            "Failures of a model, most of them made good by the next.",
+            ["model"],
+            registry=self.registry,
+        )
+        self._breaker_open = Gauge(
+            "sluice_breaker_open",
+            "1 while the model that should answer first, the candidate where there is one, is left alone.",
+            ["agent"],
+            multiprocess_mode="livemax",
             registry=self.registry,
         )
         self._flags_loaded = Gauge(
@@ -154,6 +177,8 @@ class Metrics:
             registry=self.registry,
         )
         self._limited.labels(UNKNOWN_AGENT, Limit.OVERLOAD)
+        for model in models:
+            self._model_failures.labels(model)
         for agent in agents:
             self._prepare(agent)
 
@@ -164,6 +189,8 @@ class Metrics:
             self._duration.labels(record.agent, record.arm).observe(seconds)
         if record.usage is None or record.model is None:
             return
+        if record.usage.estimated:
+            self._estimated.labels(record.agent, record.arm).inc()
         self._tokens.labels(record.agent, record.arm, "input").inc(record.usage.input_tokens)
         self._tokens.labels(record.agent, record.arm, "output").inc(record.usage.output_tokens)
         self._cost.labels(record.agent, record.arm).inc(record.usage.dollars(record.model))
@@ -184,6 +211,14 @@ class Metrics:
         """Say how many requests are being answered."""
         # Not asked for when metrics are read: with several workers, another process reads them.
         self._in_flight.set(count)
+
+    def count_model_failure(self, model: str) -> None:
+        """Count an attempt that brought no answer."""
+        self._model_failures.labels(model).inc()
+
+    def breaker_open(self, agent: str, is_open: bool) -> None:
+        """Say whether the model that should answer for the agent is left alone."""
+        self._breaker_open.labels(agent).set(int(is_open))
 
     def flags_loaded(self, timestamp_seconds: float) -> None:
         """Say when flags were taken over."""
@@ -221,8 +256,10 @@ class Metrics:
         for limit in Limit:
             if limit is not Limit.OVERLOAD:  # comes before the agent is known
                 self._limited.labels(agent, limit)
+        self._breaker_open.labels(agent)
         for arm in (Arm.CANDIDATE, Arm.BASELINE):
-            for outcome in (Outcome.OK, Outcome.ERROR):
+            self._estimated.labels(agent, arm)
+            for outcome in (Outcome.OK, Outcome.ERROR, Outcome.FALLBACK):
                 self._requests.labels(agent, arm, outcome)
             self._duration.labels(agent, arm)
             self._cost.labels(agent, arm)

@@ -20,15 +20,18 @@ class Outcome(StrEnum):
     """How it ended, as the caller saw it."""
 
     OK = "ok"
+    FALLBACK = "fallback"
+    """The model that should have answered failed or was left alone, and a later one answered."""
     ERROR = "error"
     """The caller saw an error that it did not cause, or hung up before the answer began."""
     REJECTED = "rejected"
     """Refused because of the request itself, by the gateway or by the provider."""
 
 
-# A provider says with these that it, its address or its key is at fault; every other 4xx is about the request. That one
-# arm refuses what the other takes stays visible all the same, since what a provider rejected is counted under its arm.
-_FAULTS_OF_THE_PROVIDER_BELOW_500 = frozenset({401, 403, 404, 408, 429})
+# A provider says with these that it, its address, its account or its key is at fault: 401 and 403 the key, 402 the
+# account, 404 and 410 a model that is gone, 405 and 407 the address, 408, 409 and 425 the moment, 429 the rate. Every
+# other 4xx (400, 413, 415, 422 and whatever comes) is about the request.
+_FAULTS_OF_THE_PROVIDER_BELOW_500 = frozenset({401, 402, 403, 404, 405, 407, 408, 409, 410, 425, 429})
 
 
 def outcome_of_status(status: int) -> Outcome:

@@ -7,7 +7,6 @@ the request is counted once.
 from __future__ import annotations
 
 import time
-from contextlib import closing
 
 from starlette.types import Receive, Scope, Send
 
@@ -17,6 +16,7 @@ from sluice.gateway.assignment import Assigner
 from sluice.gateway.caller import CallerLeft, UntilCallerLeaves
 from sluice.gateway.chat_request import parse_chat_request
 from sluice.gateway.configuration import Configuration
+from sluice.gateway.failover import Failover
 from sluice.gateway.metrics import Metrics, Record
 from sluice.gateway.outcome import Outcome
 from sluice.gateway.rates import Rates
@@ -25,7 +25,6 @@ from sluice.gateway.relay import send_refusal, stream_out
 from sluice.gateway.request_body import read_body
 from sluice.gateway.seats import Seats
 from sluice.gateway.spend import Spend
-from sluice.gateway.upstream import Upstream
 from sluice.gateway.user_key import user_key
 
 
@@ -36,7 +35,7 @@ class ChatCompletions:
         self,
         configuration: Configuration,
         assigner: Assigner,
-        upstream: Upstream,
+        failover: Failover,
         metrics: Metrics,
         afterwards: Afterwards,
         seats: Seats,
@@ -47,7 +46,7 @@ class ChatCompletions:
     ) -> None:
         self._configuration = configuration
         self._assigner = assigner
-        self._upstream = upstream
+        self._failover = failover
         self._metrics = metrics
         self._afterwards = afterwards
         self._seats = seats
@@ -96,12 +95,13 @@ class ChatCompletions:
         assignment = self._spend.within_cap(chat.agent, self._assigner.assign(chat.agent, user))
         record.arm, record.model = assignment.arm, assignment.models[0]
 
-        async with UntilCallerLeaves(receive):
-            # call
-            await self._rates.reach(record.model, chat.agent)
-            with closing(await self._upstream.call(record.model, chat, scope)) as answer:
-                # stream out
-                record.outcome = await stream_out(answer, record, followed.send)
+        async with (
+            UntilCallerLeaves(receive),
+            # call with failover
+            self._failover.answer(assignment, chat, scope, record) as answer,
+        ):
+            # stream out
+            record.outcome = await stream_out(answer, record, followed.send)
 
     @staticmethod
     def _tell(refusal: Refusal, record: Record) -> None:
@@ -115,5 +115,5 @@ class ChatCompletions:
 def _outcome_of_leaving(record: Record) -> Outcome:
     """Who hangs up while an answer comes has seen enough; who hangs up before it gave up waiting."""
     if record.answer_began:
-        return Outcome.OK
+        return Outcome.FALLBACK if record.fell_back else Outcome.OK
     return Outcome.REJECTED if record.model is None else Outcome.ERROR

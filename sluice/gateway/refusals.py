@@ -144,6 +144,17 @@ class FlagsMissing(Refusal):
         super().__init__(f"The flag of agent {agent!r} is not loaded yet; try again in a moment.")
 
 
+class RequestUntranslatable(Refusal):
+    """Something that a model's provider has no words for."""
+
+    status = 400
+    code = "unsupported_value"
+
+    def __init__(self, provider: str, field: str) -> None:
+        super().__init__(f"Provider {provider!r} cannot be asked for {field!r} in this way.")
+        self.param = field
+
+
 class KeyMissing(Refusal):
     """The provider's key is not mounted."""
 

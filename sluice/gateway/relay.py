@@ -1,6 +1,7 @@
 """Hands a provider's answer to the caller: status, headers and body as they are, a stream piece by piece as it comes.
 
-Three headers are added that say who served: x-sluice-agent, x-sluice-arm, x-sluice-model. Usage is read in passing. A
+Headers are added that say who served: x-sluice-agent, x-sluice-arm, x-sluice-model, and x-sluice-outcome where that is
+not the model that should have. A
 stream that breaks ends with an event in the shape of OpenAI's errors, because its status has long been sent.
 """
 
@@ -13,12 +14,12 @@ from sluice.gateway.metrics import Record
 from sluice.gateway.outcome import Outcome, outcome_of_status
 from sluice.gateway.refusals import Refusal
 from sluice.gateway.upstream import Answer
-from sluice.gateway.usage import StreamUsage, usage_of_answer
 
 # RFC 9110, 7.6.1, and what is true of the provider's connection, encoding, origin or account but not of ours.
 _DROPPED_ANSWER_HEADERS = frozenset(
     {
         b"alt-svc",
+        b"anthropic-organization-id",
         b"connection",
         b"content-encoding",
         b"content-length",
@@ -44,26 +45,23 @@ async def stream_out(answer: Answer, record: Record, send: Send) -> Outcome:
     """Send the answer, note its usage in `record`, and return how the request ended."""
     headers = _answer_headers(answer) + served_by(record)
     if answer.body is not None:
-        record.usage = usage_of_answer(answer.body) if answer.status < 300 else None
+        record.usage = answer.usage()
         headers.append((b"content-length", b"%d" % len(answer.body)))
         await _start(answer.status, headers, record, send)
         await send({"type": "http.response.body", "body": answer.body})
-        return outcome_of_status(answer.status)
+        return _outcome(answer, record)
     await _start(answer.status, headers, record, send)
-    usage = StreamUsage()
     try:
         async for chunk in answer.chunks():
-            usage.feed(chunk)
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
-        return outcome_of_status(answer.status)
+        return _outcome(answer, record)
     except Refusal as refusal:
-        log.error("stream broke", agent=record.agent, arm=record.arm, provider=answer.provider.name, what=str(refusal))
-        # The piece before may have ended in the middle of an event; a blank line ends it.
-        await send({"type": "http.response.body", "body": b"\n\ndata: " + refusal.body() + b"\n\n"})
+        log.error("stream broke", agent=record.agent, arm=record.arm, model=answer.model.name, what=str(refusal))
+        await send({"type": "http.response.body", "body": b"data: " + refusal.body() + b"\n\n"})
         return refusal.outcome
     finally:
-        record.usage = usage.found()
+        record.usage = answer.usage()
 
 
 async def send_refusal(refusal: Refusal, record: Record, send: Send) -> None:
@@ -81,11 +79,19 @@ def served_by(record: Record) -> list[tuple[bytes, bytes]]:
     """Return the headers that say who served, as far as it was decided."""
     if record.model is None:
         return []
-    return [
+    headers = [
         (b"x-sluice-agent", record.agent.encode()),
         (b"x-sluice-arm", record.arm.encode()),
         (b"x-sluice-model", record.model.name.encode()),
     ]
+    if record.fell_back:
+        headers.append((b"x-sluice-outcome", Outcome.FALLBACK.encode()))
+    return headers
+
+
+def _outcome(answer: Answer, record: Record) -> Outcome:
+    outcome = outcome_of_status(answer.status)
+    return Outcome.FALLBACK if outcome is Outcome.OK and record.fell_back else outcome
 
 
 async def _start(status: int, headers: list[tuple[bytes, bytes]], record: Record, send: Send) -> None:

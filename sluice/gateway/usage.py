@@ -1,27 +1,28 @@
 """How many tokens an answer took, read from the answer as it passes: from its JSON, or from the end of its stream.
 
-Only what the provider says is counted. A stream says it where the provider always does (Mistral) or where the caller
-asked (`stream_options.include_usage`); the gateway adds no such wish, as it leaves the body alone.
+What the provider says is counted. Where a stream ends without saying it, broken off or left by its caller, the tokens
+are estimated, and marked so: the provider bills them all the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-import orjson
+from typing import Any
 
 from sluice.gateway.configuration import Model
 
-# The event that carries usage is the last but "[DONE]" and a few hundred bytes long; this holds it with room to spare.
-_TAIL_BYTES = 32 * 1024
+_CHARACTERS_PER_TOKEN = 4
+"""OpenAI's rule of thumb for English."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer."""
+    """Tokens of one answer; `estimated` where the provider did not say."""
 
     input_tokens: int
     output_tokens: int
+    estimated: bool = False
 
     def dollars(self, model: Model) -> float:
         """Return the cost at the model's price, which is per 1,000 tokens."""
@@ -30,38 +31,8 @@ class Usage:
         ) / 1000
 
 
-def usage_of_answer(body: bytes) -> Usage | None:
-    """Return the usage that a whole JSON answer states, if it does."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return _usage(document)
-
-
-class StreamUsage:
-    """Keeps the end of a stream while it passes, and finds the usage in it."""
-
-    def __init__(self) -> None:
-        self._tail = bytearray()
-
-    def feed(self, chunk: bytes) -> None:
-        """Take note of a chunk, wherever it was cut."""
-        self._tail += chunk
-        if len(self._tail) > 2 * _TAIL_BYTES:
-            del self._tail[:-_TAIL_BYTES]
-
-    def found(self) -> Usage | None:
-        """Return the last usage that an event stated, if one did."""
-        for line in reversed(self._tail.splitlines()):
-            if line.startswith(b"data:") and b'"usage"' in line:
-                usage = usage_of_answer(bytes(line[5:].strip()))
-                if usage is not None:
-                    return usage
-        return None
-
-
-def _usage(document: object) -> Usage | None:
+def usage_in(document: object) -> Usage | None:
+    """Return the usage that an answer, or an event of a stream, states, if it does."""
     usage = document.get("usage") if isinstance(document, dict) else None
     if not isinstance(usage, dict):
         return None
@@ -69,3 +40,18 @@ def _usage(document: object) -> Usage | None:
     if not all(isinstance(number, int) and not isinstance(number, bool) and number >= 0 for number in tokens):
         return None
     return Usage(*tokens)
+
+
+def estimated_usage(messages: Iterable[Any], events: int) -> Usage:
+    """Return what a stream took by the length of what was asked, and one token for each event with a piece of it."""
+    characters = sum(_characters(message.get("content")) for message in messages if isinstance(message, dict))
+    return Usage(characters // _CHARACTERS_PER_TOKEN, events, estimated=True)
+
+
+def _characters(content: object) -> int:
+    if isinstance(content, str):
+        return len(content)
+    if isinstance(content, list):
+        texts = (part.get("text") for part in content if isinstance(part, dict))
+        return sum(len(text) for text in texts if isinstance(text, str))
+    return 0

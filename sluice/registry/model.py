@@ -38,6 +38,20 @@ class Arm(StrEnum):
     BASELINE = "baseline"
 
 
+class Dialect(StrEnum):
+    """What a provider speaks."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
+class StreamUsage(StrEnum):
+    """When a provider's streams say how many tokens they took."""
+
+    ON_REQUEST = "on_request"
+    ALWAYS = "always"
+
+
 class JobStatus(StrEnum):
     """How a training job of a provider ended, in the words of Mistral's API, which the first team's papers use."""
 
@@ -62,13 +76,15 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Who answers for a model: the address of an API in OpenAI's dialect, and the name of the secret with its key."""
+    """Who answers for a model: the address of an API, what it speaks, and the name of the secret with its key."""
 
     name: Annotated[str, NOT_IN_FILE]
     api: str
     key: str
     requests_per_second: int | None = None
     tier: Tier | None = None
+    dialect: Dialect = Dialect.OPENAI
+    stream_usage: StreamUsage = StreamUsage.ON_REQUEST
 
 
 @dataclass(frozen=True, slots=True)

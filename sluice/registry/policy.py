@@ -214,11 +214,15 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What holds for one agent, the defaults and its exceptions together. No rate, no traffic: nothing was said."""
+    """What holds for one agent, the defaults and its exceptions together. No rate, no traffic: nothing was said.
+
+    `deadline` is for a whole answer, or the beginning of a stream, however many models are asked for it.
+    """
 
     ladder: str | None = None
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
+    deadline: timedelta = timedelta(seconds=60)
     cache: Cache = Cache()
     rate: Rate | None = None
     traffic: Traffic | None = None

@@ -61,6 +61,8 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
                 "api": settings.provider_addresses.get(name, provider.api),
                 "key": provider.key,
                 **allowed(provider),
+                "dialect": provider.dialect.value,
+                "stream_usage": provider.stream_usage.value,
             }
             for name, provider in registry.providers.items()
         },
@@ -70,9 +72,13 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
 
 
 def _agent(agent: Agent, registry: Registry) -> dict[str, Any]:
-    scoring, safeguards = agent.policy.scoring, agent.policy.safeguards
+    """Render what the gateway knows of an agent; durations are in seconds."""
+    policy = agent.policy
+    scoring, safeguards = policy.scoring, policy.safeguards
     rendered: dict[str, Any] = {
         "summary": agent.summary,
+        "breaker": {"failures": policy.breaker.failures, "open": int(policy.breaker.open.total_seconds())},
+        "deadline": int(policy.deadline.total_seconds()),
         "scoring": {"share": scoring.share, "per_second": scoring.per_second, "expects": scoring.expects},
         "failed_queries": registry.rollback.failed_queries,
         "worst_queries": registry.report.worst_queries,

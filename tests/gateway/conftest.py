@@ -28,6 +28,7 @@ from sluice.gateway.listening import bind
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.local.stub_provider.app import create_app
 
+COMPLETION = b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"ok"}}]}'
 CANDIDATES = {"qa": "qa-20251031", "legal": "legal-20251031"}
 IDS = {"qa-20251031": "ft:open-mistral-7b:5010731d:20251031:ecc3829c", "legal-20251031": "ft:legal:eb2da6b7"}
 
@@ -67,36 +68,52 @@ class MountedFolder:
     change: Callable[[dict[str, Any]], object] = lambda _document: None
     """Done to gateway.json before it is written."""
 
-    def write_configuration(self, api: str) -> None:
-        """Write gateway.json with every provider at `api`."""
+    def write_configuration(
+        self, api: str, *, candidates_api: str | None = None, stream_usage: str = "on_request", **agent: Any
+    ) -> None:
+        """Write gateway.json with every provider, or all but the candidates', at `api`; `agent` is said of each."""
         price = {"input": 0.0025, "output": 0.01}
         models: dict[str, Any] = {
             name: {"provider": "mistral", "id": IDS[name], "price": {"input": 0.0008, "output": 0.0008}}
             for name in CANDIDATES.values()
         }
         models["gpt-4o"] = {"provider": "openai", "id": "gpt-4o", "price": price}
+        models["claude-sonnet-4"] = {"provider": "anthropic", "id": "claude-sonnet-4-20250514", "price": price}
         document = {
             "version": 1,
             "environment": "dev",
             "agents": {
-                "qa": {"summary": "unit tests", **self.agent_fields.get("qa", {})},
-                "legal": {"summary": "terms of service", **self.agent_fields.get("legal", {})},
+                "qa": {"summary": "unit tests", **self.agent_fields.get("qa", {}), **agent},
+                "legal": {"summary": "terms of service", **self.agent_fields.get("legal", {}), **agent},
             },
             "models": models,
             "providers": {
-                "mistral": {"api": f"{api}/mistral/v1", "key": "mistral-api-key"},
-                "openai": {"api": f"{api}/openai/v1", "key": "openai-api-key"},
+                "mistral": {
+                    "api": f"{candidates_api or api}/mistral/v1",
+                    "key": "mistral-api-key",
+                    "stream_usage": stream_usage,
+                },
+                "openai": {"api": f"{api}/openai/v1", "key": "openai-api-key", "stream_usage": stream_usage},
+                "anthropic": {"api": f"{api}/anthropic/v1", "key": "anthropic-api-key", "dialect": "anthropic"},
             },
         }
         self.change(document)
         self._write("config", "gateway.json", json.dumps(document))
         self.write_key("mistral-api-key", "made-mistral-key")
         self.write_key("openai-api-key", "made-openai-key")
+        self.write_key("anthropic-api-key", "made-anthropic-key")
 
     def write_flags(self, **weights: int) -> None:
         """Write flags.json with these weights; the other agents are at 0."""
         flags = {agent: flag(agent, weights.get(agent, 0)) for agent in CANDIDATES}
         self.write_flags_text(json.dumps({"flags": flags}))
+
+    def write_baseline(self, *models: str) -> None:
+        """Write flags.json with these models behind every agent, and no candidate."""
+        variants = {"baseline": {"models": list(models)}}
+        metadata = {"weight": 0}
+        one = {"state": "ENABLED", "variants": variants, "defaultVariant": "baseline", "metadata": metadata}
+        self.write_flags_text(json.dumps({"flags": dict.fromkeys(CANDIDATES, one)}))
 
     def write_flags_text(self, text: str) -> None:
         """Write flags.json as the kubelet does."""
@@ -186,7 +203,7 @@ class RecordingProvider:
         if self.respond is not None:
             await self.respond(request, send)
         else:
-            await answer(send, 200, b'{"ok": true}', [(b"content-type", b"application/json")])
+            await answer(send, 200, COMPLETION, [(b"content-type", b"application/json")])
 
     def header(self, name: str) -> str | None:
         """Return a header of the last request."""
@@ -244,8 +261,10 @@ async def start(mounted: MountedFolder) -> AsyncIterator[Start]:
     """Start a gateway whose providers are at an address; other keyword arguments are its process settings."""
     async with AsyncExitStack() as stack:
 
-        async def go(api: str, redis: Redis | None = None, **settings: Any) -> Running:
-            mounted.write_configuration(api)
+        async def go(
+            api: str, redis: Redis | None = None, configured: Mapping[str, Any] | None = None, **settings: Any
+        ) -> Running:
+            mounted.write_configuration(api, **(configured or {}))
             loaded = load_configuration(mounted.path / "config" / "gateway.json")
             gateway = Gateway(loaded, ProcessSettings(folder=mounted.path, **settings), redis)
             await stack.enter_async_context(gateway.app.router.lifespan_context(gateway.app))

@@ -51,6 +51,15 @@ def test_references_are_resolved_and_addresses_have_one_form(tmp_path: Path) -> 
         ("models", {"m": {"provider": "openai", "id": "m", "price": {"input": 1}}}, r"m.price.output: must"),
         ("models", {"m": {"provider": "openai", "id": 3, "price": {"input": 1, "output": 1}}}, "m.id: must be a text"),
         ("providers", {"openai": {"api": "ftp://x", "key": "k"}}, "is not an http or https address"),
+        (
+            "providers",
+            {"openai": {"api": "http://x", "key": "k", "dialect": "latin"}},
+            "'latin' is none of openai, anthropic",
+        ),
+        ("providers", {"openai": {"api": "http://x", "key": "k", "stream_usage": 1}}, "is none of on_request, always"),
+        ("agents", {"qa": {"summary": "s", "deadline": 0}}, "agents.qa.deadline: must be seconds, 0.1 or more"),
+        ("agents", {"qa": {"summary": "s", "breaker": {"failures": 0}}}, "breaker.failures: must be failures in a row"),
+        ("agents", {"qa": {"summary": "s", "breaker": {"open": "1m"}}}, "breaker.open: must be seconds, 0 or more"),
         ("providers", {"openai": {"api": "http://x", "key": "../k"}}, "is not the name of a file below keys/"),
     ],
 )

@@ -177,7 +177,7 @@ async def test_beyond_what_it_takes_at_once_it_is_503_at_once(
     async def held(_request: Request, send: Send) -> None:
         await release.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-        await send({"type": "http.response.body", "body": b"{}"})
+        await send({"type": "http.response.body", "body": b'{"choices":[{"message":{}}]}'})
 
     recording.respond = held
     mounted.change = lambda document: document.update(limits={"at_once": 2, "waiting": 1})

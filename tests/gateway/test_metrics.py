@@ -24,6 +24,9 @@ NAMES_AND_LABELS = {
     "sluice_cost_dollars_total": {"agent", "arm"},
     "sluice_rollout_weight": {"agent", "kind"},
     "sluice_requests_without_user_total": {"agent"},
+    "sluice_usage_estimated_total": {"agent", "arm"},
+    "sluice_model_failures_total": {"model"},
+    "sluice_breaker_open": {"agent"},
     "sluice_flags_loaded_timestamp_seconds": set(),
     "sluice_flags_broken": set(),
     "sluice_flags_source": {"source"},
@@ -37,7 +40,8 @@ NAMES_AND_LABELS = {
 ALLOWED = {
     "agent": {"qa", "legal", "unknown", "all"},
     "arm": {"candidate", "baseline", "none"},
-    "outcome": {"ok", "error", "rejected"},
+    "outcome": {"ok", "error", "fallback", "rejected"},
+    "model": {"gpt-4o", "claude-sonnet-4", "qa-20251031", "legal-20251031"},
     "direction": {"input", "output"},
     "kind": {"wanted", "allowed", "served", "score", "review", "capture", "judge"},
     "source": {"watch", "file"},
@@ -82,7 +86,7 @@ async def test_series_of_known_agents_exist_before_the_first_request(start: Any,
         for sample in _samples(running)
         if sample.name == "sluice_requests_total"
     }
-    arms, outcomes = ("candidate", "baseline"), ("ok", "error")
+    arms, outcomes = ("candidate", "baseline"), ("ok", "error", "fallback")
     assert served == {(agent, arm, outcome) for agent in ("qa", "legal") for arm in arms for outcome in outcomes}
 
 

@@ -11,6 +11,7 @@ from starlette.types import Send
 pytestmark = pytest.mark.anyio
 
 ASK = {"model": "qa", "user": "u", "messages": [{"role": "user", "content": "hello"}]}
+ODD = b'{"odd":  1.0, "choices": [{"message": {}}]}'
 JSON_TYPE = (b"content-type", b"application/json")
 
 
@@ -59,12 +60,12 @@ async def test_an_answer_says_who_served_and_loses_what_is_for_one_hop(
     recording, api = provider
     headers = [JSON_TYPE, (b"x-request-id", b"r1"), (b"set-cookie", b"a=b"), (b"x-sluice-arm", b"forged")]
     headers += [(b"connection", b"x-hop"), (b"x-hop", b"1"), (b"openai-organization", b"org-ours")]
-    recording.respond = answer_with(200, b'{"odd":  1.0}', *headers)
+    recording.respond = answer_with(200, ODD, *headers)
     running = await start(api)
     running.mounted.write_flags(qa=100)
     running.refresh()
     async with running.post(ASK) as response:
-        assert await response.read() == b'{"odd":  1.0}'
+        assert await response.read() == ODD
         sent = response.headers
     assert (sent["x-sluice-agent"], sent["x-sluice-model"]) == ("qa", "qa-20251031")
     assert sent.getall("x-sluice-arm") == ["candidate"]

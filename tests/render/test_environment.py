@@ -160,8 +160,8 @@ def test_the_gateways_configuration_is_what_it_reads() -> None:
         "version": 1,
         "environment": "dev",
         "agents": {
-            "qa": {"summary": "unit tests", **AFTERCARE, **CACHE},
-            "legal": {"summary": "clauses", **AFTERCARE, **CACHE},
+            name: {"summary": summary, "breaker": {"failures": 5, "open": 60}, "deadline": 60, **AFTERCARE, **CACHE}
+            for name, summary in (("qa", "unit tests"), ("legal", "clauses"))
         },
         "assignment": {"hash": 3, "salt": "agent/candidate/", "key": "as sent"},
         "models": {
@@ -177,6 +177,8 @@ def test_the_gateways_configuration_is_what_it_reads() -> None:
             "mistral": {
                 "api": "http://stub-provider:8080/mistral/v1",
                 "key": "mistral-api-key",
+                "dialect": "openai",
+                "stream_usage": "on_request",
                 "requests_per_second": 5,
             }
         },

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from sluice.local.stub_provider.behaviour import Behaviour
 from sluice.local.stub_provider.chat import ChatCompletions, bearer_key
 from sluice.local.stub_provider.controls import Controls
+from sluice.local.stub_provider.messages import Messages
 from sluice.local.stub_provider.refusals import StubRefusal
 from sluice.local.stub_provider.request_log import RequestLog
 
@@ -43,7 +44,9 @@ def create_app() -> Starlette:
         return PlainTextResponse("alive\n")
 
     routes: list[BaseRoute] = [Route("/healthz", healthz), Mount("/control", routes=Controls(behaviour, log).routes())]
+    messages = Messages(behaviour, log)
     for prefix in PREFIXES:
+        routes.append(Route(f"{prefix}/messages", messages, methods=["POST"]))
         routes.append(Route(f"{prefix}/chat/completions", chat, methods=["POST"]))
         routes.append(Route(f"{prefix}/models", models, methods=["GET"]))
     return Starlette(routes=routes, exception_handlers={StubRefusal: _refused, HTTPException: _no_route})

@@ -24,8 +24,8 @@ from sluice.local.stub_provider.request_log import Asked, RequestLog, key_finger
 _CHARACTERS_PER_TOKEN = 4  # OpenAI's rule of thumb for English
 
 
-class _CallerLeft(Exception):
-    pass
+class CallerLeft(Exception):
+    """The caller hung up while it was kept waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class _Chat:
     def last_user_message(self) -> str:
         for message in reversed(self.messages):
             if message.get("role") == "user":
-                return _text(message.get("content"))
+                return text_of(message.get("content"))
         return ""
 
 
@@ -69,7 +69,7 @@ class ChatCompletions:
         asked.last_key_present, asked.last_key_fingerprint = True, key_fingerprint(key)
         try:
             await self._answer(chat, asked, receive, send)
-        except _CallerLeft:
+        except CallerLeft:
             asked.hung_up += 1
 
     async def _answer(self, chat: _Chat, asked: Asked, receive: Receive, send: Send) -> None:
@@ -80,7 +80,7 @@ class ChatCompletions:
             await StubRefusal(404, "invalid_request_error", "model_not_found", message, "model").send(send)
             return
         fails = self._behaviour.fails(chat.model)
-        await _wait(receive, self._behaviour.latency_seconds(chat.model))
+        await wait(receive, self._behaviour.latency_seconds(chat.model))
         if fails:
             asked.errors += 1
             kind = "rate_limit_exceeded" if dials.error_status == 429 else "server_error"
@@ -102,11 +102,11 @@ class ChatCompletions:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         head = _head(chat, text, "chat.completion.chunk")
         deltas: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]
-        deltas += [({"content": piece}, None) for piece in _pieces(text)]
+        deltas += [({"content": piece}, None) for piece in pieces(text)]
         deltas.append(({}, "stop"))
         for number, (delta, finish) in enumerate(deltas):
             if number > 1:
-                await _wait(receive, dials.chunk_delay_ms / 1000)
+                await wait(receive, dials.chunk_delay_ms / 1000)
             chunk: dict[str, object] = {
                 **head,
                 "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
@@ -156,7 +156,8 @@ def _read(document: Mapping[str, Any]) -> _Chat:
     )
 
 
-async def _wait(receive: Receive, seconds: float) -> None:
+async def wait(receive: Receive, seconds: float) -> None:
+    """Wait, unless the caller hangs up. Raises CallerLeft."""
     if seconds <= 0:
         return
     try:
@@ -165,7 +166,7 @@ async def _wait(receive: Receive, seconds: float) -> None:
                 pass
     except TimeoutError:
         return
-    raise _CallerLeft
+    raise CallerLeft
 
 
 async def _send_event(send: Send, data: bytes) -> None:
@@ -184,22 +185,25 @@ def _whole(chat: _Chat, text: str, usage: dict[str, int]) -> dict[str, object]:
 
 
 def _usage(chat: _Chat, dials: Dials, text: str) -> dict[str, int]:
-    asked = sum(len(_text(message.get("content"))) for message in chat.messages)
-    taken = dials.input_tokens if dials.input_tokens is not None else _tokens(asked) + 4 * len(chat.messages)
-    given = dials.output_tokens if dials.output_tokens is not None else _tokens(len(text))
+    asked = sum(len(text_of(message.get("content"))) for message in chat.messages)
+    taken = dials.input_tokens if dials.input_tokens is not None else tokens(asked) + 4 * len(chat.messages)
+    given = dials.output_tokens if dials.output_tokens is not None else tokens(len(text))
     return {"prompt_tokens": taken, "completion_tokens": given, "total_tokens": taken + given}
 
 
-def _tokens(characters: int) -> int:
+def tokens(characters: int) -> int:
+    """Return about how many tokens that many characters are."""
     return -(-characters // _CHARACTERS_PER_TOKEN)
 
 
-def _pieces(text: str) -> list[str]:
+def pieces(text: str) -> list[str]:
+    """Return the text word by word, as a stream brings it."""
     words = text.split(" ")
     return [word if number == 0 else f" {word}" for number, word in enumerate(words)]
 
 
-def _text(content: object) -> str:
+def text_of(content: object) -> str:
+    """Return the text of a message's content, which may be in parts."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):

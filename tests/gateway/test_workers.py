@@ -30,6 +30,13 @@ async def _answered(metrics_url: str) -> float:
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("sluice_requests_total{"))
 
 
+async def _counted(metrics_url: str, requests: int) -> None:
+    """Wait until that many are counted and no more: a request is counted after the end of its answer was sent."""
+    while (found := await _answered(metrics_url)) < requests:
+        await asyncio.sleep(0.05)
+    assert found == requests
+
+
 async def _ask(url: str, times: int) -> list[int]:
     statuses = []
     for _ in range(times):
@@ -45,7 +52,7 @@ async def test_what_all_workers_count_is_added_up_also_when_one_has_died(mounted
     async with running(mounted.path, WORKERS="2") as process, asyncio.timeout(90):
         chat = f"{process.url}/v1/chat/completions"
         assert set(await _ask(chat, 20)) == {200}
-        assert await _answered(process.metrics_url) == 20
+        await _counted(process.metrics_url, 20)
         before = _workers(process.process.pid)
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)
@@ -53,7 +60,7 @@ async def test_what_all_workers_count_is_added_up_also_when_one_has_died(mounted
         assert set(await _ask(chat, 10)) == {200}
         while len(_workers(process.process.pid)) < 2 or before[0] in _workers(process.process.pid):
             await asyncio.sleep(0.05)
-        assert await _answered(process.metrics_url) == 30
+        await _counted(process.metrics_url, 30)
 
 
 async def test_weights_are_told_once_and_not_once_a_worker(mounted: Any, stub: str) -> None:

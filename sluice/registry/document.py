@@ -17,9 +17,9 @@ from typing import Any
 from sluice.registry.bounds import MAX_BYTES, MAX_VALUES, UNSEEN
 from sluice.registry.exact_reading import read_exactly
 from sluice.registry.findings import Finding, Severity, dotted
-from sluice.registry.places import NOTHING_WITHIN, TOP, Place, Spot, Steps, nearest_place, place_of
-from sluice.registry.quick_places import spots_in
-from sluice.registry.quick_reading import NotPlain, TooManyValues, read_quickly
+from sluice.registry.places import NOTHING_WITHIN, TOP, ExactPlaces, Place, Spot, Steps, place_of
+from sluice.registry.quick_places import QuickPlaces
+from sluice.registry.quick_reading import NotPlain, Outline, TooManyValues, read_quickly
 
 _NOWHERE = Spot(TOP, TOP, NOTHING_WITHIN)
 
@@ -28,23 +28,25 @@ _NOWHERE = Spot(TOP, TOP, NOTHING_WITHIN)
 class Document:
     """One YAML file: its `text`, and its `data` of dict, list, str, int, float, bool and None.
 
-    Values that an alias repeats are one object in `data`: never change it. `is_plain` says that it has none.
+    Values that an alias repeats are one object in `data`: never change it. A file that was read quickly has none, and
+    its `outline`.
     """
 
     file: str
     data: Any
     text: str = field(repr=False)
-    is_plain: bool = False
-
-    @cached_property
-    def spots(self) -> Spot:
-        """Where every value stands."""
-        with collecting_paused():
-            return spots_in(self.text) if self.is_plain else read_exactly(self.text, self.file)[1] or _NOWHERE
+    outline: Outline | None = field(default=None, repr=False)
 
     def place(self, path: Steps, *, at_key: bool = False) -> Place:
         """Return where the value at `path` stands, or its key; a path that is not there counts as its parent."""
-        return nearest_place(self.spots, path, at_key=at_key)
+        with collecting_paused():
+            return self._places.place(path, at_key=at_key)
+
+    @cached_property
+    def _places(self) -> ExactPlaces | QuickPlaces:
+        if self.outline is not None:
+            return QuickPlaces(self.text, self.outline)
+        return ExactPlaces(read_exactly(self.text, self.file)[1] or _NOWHERE)
 
     def finding(
         self,
@@ -125,7 +127,8 @@ def parse_document(content: bytes, file: str) -> tuple[Document | None, tuple[Fi
         return None, (_at_end_of(text[: unseen.start()], file, problem, "take it out"),)
     with collecting_paused():
         try:
-            return Document(file, read_quickly(text), text, is_plain=True), ()
+            data, outline = read_quickly(text)
+            return Document(file, data, text, outline), ()
         except TooManyValues as passed:
             line, column = place_of(passed.mark)
             problem, remedy = f"is where the file passes {MAX_VALUES} values", "keep generated data out of it"

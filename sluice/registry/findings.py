@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -139,7 +140,7 @@ def choices(names: Iterable[str], *, of: str) -> str:
 
 def did_you_mean(wrong: str, names: Iterable[str], *, of: str) -> str:
     """Name the nearest of `names` to a wrong one, and all of them where none is near."""
-    known = list(names)
+    known = names if isinstance(names, (Mapping, AbstractSet)) else list(names)
     near = nearest(wrong, known)
     return f'did you mean "{_name(near)}"?' if near else choices(known, of=of)
 
@@ -150,9 +151,10 @@ def nearest(wrong: str, names: Iterable[str]) -> str | None:
     Among many names only one slip is looked for, by making every word that is one slip away: comparing each wrong name
     of a large registry with each right one would take minutes.
     """
-    known = set(names)
+    known = names if isinstance(names, (Mapping, AbstractSet)) else set(names)
     if len(known) > _MOST_NAMES_COMPARED:
-        return min(_one_slip_away(wrong) & known, default=None) if len(wrong) <= _LONGEST_NAME_SHOWN else None
+        slips = _one_slip_away(wrong) if len(wrong) <= _LONGEST_NAME_SHOWN else set()
+        return min((word for word in slips if word in known), default=None)
     near = difflib.get_close_matches(wrong[:200], sorted(known), n=1, cutoff=0.6)
     return near[0] if near else None
 

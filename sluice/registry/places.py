@@ -7,6 +7,7 @@ a check needs in memory.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -37,6 +38,17 @@ class Spot(NamedTuple):
     value: Mark
     key: Mark
     within: Mapping[str | int, Spot]
+
+
+@dataclass(frozen=True, slots=True)
+class ExactPlaces:
+    """The places in a text of which every spot is known."""
+
+    spots: Spot
+
+    def place(self, path: Steps, *, at_key: bool) -> Place:
+        """Return where the value at `path` stands, or its key; one that is not there counts as its nearest parent."""
+        return nearest_place(self.spots, path, at_key=at_key)
 
 
 TOP = Mark(0, 0)

@@ -1,7 +1,8 @@
 """Reads a YAML file that has nothing unusual in it, as fast as libyaml's events come.
 
-It knows no places and words no mistake: at whatever is not plainly right it gives up, and the file is read again by
-exact_reading, which does. What it does return, exact_reading would return too; a test holds the two together.
+It knows no places but those of the upper keys, and words no mistake: at whatever is not plainly right it gives up, and
+the file is read again by exact_reading, which does. What it does return, exact_reading would return too; a test holds
+the two together.
 """
 
 from __future__ import annotations
@@ -57,34 +58,43 @@ class TooManyValues(Exception):
         self.mark = mark
 
 
-def read_quickly(text: str) -> Any:
-    """Return the values in `text`. Raises NotPlain and TooManyValues."""
+Outline = list[tuple[int, str, Any]]
+"""The keys of a file's two upper levels in their order, each with its level, 1 or 2, and the parser's mark of it.
+
+Only keys that stand on lines of their own are in it, and none that braces enclose.
+"""
+
+
+def read_quickly(text: str) -> tuple[Any, Outline]:
+    """Return the values in `text`, and its outline. Raises NotPlain and TooManyValues."""
     loader = Loader(text)
+    outline: Outline = []
     try:
-        return _document(loader)
+        return _document(loader, outline), outline
     except (yaml.YAMLError, AmbiguousScalar) as error:
         raise NotPlain from error
     finally:
         loader.dispose()
 
 
-def _document(loader: Any) -> Any:
+def _document(loader: Any, outline: Outline) -> Any:
     loader.get_event()
     start = loader.get_event()
     if not isinstance(start, DocumentStartEvent) or start.version or start.tags:
         raise NotPlain
-    value = _content(loader.get_event)
+    value = _content(loader.get_event, outline)
     if not isinstance(loader.get_event(), DocumentEndEvent) or not isinstance(loader.get_event(), StreamEndEvent):
         raise NotPlain
     return value
 
 
-def _content(next_event: Any) -> Any:  # noqa: C901 - one loop without calls: it runs for each of 400,000 events
+def _content(next_event: Any, outline: Outline) -> Any:  # noqa: C901 - one loop without calls: it runs for each of 400,000 events
     top: list[Any] = []
     container: Any = top
     around: list[Any] = []  # the containers that are open around this one
     key: str | None = None
     left = MAX_VALUES
+    outlined = 2  # the level down to which keys stand on lines of their own
     while True:
         event = next_event()
         kind = type(event)
@@ -104,6 +114,8 @@ def _content(next_event: Any) -> Any:  # noqa: C901 - one loop without calls: it
                 if value in container or value == "<<" or not value.isprintable():
                     raise NotPlain
                 key = value
+                if len(around) <= outlined:
+                    outline.append((len(around), key, event.start_mark))
                 continue
             if event.style:
                 value = _quoted(value)
@@ -115,6 +127,8 @@ def _content(next_event: Any) -> Any:  # noqa: C901 - one loop without calls: it
             if key is None and type(container) is dict:
                 raise NotPlain
             value = {} if kind is MappingStartEvent else []
+            if len(around) < 2 and kind is MappingStartEvent and outlined:
+                outlined = len(around) if event.flow_style else 2
             if key is None:
                 container.append(value)
             else:

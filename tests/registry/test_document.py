@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.registry import document as document_module
-from sluice.registry import exact_reading, quick_reading
+from sluice.registry import exact_reading, quick_places, quick_reading
 from sluice.registry.document import Document, parse_document
 from sluice.registry.exact_reading import read_exactly
-from sluice.registry.places import Place, Spot, place_of
+from sluice.registry.places import Place, Spot, Steps, nearest_place
 
 RIGHT = Path(__file__).parent / "right"
 SEEDS = [(RIGHT / "models.yaml").read_bytes(), (RIGHT / "rollouts" / "dev.yaml").read_bytes()]
@@ -142,6 +143,49 @@ def test_what_breaks_a_parser_is_a_finding(text: str) -> None:
     assert len(findings) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a:\n  b: {c: 1}\n  d:\n  - e: 1\n  - f\ng: [1, {h: 2}]\n",
+        "a: {b: {c: 1}, d: [1, 2]}\ne: {f: 1,\n  g: 2,\n  h: {i: 3}}\n",
+        "{a: 1, b: {c: 2,\n d: 3}}\n",
+        "{\na: {\n  b: 1,\n  c: {d: 2}\n},\ne: 1\n}",
+        "--- # head\na:\n    b: |\n      c: 1\n    d: 'x\n      e: 1'\n...\n",
+        "? a\n: ? b\n  : c: 1\n  ? d\n  : [1]\ne: 1\n",
+        "\n\n  a:\n    b: 1\r\n    c: 2\r\n  d:\n    e:\n",
+        "a:\n  é: {b: 1}\n  c: {'ü': 2}\n",
+        "a:\n  b: x\n\n# a comment\n  c: y\n   z\n  d: 1\n",
+        "[1, {a: 2}]",
+    ],
+)
+def test_an_entry_that_is_read_by_itself_has_its_places_in_the_file(text: str) -> None:
+    document, exact = parsed(text), read_exactly(text, "file.yaml")[1]
+
+    assert document.outline is not None
+    assert exact is not None
+    for path in paths_in(exact):
+        for at_key in (False, True):
+            assert document.place(path, at_key=at_key) == nearest_place(exact, path, at_key=at_key), path
+
+
+def test_a_place_in_a_large_file_is_found_without_reading_all_of_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    spots_in = quick_places.spots_in
+
+    def noted(text: str) -> Spot:
+        read.append(len(text))
+        return spots_in(text)
+
+    monkeypatch.setattr(quick_places, "spots_in", noted)
+    document = parsed("models:\n" + "".join(f"  m{number}: {{a: [1]}}\n" for number in range(1_000)) + "agents: {}\n")
+
+    assert document.place(("models", "m500", "a", 0)) == Place(502, 14)
+    assert document.place(("models", "missing")) == Place(2, 3)
+    assert document.place(("agents",), at_key=True) == Place(1_002, 1)
+    assert document.place(()) == Place(1, 1)
+    assert max(read) < 50
+
+
 def mutations() -> st.SearchStrategy[bytes]:
     """Make bytes that are nearly a registry: pieces of it cut out, doubled, or replaced by what YAML makes much of."""
     pieces = st.sampled_from(
@@ -160,9 +204,12 @@ def mutations() -> st.SearchStrategy[bytes]:
     return st.builds(mutate, st.sampled_from(SEEDS), edits) | st.binary(max_size=200)
 
 
-def placed(spot: Spot) -> object:
-    """Make a tree of places that compares by what it says."""
-    return place_of(spot.value), place_of(spot.key), {key: placed(inner) for key, inner in spot.within.items()}
+def paths_in(spot: Spot, path: Steps = ()) -> Iterator[Steps]:
+    """Yield the path of every value, and of something that is not in it."""
+    yield path
+    yield (*path, "not there")
+    for key, inner in spot.within.items():
+        yield from paths_in(inner, (*path, key))
 
 
 @given(mutations())
@@ -176,7 +223,9 @@ def test_no_bytes_bring_anything_but_a_document_or_findings(content: bytes) -> N
         assert mistakes == ()
         assert spots is not None
         assert repr(document.data) == repr(exact)  # two equal values may be of two types
-        assert placed(document.spots) == placed(spots)
+        for path in paths_in(spots):
+            for at_key in (False, True):
+                assert document.place(path, at_key=at_key) == nearest_place(spots, path, at_key=at_key), path
     for finding in findings:
         assert finding.line >= 1
         assert finding.column >= 1

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 
 MAX_BYTES = 8 * 1024 * 1024
+MAX_LINE = 100_000
+"""Characters of one line, which whatever looks along a line must be able to take."""
 MAX_VALUES = 400_000
 """Mappings, lists, scalars and keys of one file."""
 MAX_FINDINGS = 1_000

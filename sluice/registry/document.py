@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sluice.registry.bounds import MAX_BYTES, MAX_VALUES, UNSEEN
+from sluice.registry.bounds import MAX_BYTES, MAX_LINE, MAX_VALUES, UNSEEN
 from sluice.registry.exact_reading import read_exactly
 from sluice.registry.findings import Finding, Severity, dotted
 from sluice.registry.places import NOTHING_WITHIN, TOP, ExactPlaces, Place, Spot, Steps, place_of
@@ -125,6 +125,10 @@ def parse_document(content: bytes, file: str) -> tuple[Document | None, tuple[Fi
     if unseen:
         problem = f"has a character that cannot be seen, U+{ord(unseen[0]):04X}"
         return None, (_at_end_of(text[: unseen.start()], file, problem, "take it out"),)
+    for number, written in enumerate(text.split("\n"), start=1):
+        if len(written) > MAX_LINE:
+            problem = f"has a line of {len(written)} characters, and {MAX_LINE} is the most"
+            return None, (Finding(file, number, 1, "", problem, "break it", "SL002"),)
     with collecting_paused():
         try:
             data, outline = read_quickly(text)

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sluice.registry.bounds import MAX_LINE
 from sluice.registry.document import Document
-from sluice.registry.findings import shown
+from sluice.registry.findings import KEY_RULE, shown
 from sluice.registry.places import Place, Steps
 from sluice.registry.rules.declared import Declared
 from sluice.registry.rules.rule import Broken, rule
@@ -66,7 +67,7 @@ def agent_names_are_free(declared: Declared) -> Iterator[Broken]:
 
 
 @rule(
-    "SL082",
+    KEY_RULE,
     "No key, token or password",
     wrong="providers:\n  mistral: {api: https://api.mistral.ai/v1, key: <32 letters and digits>}",
     right="providers:\n  mistral: {api: https://api.mistral.ai/v1, key: mistral-api-key}",
@@ -81,8 +82,8 @@ def nothing_looks_like_a_key(declared: Declared) -> Iterator[Broken]:
     documents = [*([declared.models] if declared.models else []), *declared.evidence.values(), *declared.unreadable]
     for document in (*documents, *(file.document for file in declared.rollouts)):
         for number, line in enumerate(document.text.splitlines(), start=1):
-            # Nothing shorter than this is taken for a key, and most lines are shorter.
-            for start, end in secret_spans(line) if len(line) >= 16 else ():
+            # Nothing shorter than this is taken for a key, and most lines are; a line too long is refused as such.
+            for start, end in secret_spans(line) if 16 <= len(line) <= MAX_LINE else ():
                 yield Broken(
                     document,
                     (),

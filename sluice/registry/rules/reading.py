@@ -20,7 +20,7 @@ RULES = (
     Rule(
         "SL002",
         "A file has a size that people can review",
-        "Size, depth and the length of a number are bounded, so that no file can hold up a check or fill its\n"
+        "Size, depth and the length of lines and numbers are bounded, so that no file can hold up a check or fill its\n"
         "memory. Keep generated data out of the registry.",
         "models: {a: {b: {c: {d: ...}}}}     # and so on, a hundred times",
         "models: {qa-20251031: {provider: mistral, ...}}",

@@ -8,10 +8,12 @@ changed; so a file that is written too oddly to be edited by machine is refused 
 from __future__ import annotations
 
 import copy
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from enum import Enum
 from pathlib import Path
@@ -50,23 +52,42 @@ class CannotEdit(SluiceError):
 def edit_file(file: Path, changes: Mapping[Steps, Value | _Removed]) -> bool:
     """Make `changes`, in their order, to the YAML file at `file`, all or none; say whether the file is another now.
 
-    Raises InvalidRegistry for a file that cannot be read, and CannotEdit.
+    Whoever reads the file meanwhile sees the old one or the new one, and edits at the same time are made one after the
+    other. Raises InvalidRegistry for a file that cannot be read, CannotEdit, and OSError.
     """
-    before = file.read_bytes()
-    after = edited(before, changes, shown_file(file))
-    if after == before:
-        return False
     target = file.resolve()
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as scratch:
-        scratch.write(after)
-    finished = Path(scratch.name)
+    with _alone_in(target.parent):
+        before = target.read_bytes()
+        after = edited(before, changes, shown_file(file))
+        if after != before:
+            _replace(target, after)
+    return after != before
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other edit is made in a folder; the system forgets the lock of a process that was killed."""
+    lock = os.open(folder, os.O_RDONLY)
     try:
-        finished.chmod(target.stat().st_mode & 0o7777)
-        os.replace(finished, target)  # noqa: PTH105 - whoever reads the file sees the old one or the new one
-    except OSError:
-        finished.unlink(missing_ok=True)
-        raise
-    return True
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Put a file in the place of another one, so that neither a crash nor a full disk leaves half of it."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as scratch:
+        finished = Path(scratch.name)
+        try:
+            scratch.write(content)
+            scratch.flush()
+            os.fsync(scratch.fileno())
+            finished.chmod(target.stat().st_mode & 0o7777)
+            finished.replace(target)
+        except BaseException:
+            finished.unlink(missing_ok=True)
+            raise
 
 
 def edited(content: bytes, changes: Mapping[Steps, Value | _Removed], file: str = "file") -> bytes:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import difflib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -175,6 +176,39 @@ def test_a_file_keeps_its_permissions_and_its_link_and_leaves_no_scratch_file(tm
     assert link.is_symlink()
     assert file.stat().st_mode & 0o777 == 0o640
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dev.yaml", "link.yaml"]
+
+
+@pytest.mark.parametrize("failing", ["os.fsync", "pathlib.Path.replace"])
+def test_an_edit_that_a_full_disk_stops_leaves_the_file_as_it_was_and_nothing_beside_it(
+    failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / "dev.yaml"
+    file.write_bytes(ROLLOUT)
+    monkeypatch.setattr(failing, refuse)
+
+    with pytest.raises(OSError, match="No space left"):
+        edit_file(file, {("enabled",): False})
+
+    assert file.read_bytes() == ROLLOUT
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_edits_at_the_same_time_are_all_made(tmp_path: Path) -> None:
+    file = tmp_path / "dev.yaml"
+    file.write_text("version: 1\nagents: {}\n")
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: edit_file(file, {("agents", f"a{number}"): number}), range(40)))
+
+    document, _ = parse_document(file.read_bytes(), "dev.yaml")
+    assert made == [True] * 40
+    assert document is not None
+    assert document.data["agents"] == {f"a{number}": number for number in document.mapping("agents").values()}
+    assert len(document.data["agents"]) == 40
+    assert list(tmp_path.iterdir()) == [file]
 
 
 _PATHS = [

@@ -73,7 +73,7 @@ def nothing_in_use_retires_soon(declared: Declared) -> Iterator[Broken]:
                 used.setdefault(name, {})[agent.agent] = None
     for name, agents in used.items():
         model = declared.registry.models.get(name)
-        if model is None or model.retires is None or model.retires > declared.today + _SOON:
+        if model is None or model.retires is None or model.retires - declared.today > _SOON:
             continue
         when = "retired" if _is_retired(model, declared.today) else "retires"
         names = ", ".join(list(agents)[:5]) + (f" and {len(agents) - 5} more" if len(agents) > 5 else "")

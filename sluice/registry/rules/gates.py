@@ -18,6 +18,7 @@ from sluice.registry.rules.rule import EVERYWHERE, GATE, WARNING, Broken, LooksA
 from sluice.registry.typed import shown_duration
 
 _SOON = timedelta(days=14)
+_ELSEWHERE = timedelta(days=1)  # it is tomorrow already where somebody else merges
 
 
 @rule(
@@ -96,7 +97,7 @@ def sign_offs_hold(declared: Declared) -> Iterator[Broken]:
             if last < declared.today:
                 problem = f"the {role} sign-off that a candidate of {file.environment} needs ended on {last}"
                 yield _in_evidence(declared, file, agent, name, path, problem, "have it renewed", cause=name)
-            elif last < declared.today + _SOON:
+            elif last - declared.today < _SOON:
                 problem = f"the {role} sign-off that a candidate of {file.environment} needs ends on {last}"
                 yield _in_evidence(
                     declared, file, agent, name, path, problem, "have it renewed", cause=name, warning=True
@@ -241,20 +242,19 @@ def nothing_is_from_the_future(declared: Declared) -> Iterator[Broken]:
     """
     if declared.today is None:
         return
-    latest = declared.today + timedelta(days=1)
     remedy = f"today is {declared.today}"
     if declared.models is not None:
         for model in declared.registry.models.values():
-            if model.benchmark and model.benchmark.date > latest:
+            if model.benchmark and model.benchmark.date - declared.today > _ELSEWHERE:
                 path: Steps = ("models", model.name, "benchmark", "date")
                 yield Broken(declared.models, path, f"{model.benchmark.date} is in the future", remedy)
     for evidence in declared.registry.evidence.values():
         document = declared.evidence.get(evidence.name)
-        if document and evidence.date > latest:
+        if document and evidence.date - declared.today > _ELSEWHERE:
             yield Broken(document, ("date",), f"{evidence.date} is in the future", remedy)
     for file in declared.rollouts:
         for agent in file.candidates():
-            if agent.since and agent.since > latest:
+            if agent.since and agent.since - declared.today > _ELSEWHERE:
                 path = ("agents", agent.agent, "since")
                 yield Broken(file.document, path, f"{agent.since} is in the future", remedy, file.environment)
 

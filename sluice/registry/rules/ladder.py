@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date
 from itertools import pairwise
 
 from sluice.registry.findings import choices, shown
@@ -178,7 +178,7 @@ def weight_held_long_enough(declared: Declared) -> Iterator[Broken]:
             if before is None or before.candidate != agent.candidate or before.since is None or agent.since is None:
                 continue
             hold = declared.registry.ladder_of(agent.agent).hold_at(before.weight_percent)
-            earliest = before.since + timedelta(days=hold / timedelta(days=1))
+            earliest = before.since + min(hold, date.max - before.since)
             if _rises_by_a_step(declared, before, agent) and agent.since < earliest:
                 yield Broken(
                     file.document,

@@ -14,7 +14,7 @@ import click
 
 from sluice.local.folders import PROJECT
 from sluice.registry import Examination, Finding, InvalidRegistry, Severity, examine
-from sluice.registry.findings import printed
+from sluice.registry.findings import are_cut_short, printed
 
 
 @click.command()
@@ -39,15 +39,19 @@ def validate(folder: Path | None, output_format: str, today: datetime | None, ag
 
     DIR holds models.yaml, rollouts/ and evidence/; without it, the project's own registry is checked. Each mistake is
     one line, FILE:LINE:COL: path: what is wrong; what would be right [RULE]. `sluice explain RULE` says more. Warnings
-    are shown, and refuse nothing.
+    are shown, and refuse nothing. JSON has "truncated": true where there is more of a kind than the thousand it lists.
     """
     folder = folder or PROJECT / "registry"
+    if not folder.is_dir():
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise click.BadParameter(f"{folder} {problem}; name the folder that holds models.yaml", param_hint="DIR")
     examined = examine(folder, today=today.date() if today else None, against=against)
     findings = examined.findings
     is_valid = not any(finding.severity is Severity.ERROR for finding in findings)
     if output_format == "json":
         listed = [dataclasses.asdict(finding) for finding in findings]
-        click.echo(json.dumps({"valid": is_valid, "findings": listed}, indent=2, ensure_ascii=False))
+        cut_short = {"truncated": True, "count": len(listed)} if are_cut_short(findings) else {}
+        click.echo(json.dumps({"valid": is_valid, **cut_short, "findings": listed}, indent=2, ensure_ascii=False))
     elif output_format == "github":
         for finding in findings:
             click.echo(_annotation(finding))

@@ -23,7 +23,7 @@ from yaml.events import (
 
 from sluice.registry.anchors import Anchors, TooMuchRepeated, UnknownAnchor, merged
 from sluice.registry.bounds import MAX_DEPTH, MAX_FINDINGS, MAX_VALUES, UNSEEN
-from sluice.registry.findings import Finding, dotted
+from sluice.registry.findings import MEND_THOSE_FIRST, Finding, dotted
 from sluice.registry.places import NOTHING_WITHIN, TOP, Mark, Spot, Steps, place_of
 from sluice.registry.quick_reading import Loader
 from sluice.registry.scalars import AmbiguousScalar, Scalar, meaning
@@ -189,7 +189,7 @@ class _Reader:
 
     def _report(self, mark: Mark, path: Steps, problem: str, remedy: str, rule: str) -> None:
         if len(self.findings) >= MAX_FINDINGS:
-            self._refuse(mark, path, f"is where the file passes {MAX_FINDINGS} mistakes", "mend those first", "SL002")
+            self._refuse(mark, path, f"is where the file passes {MAX_FINDINGS} mistakes", MEND_THOSE_FIRST, "SL002")
         self.findings.append(self._finding(mark, path, problem, remedy, rule))
 
     def _refuse(self, mark: Mark, path: Steps, problem: str, remedy: str, rule: str) -> NoReturn:

@@ -16,7 +16,13 @@ from enum import StrEnum
 from sluice.errors import AnswerIsNo
 
 MOST_PRINTED = 100
-"""Findings that are printed for a person; `--format json` gives programs all of them."""
+"""Findings that are printed for a person; `--format json` gives programs all that are listed."""
+
+MEND_THOSE_FIRST = "mend those first"
+"""The remedy of a finding that stands for all that are not listed."""
+
+KEY_RULE = "SL082"
+"""The rule that nothing looks like a key."""
 
 _LONGEST_VALUE_SHOWN = 32
 _LONGEST_RUN_SHOWN = 20
@@ -70,6 +76,11 @@ def printed(findings: Sequence[Finding]) -> str:
     return "\n".join([*map(str, findings[:MOST_PRINTED]), *more_than_printed(findings)])
 
 
+def are_cut_short(findings: Iterable[Finding]) -> bool:
+    """Whether there is more of the same kind than findings list."""
+    return any(finding.remedy == MEND_THOSE_FIRST for finding in findings)
+
+
 def more_than_printed(findings: Sequence[Finding]) -> tuple[str, ...]:
     """Say how many findings there are beside those that are printed, if any."""
     more = len(findings) - MOST_PRINTED
@@ -83,14 +94,26 @@ def refuse_if_any(findings: Collection[Finding]) -> None:
 
 
 def one_for_each_cause(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Sort findings, and leave away warnings about a value that is refused: what it will be is not known yet."""
+    """Sort findings, and leave away what is said of a value that goes anyway.
+
+    That is a warning about a value that is refused, and whatever else is wrong with what looks like a key.
+    """
     found = sorted(set(findings))
+    keys = {(finding.file, finding.line, finding.column) for finding in found if finding.rule == KEY_RULE}
     refused = {(finding.file, finding.path) for finding in found if finding.severity is Severity.ERROR and finding.path}
     return tuple(
         finding
         for finding in found
-        if finding.severity is Severity.ERROR or (finding.file, finding.path) not in refused
+        if not _is_of_a_key(finding, keys)
+        and (finding.severity is Severity.ERROR or (finding.file, finding.path) not in refused)
     )
+
+
+def _is_of_a_key(finding: Finding, keys: Collection[tuple[str, int, int]]) -> bool:
+    """Whether a finding says what else is wrong with one of `keys`, which may stand behind a quote."""
+    if finding.rule == KEY_RULE or not finding.path:
+        return False
+    return any((finding.file, finding.line, finding.column + quote) in keys for quote in (0, 1))
 
 
 def dotted(path: Iterable[str | int]) -> str:

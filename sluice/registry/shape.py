@@ -17,7 +17,7 @@ from jsonschema_rs import Draft202012Validator, ValidationError, ValidationError
 
 from sluice.registry.bounds import MAX_FINDINGS
 from sluice.registry.document import Document
-from sluice.registry.findings import Finding, did_you_mean, nearest, shown
+from sluice.registry.findings import MEND_THOSE_FIRST, Finding, did_you_mean, nearest, shown
 from sluice.registry.places import Steps
 from sluice.registry.shape_wording import addition, description, problem_of, remedy_of
 
@@ -40,7 +40,7 @@ def check_shape(document: Document, schema: str) -> tuple[Finding, ...]:
                 found[finding] = None
                 if len(found) == MAX_FINDINGS:
                     problem = f"does not fit its schema in {MAX_FINDINGS} places or more"
-                    found[Finding(document.file, 1, 1, "", problem, "mend those first", "SL002")] = None
+                    found[Finding(document.file, 1, 1, "", problem, MEND_THOSE_FIRST, "SL002")] = None
                     return tuple(_one_for_each_value(found))
     return tuple(_one_for_each_value(found))
 
@@ -55,7 +55,8 @@ def _parts(data: Any, fields: Collection[str]) -> Iterator[Any]:
     large = {name: value for name, value in known.items() if isinstance(value, dict) and len(value) > _ENTRIES_AT_ONCE}
     parts = {name: list(_chunks(value)) for name, value in large.items()}
     first = known | {name: chunks[0] for name, chunks in parts.items()}
-    yield first | dict.fromkeys(unknown)
+    first |= dict.fromkeys(unknown)
+    yield first
     for name, chunks in parts.items():
         for chunk in chunks[1:]:
             yield {**first, name: chunk}
@@ -104,7 +105,7 @@ def _findings(document: Document, error: ValidationError, content: dict[str, Any
         case "required":
             yield from _missing_fields(document, path, instance, schema, _fields(content, error.schema_path))
         case "dependentRequired":
-            yield from _missing_companions(document, path, instance, schema[keyword])
+            yield from _missing_companions(document, path, instance, schema)
         case "uniqueItems":
             yield from _repeated_items(document, path, instance)
         case _ if isinstance(error.kind, ValidationErrorKind.FalseSchema):
@@ -147,14 +148,19 @@ def _missing_fields(
     document: Document, path: Steps, instance: dict[str, Any], schema: dict[str, Any], fields: dict[str, Any]
 ) -> Iterator[Finding]:
     """Find what is missing, except what is there under a misspelt name: that is found as an unknown field."""
-    closed = schema.get("additionalProperties") is False
-    unknown = [name for name in instance if name not in fields][:_NAMES_COMPARED] if closed else []
-    misspelt = {nearest(name, fields) for name in unknown}
+    misspelt = _misspelt(instance, schema, fields)
     for name in schema["required"]:
         if name not in instance and name not in misspelt:
             yield document.finding(
                 path, f"{name} is missing", addition(name, fields.get(name, {})), rule="SL021", at_key=True
             )
+
+
+def _misspelt(instance: dict[str, Any], schema: dict[str, Any], fields: dict[str, Any]) -> set[str | None]:
+    """Return the fields that are probably meant by what is no field: they are there, under another name."""
+    closed = schema.get("additionalProperties") is False
+    unknown = [name for name in instance if name not in fields][:_NAMES_COMPARED] if closed else []
+    return {nearest(name, fields) for name in unknown}
 
 
 def _unknown_fields(
@@ -167,11 +173,14 @@ def _unknown_fields(
 
 
 def _missing_companions(
-    document: Document, path: Steps, instance: dict[str, Any], companions: dict[str, list[str]]
+    document: Document, path: Steps, instance: dict[str, Any], schema: dict[str, Any]
 ) -> Iterator[Finding]:
-    for given, needed in companions.items():
+    """Find what is missing beside other fields, once for all of them."""
+    there = {*instance, *_misspelt(instance, schema, schema.get("properties", {}))}
+    for given, needed in schema["dependentRequired"].items():
         for missing in needed:
-            if given in instance and missing not in instance:
+            if given in instance and missing not in there:
+                there.add(missing)
                 remedy = f"add {missing}, or take out {given}"
                 yield document.finding((*path, given), f"stands without {missing}", remedy, rule="SL021", at_key=True)
 

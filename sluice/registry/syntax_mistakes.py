@@ -34,6 +34,7 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
     ("found undefined tag handle", "has a tag", "take out the word that starts with an exclamation mark"),
 )  # fmt: skip
 _COLON_WITHOUT_SPACE = re.compile(r"\s*(- )?[\w.-]+:(?=[^\s:])")
+_NAME_BEFORE_A_BRACE = re.compile(r"\s*[\w.-]+(?= +\{)")
 _OPEN = {
     "while parsing a flow sequence": ("has a [ that is not closed", "close it with ], and put a comma between entries"),
     "while parsing a flow mapping": ("has a { that is not closed", "close it with }, and put a comma between fields"),
@@ -67,6 +68,9 @@ def _of_colon(text: str, place: Place) -> tuple[Place, str, str]:
     key = _COLON_WITHOUT_SPACE.match(_line(text, above)) if above > 0 else None
     if key and ": " not in _line(text, place.line)[: place.column - 1]:
         return Place(above, len(key[0])), "has no space after the colon", "write a space after it"
+    name = _NAME_BEFORE_A_BRACE.match(_line(text, place.line))
+    if name:
+        return Place(place.line, len(name[0]) + 1), "has a key without a colon", "write a colon and a space after it"
     return place, "has a colon where none can be", "put text that has a colon in quotes"
 
 

@@ -100,6 +100,32 @@ def test_a_valid_registry_is_data_for_programs_too(folder: str, capsys: pytest.C
     assert json.loads(capsys.readouterr().out) == {"valid": True, "findings": []}
 
 
+@pytest.mark.parametrize("name", ["registri", "registry/models.yaml"])
+@pytest.mark.parametrize("form", ["text", "json", "github"])
+def test_a_folder_that_is_not_there_is_used_wrongly(
+    folder: str, name: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Path(folder).is_dir()
+    assert run(["validate", name, "--format", form]) == 2
+
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert f"{name} " in output.err
+    assert output.err.rstrip().endswith("; name the folder that holds models.yaml")
+
+
+def test_programs_are_told_when_there_is_more_than_is_listed(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path(folder) / "rollouts" / "dev.yaml"
+    for agents in (990, 1_100):
+        file.write_text("version: 1\nenabled: true\nagents:\n" + "".join(f"  a{n}: 1\n" for n in range(agents)))
+
+        assert run(["validate", folder, "--format", "json"]) == 1
+
+        told = json.loads(capsys.readouterr().out)
+        assert told.get("truncated", False) is (agents > 1_000)
+        assert told.get("count", len(told["findings"])) == len(told["findings"])
+
+
 def test_mistakes_are_annotations_on_github_with_nothing_that_could_end_them(
     folder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

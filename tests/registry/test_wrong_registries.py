@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -39,16 +40,43 @@ def test_all_mistakes_of_a_file_are_in_one_error(registry: Path) -> None:
     wrong = text.replace("tests: 10", "tests: 0").replace("[gpt-4o]", "[gpt-5o]").replace("key: openai", "kay: openai")
     (registry / "models.yaml").write_text(wrong)
 
-    with pytest.raises(InvalidRegistry, match=r"^refused, 4 mistakes:\nregistry/models\.yaml:4:") as refused:
+    with pytest.raises(InvalidRegistry, match=r"^refused, 3 mistakes:\nregistry/models\.yaml:4:") as refused:
         load_registry(registry)
 
     assert refused.value.exit_code == 1
+    assert "likewise registry/models.yaml:20" in str(refused.value)
     assert [(finding.line, finding.path) for finding in refused.value.findings] == [
         (4, "providers.openai.kay"),
         (12, "models.qa-20251031.benchmark.tests"),
         (17, "agents.qa.baseline[0]"),
-        (20, "agents.legal.baseline[0]"),
     ]
+
+
+def test_a_key_in_the_wrong_place_is_one_finding_that_does_not_show_it(registry: Path) -> None:
+    key = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY"
+    for quote in ("", '"'):
+        text = (HERE / "right" / "models.yaml").read_text()
+        (registry / "models.yaml").write_text(text.replace("openai-api-key", f"{quote}{key}{quote}"))
+
+        (finding,) = check(registry)
+
+        assert finding.rule == "SL082"
+        assert key not in str(finding)
+
+
+def test_a_section_misspelt_in_a_large_file_is_one_finding(registry: Path) -> None:
+    model = "  m{}: {{provider: openai, id: m-{}, price: {{input: 1, output: 1}}}}\n"
+    many = "".join(model.format(number, number) for number in range(2_500))
+    text = (registry / "models.yaml").read_text().replace("models:\n", f"models:\n{many}")
+    (registry / "models.yaml").write_text(text.replace("\nagents:", "\nagentz:"))
+    (registry / "rollouts" / "dev.yaml").write_text("version: 1\nenabled: true\nagents: {}\n")
+
+    assert [finding.path for finding in check(registry)] == ["agentz"]
+
+
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_a_clock_that_is_far_off_stops_nobody_from_checking(day: date, registry: Path) -> None:
+    assert {finding.rule for finding in check(registry, today=day)} <= {"SL058"}
 
 
 @pytest.mark.parametrize(

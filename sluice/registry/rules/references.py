@@ -59,7 +59,8 @@ def _in_rollout(document: Document, environment: str, names: Names) -> Iterator[
         path = ("agents", agent)
         if agent not in names.agents:
             remedy = did_you_mean(agent, names.agents, of="agents")
-            yield Broken(document, path, f"no agent is named {shown(agent)}", remedy, environment, at_key=True)
+            problem, cause = f"no agent is named {shown(agent)}", f"agent {agent}"
+            yield Broken(document, path, problem, remedy, environment, at_key=True, cause=cause)
         candidate = (*path, "candidate")
         yield from _one(document, candidate, document.get(*candidate), names.models, "model", environment)
         yield from _each(document, (*path, "baseline"), names.models, "model", environment)
@@ -81,7 +82,8 @@ def _one(
         return
     plural = f"{noun}s" if " " not in noun else noun.replace("file", "files")
     remedy = did_you_mean(name, known, of=plural) if known else choices((), of=plural)
-    yield Broken(document, path, f"no {noun} is named {shown(name)}", remedy, environment)
+    problem, cause = f"no {noun} is named {shown(name)}", f"{noun} {name}"
+    yield Broken(document, path, problem, remedy, environment, cause=cause)
 
 
 RULES = (references_exist,)

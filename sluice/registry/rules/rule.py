@@ -13,7 +13,7 @@ from itertools import islice
 
 from sluice.registry.bounds import MAX_FINDINGS
 from sluice.registry.document import Document
-from sluice.registry.findings import Finding, Severity, dotted
+from sluice.registry.findings import MEND_THOSE_FIRST, Finding, Severity, dotted
 from sluice.registry.places import Place, Steps
 from sluice.registry.rules.declared import Declared
 
@@ -115,7 +115,7 @@ class Rule:
         for broken in islice(everything, 1):
             if (severity := self.severities.in_environment(broken.environment)) is not None:
                 problem = f"{self.id} is broken in more than {MAX_FINDINGS} places"
-                yield Finding(broken.document.file, 1, 1, "", problem, "mend those first", self.id, severity)
+                yield Finding(broken.document.file, 1, 1, "", problem, MEND_THOSE_FIRST, self.id, severity)
 
 
 def _gravest(findings: list[Finding]) -> Finding:

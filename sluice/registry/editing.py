@@ -11,7 +11,6 @@ import copy
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -76,18 +75,21 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _replace(target: Path, content: bytes) -> None:
-    """Put a file in the place of another one, so that neither a crash nor a full disk leaves half of it."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as scratch:
-        finished = Path(scratch.name)
-        try:
-            scratch.write(content)
-            scratch.flush()
-            os.fsync(scratch.fileno())
-            finished.chmod(target.stat().st_mode & 0o7777)
-            finished.replace(target)
-        except BaseException:
-            finished.unlink(missing_ok=True)
-            raise
+    """Put a file in the place of another one, so that neither a crash nor a full disk leaves half of it.
+
+    What a process that was killed left beside it is written over by the next edit.
+    """
+    scratch = target.with_name(f".{target.name}.new")
+    try:
+        with scratch.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.chmod(target.stat().st_mode & 0o7777)
+        scratch.replace(target)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
 
 
 def edited(content: bytes, changes: Mapping[Steps, Value | _Removed], file: str = "file") -> bytes:

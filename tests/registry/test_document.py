@@ -125,7 +125,7 @@ def test_as_many_values_are_read_as_a_file_may_have_and_no_more(monkeypatch: pyt
     assert str(finding) == "file.yaml:1:199: is where the file passes 100 values; keep generated data out of it [SL002]"
 
 
-@pytest.mark.parametrize("bracket", ["[", "{a: "])
+@pytest.mark.parametrize("bracket", ["[\n ", "{a:\n "])
 def test_a_hundred_thousand_brackets_are_refused_and_not_followed(bracket: str) -> None:
     document, (finding,) = parse_document(f"a: {bracket * 100_000}".encode(), "file.yaml")
 

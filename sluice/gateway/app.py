@@ -39,6 +39,7 @@ from sluice.gateway.refusals import MethodNotAllowed, RouteUnknown
 from sluice.gateway.seats import Seats
 from sluice.gateway.spend import Spend
 from sluice.gateway.store import SharedStore, connect
+from sluice.gateway.thresholds import show_thresholds
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.watched_file import refresh_forever
 
@@ -64,6 +65,7 @@ class Gateway:
     ) -> None:
         self.configuration = configuration
         self.metrics = Metrics(configuration.agents, metrics, configuration.models)
+        show_thresholds(configuration.thresholds, self.metrics.registry)
         self.draining = False
         self.flags = Flags(configuration, self.metrics)
         self.live_flags = LiveFlags(settings.folder, self.flags, self.metrics)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sluice.errors import SluiceError
 from sluice.gateway.aftercare import Aftercare, read_aftercare
 from sluice.gateway.draw import Draw
 from sluice.gateway.limit_settings import Budgets, CacheSettings, CallerLimits, LimitReading, Rate
+from sluice.gateway.thresholds import Thresholds, read_thresholds
 
 DIALECTS = ("openai", "anthropic")
 _KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -89,6 +90,7 @@ class Configuration:
     providers: Mapping[str, Provider]
     limits: CallerLimits = CallerLimits()
     budgets: Budgets = Budgets()
+    thresholds: Thresholds = field(default_factory=dict)
     draw: Draw = Draw()
 
 
@@ -154,6 +156,7 @@ class _Reading(LimitReading):
             providers,
             self.caller_limits("limits", root.get("limits")),
             self.budgets("budgets", root.get("budgets")),
+            read_thresholds(root.get("thresholds"), agents, self.faults),
             self._draw(root.get("assignment", {})),
         )
 

@@ -28,6 +28,9 @@ UNKNOWN_AGENT = "unknown"
 # Each limit of a rollout (2, 5 and 10 s) is an edge, so that a quantile near it is not interpolated across it.
 DURATION_BUCKETS_SECONDS = (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 120)
 
+_OUTCOMES_WITHOUT_ARM = (Outcome.REJECTED, Outcome.ERROR)
+"""How a request can end before it has an arm."""
+
 
 @dataclass(slots=True)
 class Record:
@@ -163,13 +166,6 @@ class Metrics:
             ["agent", "limit"],
             registry=self.registry,
         )
-        self._threshold = Gauge(
-            "sluice_threshold",
-            "The registry's limits.",
-            ["agent", "name"],
-            multiprocess_mode="mostrecent",
-            registry=self.registry,
-        )
         self._in_flight = Gauge(
             "sluice_requests_in_flight",
             "Requests that are being answered, streams included.",
@@ -179,6 +175,8 @@ class Metrics:
         self._limited.labels(UNKNOWN_AGENT, Limit.OVERLOAD)
         for model in models:
             self._model_failures.labels(model)
+        for outcome in _OUTCOMES_WITHOUT_ARM:
+            self._requests.labels(UNKNOWN_AGENT, Arm.NONE, outcome)
         for agent in agents:
             self._prepare(agent)
 
@@ -202,10 +200,6 @@ class Metrics:
     def count_limited(self, agent: str, limit: Limit) -> None:
         """Count a request that a limit turned away."""
         self._limited.labels(agent, limit).inc()
-
-    def threshold(self, agent: str, name: str, value: float) -> None:
-        """Show a limit of the registry beside what it limits, so that one rule serves any number of them."""
-        self._threshold.labels(agent, name).set(value)
 
     def in_flight(self, count: int) -> None:
         """Say how many requests are being answered."""
@@ -252,6 +246,8 @@ class Metrics:
 
     def _prepare(self, agent: str) -> None:
         self._without_user.labels(agent)
+        for outcome in _OUTCOMES_WITHOUT_ARM:
+            self._requests.labels(agent, Arm.NONE, outcome)
         self._override_active.labels(agent)
         for limit in Limit:
             if limit is not Limit.OVERLOAD:  # comes before the agent is known
@@ -259,7 +255,7 @@ class Metrics:
         self._breaker_open.labels(agent)
         for arm in (Arm.CANDIDATE, Arm.BASELINE):
             self._estimated.labels(agent, arm)
-            for outcome in (Outcome.OK, Outcome.ERROR, Outcome.FALLBACK):
+            for outcome in Outcome:
                 self._requests.labels(agent, arm, outcome)
             self._duration.labels(agent, arm)
             self._cost.labels(agent, arm)

@@ -96,13 +96,6 @@ class Spend:
             multiprocess_mode="mostrecent",
             registry=metrics.registry,
         )
-        for name, dollars in (
-            ("spend_day_warning", self._budgets.day_warning_dollars),
-            ("spend_month_budget", self._budgets.month_budget_dollars),
-            ("spend_month_cap", self._budgets.month_cap_dollars),
-        ):
-            if dollars is not None:
-                metrics.threshold(ALL, name, dollars)
 
     def count(self, record: Record) -> None:
         """Count what a request that has ended cost, if a model answered it."""

@@ -13,6 +13,7 @@ from sluice.registry import Agent, Registry, Settings
 from sluice.render.gateway_limits import agent_limits, allowed, budgets, caller_limits
 from sluice.render.json_text import json_text
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
+from sluice.render.thresholds import thresholds
 
 NAME_PREFIX = "gateway-config"
 DATA_KEY = "gateway.json"
@@ -68,6 +69,7 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
         },
         "limits": caller_limits(settings.gateway.limits),
         "budgets": budgets(registry.budgets),
+        "thresholds": thresholds(registry),
     }
 
 

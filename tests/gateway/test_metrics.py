@@ -6,6 +6,8 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from sluice.gateway.outcome import Outcome
+
 pytestmark = pytest.mark.anyio
 
 NAMES_AND_LABELS = {
@@ -86,8 +88,10 @@ async def test_series_of_known_agents_exist_before_the_first_request(start: Any,
         for sample in _samples(running)
         if sample.name == "sluice_requests_total"
     }
-    arms, outcomes = ("candidate", "baseline"), ("ok", "error", "fallback")
-    assert served == {(agent, arm, outcome) for agent in ("qa", "legal") for arm in arms for outcome in outcomes}
+    arms = ("candidate", "baseline")
+    with_arm = {(agent, arm, outcome) for agent in ("qa", "legal") for arm in arms for outcome in Outcome}
+    agents, outcomes = ("qa", "legal", "unknown"), ("rejected", "error")
+    assert served == with_arm | {(agent, "none", outcome) for agent in agents for outcome in outcomes}
 
 
 async def test_the_limits_of_a_rollout_are_edges_of_buckets(start: Any, stub: str) -> None:

@@ -79,7 +79,6 @@ async def test_replicas_count_together_by_agent_and_kind_of_model(replica: Any) 
     shown = one._metrics.registry.get_sample_value
     labels = {"agent": "all", "window": "month", "models": "fine_tuned"}
     assert shown("sluice_spend_dollars", labels) == pytest.approx(0.005)
-    assert shown("sluice_threshold", {"agent": "all", "name": "spend_month_cap"}) == 100
 
 
 async def test_a_restart_knows_what_was_spent_before_it_answers(replica: Any) -> None:

@@ -33,6 +33,7 @@ from sluice.registry import (
     load_environment,
 )
 from sluice.render import KubernetesObject, Rendered, manifests, render
+from sluice.render.thresholds import thresholds
 
 PROJECT = Path(__file__).parent.parent.parent
 DIGEST = "sha256:" + "0" * 64
@@ -184,6 +185,7 @@ def test_the_gateways_configuration_is_what_it_reads() -> None:
         },
         "limits": {"at_once": 512, "waiting": 256, "callers": {}},
         "budgets": {"day": {"warning": 5}, "month": {"budget": 50, "cap": 100, "at_cap": "baseline"}},
+        "thresholds": thresholds(REGISTRY),
     }
 
 

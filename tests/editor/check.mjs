@@ -95,7 +95,7 @@ for (const name of files) {
 
 const mistakes = [
   ["rollouts/dev.yaml", "weight: 50", "wieght: 50", /wieght/],
-  ["rollouts/dev.yaml", "weight: 50", "weight: 130", /100/],
+  ["rollouts/dev.yaml", "weight: 50", "weight: half", /integer/],
   ["rollouts/dev.yaml", "enabled: true", "enabled: maybe", /boolean/],
   ["models.yaml", "score: 8.03", "score: 80.3", /10/],
   ["models.yaml", "review: {by: a lawyer, days: 90}", "review: {by: a lawyer}", /first_outputs/],

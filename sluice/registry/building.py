@@ -20,12 +20,6 @@ from sluice.registry.variables import expanded
 _OPEN_TO_EXCEPTIONS = tuple(keys_of(Policy))
 
 
-def registry_of(document: Document, evidence: Mapping[str, Evidence] = MappingProxyType({})) -> Registry:
-    """Build the registry from a models.yaml without findings, and the evidence beside it."""
-    data = document.data
-    return registry_of_sections(data, evidence)
-
-
 def registry_of_sections(data: Mapping[str, Any], evidence: Mapping[str, Evidence]) -> Registry:
     """Build a registry from the sections of a models.yaml; a section that is not there is empty or at its defaults."""
     defaults = data.get("defaults", {})

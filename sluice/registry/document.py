@@ -79,11 +79,12 @@ class Document:
 
 
 def shown_file(path: Path) -> str:
-    """Write a file's name as a person would: relative to the working folder where it lies below it."""
+    """Write a file's name on one line as a person would: relative to the working folder where it lies below it."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
+        name = str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError, RuntimeError):  # of a link to itself pathlib says RuntimeError
-        return str(path)
+        name = str(path)
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 
 def read_document(path: Path, *, remedy_if_missing: str) -> tuple[Document | None, tuple[Finding, ...]]:
@@ -99,7 +100,7 @@ def read_document(path: Path, *, remedy_if_missing: str) -> tuple[Document | Non
         if size > MAX_BYTES:
             problem = f"has {size} bytes, and {MAX_BYTES} is the most"
             return None, (Finding(file, 1, 1, "", problem, "keep generated data out of it", "SL002"),)
-        content = path.read_bytes()
+        content = _bytes_of(path)
     except OSError as error:
         reason = error.strerror or "unknown reason"
         return None, (Finding(file, 1, 1, "", f"cannot be read: {reason}", "make it readable", "SL001"),)
@@ -107,11 +108,17 @@ def read_document(path: Path, *, remedy_if_missing: str) -> tuple[Document | Non
 
 
 def text_of(path: Path) -> str:
-    """Return what can be read of a file as text, whatever it is; nothing where it is too large or cannot be read."""
+    """Return the text of a file that may not be text; nothing where it is no file, is too large or cannot be read."""
     try:
-        return path.read_bytes().decode("utf-8", "replace") if path.stat().st_size <= MAX_BYTES else ""
+        return _bytes_of(path).decode("utf-8", "replace") if path.is_file() and path.stat().st_size <= MAX_BYTES else ""
     except OSError:
         return ""
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Read no more of a file than one may have: some say that they are empty and never end."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES)
 
 
 def parse_document(content: bytes, file: str) -> tuple[Document | None, tuple[Finding, ...]]:

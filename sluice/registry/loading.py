@@ -195,7 +195,10 @@ def _no_registry() -> Registry:
 def _stray_files(folder: Path) -> Iterator[Finding]:
     rollouts, evidence = folder / "rollouts", folder / "evidence"
     if not rollouts.is_dir():
-        yield Finding(shown_file(rollouts), 1, 1, "", "does not exist", "add a rollouts/ENVIRONMENT.yaml", "SL001")
+        problem = "is not a folder" if rollouts.exists() else "does not exist"
+        yield Finding(shown_file(rollouts), 1, 1, "", problem, "add a rollouts/ENVIRONMENT.yaml", "SL001")
+    if evidence.exists() and not evidence.is_dir():
+        yield Finding(shown_file(evidence), 1, 1, "", "is not a folder", "put evidence/NAME.yaml in one", "SL001")
     for inner in (rollouts, evidence):
         for file in sorted(inner.iterdir()) if inner.is_dir() else ():
             if file.name == ".yaml" or (file.suffix != ".yaml" and not file.name.startswith(".")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -98,10 +99,10 @@ def test_a_models_file_that_cannot_be_read_is_one_finding(
 
 
 def test_a_file_that_may_not_be_read_is_one_finding(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Path) -> bytes:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
 
     with pytest.raises(InvalidRegistry, match=r"cannot be read: Permission denied; make it readable"):
         load_registry(registry)
@@ -111,6 +112,33 @@ def test_a_folder_that_is_not_there_is_one_finding(registry: Path) -> None:
     assert [str(finding) for finding in check(Path("registri"))] == [
         "registri:1:1: does not exist; name the folder that holds models.yaml and rollouts/ [SL001]"
     ]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda file: file.symlink_to("/dev/zero"), Path.mkdir])
+def test_what_is_no_file_is_a_finding_and_not_waited_for(make: Callable[[Path], object], registry: Path) -> None:
+    make(registry / "rollouts" / "staging.yaml")
+
+    (finding,) = check(registry)
+
+    assert finding.problem == "is not a file"
+
+
+@pytest.mark.parametrize("name", ["rollouts", "evidence"])
+def test_a_file_in_the_place_of_a_folder_is_one_finding(name: str, registry: Path) -> None:
+    shutil.rmtree(registry / name, ignore_errors=True)
+    (registry / name).write_text("")
+
+    (finding,) = check(registry)
+
+    assert str(finding).startswith(f"registry/{name}:1:1: is not a folder; ")
+
+
+def test_a_name_of_several_lines_is_written_in_one(registry: Path) -> None:
+    (registry / "rollouts" / "a\nb.yaml").write_bytes((registry / "rollouts" / "dev.yaml").read_bytes())
+
+    (finding,) = check(registry)
+
+    assert str(finding).startswith("registry/rollouts/a\\nb.yaml:1:1: ")
 
 
 def test_a_link_to_itself_is_one_finding(registry: Path) -> None:

@@ -1,7 +1,8 @@
 """`python -m bench.validate`: times sluice validate on made registries, and check-jsonschema on the same file.
 
 Every measurement is a process of its own, started as a person starts it, and the peer's alternate with ours, so that
-whatever else the machine does falls on both. The best of the rounds is compared: it has the least of that in it.
+whatever else the machine does falls on both. The best of the rounds is compared: it has the least of that in it. Goals
+are held to the seconds that a process computed, which are all it takes where nothing else runs; both are printed.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ _LEAST_RATIO = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One process: wall-clock seconds, the most memory it had in MiB, and how it ended."""
+    """One process: the seconds it computed, those by the clock, the most memory it had in MiB, and how it ended."""
 
     seconds: float
+    clock_seconds: float
     memory_mib: float
     exit_code: int
 
@@ -55,6 +57,7 @@ def main() -> int:
             ("the same with one mistake", _best(_validate(wrong.parent), options.rounds, 1), 2.0, 300.0),
             ("check-jsonschema, its models.yaml", _fastest(peers), None, None),
         ]
+    print(f"{'':36}{'computed':>10}{'by clock':>10}{'memory':>12}")
     ratio = _fastest(peers).seconds / _fastest(ours).seconds
     missed = ratio < _LEAST_RATIO
     for name, measured, seconds, memory in rows:
@@ -63,7 +66,8 @@ def main() -> int:
         )
         missed = missed or over
         goals = ", ".join(f"{goal:g} {unit}" for goal, unit in ((seconds, "s"), (memory, "MiB")) if goal is not None)
-        print(f"{name:36}{measured.seconds:8.2f} s{measured.memory_mib:8.0f} MiB   {f'goal: {goals}' if goals else ''}")
+        took = f"{measured.seconds:8.2f} s{measured.clock_seconds:8.2f} s{measured.memory_mib:8.0f} MiB"
+        print(f"{name:36}{took}   {f'goal: {goals}' if goals else ''}")
     print(f"\nratio to check-jsonschema: {ratio:.1f} (goal: {_LEAST_RATIO:g})")
     return 1 if missed else 0
 
@@ -90,7 +94,8 @@ def _measure(command: list[str], *, expected: int) -> Measured:
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
-    measured = Measured(time.perf_counter() - begun, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
+    clock_seconds, exit_code = time.perf_counter() - begun, os.waitstatus_to_exitcode(status)
+    measured = Measured(usage.ru_utime + usage.ru_stime, clock_seconds, usage.ru_maxrss / 1024, exit_code)
     process.returncode = measured.exit_code
     if measured.exit_code != expected:
         sys.exit(f"{' '.join(command)} ended with {measured.exit_code}:\n{output.decode()[-2000:]}")

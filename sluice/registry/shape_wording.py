@@ -73,7 +73,7 @@ def remedy_of(keyword: str, expected: Any, instance: Any, schema: dict[str, Any]
     """Say what would be right in place of `instance`, which does not meet `keyword`: `expected`."""
     match keyword:
         case "const":
-            return f"it is {expected}"
+            return f"it is {expected}, without quotes" if instance == str(expected) else f"it is {expected}"
         case "enum":
             return _remedy_of_choice(expected, instance)
         case "type":

@@ -73,6 +73,17 @@ def test_a_mistake_of_meaning_is_found_where_it_is(
         assert found == expected
 
 
+def test_the_last_of_all_days_in_the_last_commit_is_compared_as_any_other(registry: Path) -> None:
+    file = registry / "rollouts" / "production.yaml"
+    text = file.read_text().replace("since: 2025-11-20", "since: 9999-12-31")
+    file.write_text(text)
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *identity, "commit", "--quiet", "--all", "--message", "far off"], check=True)
+    file.write_text(text.replace("weight: 10", "weight: 25"))
+
+    assert {finding.rule for finding in check(registry, today=TODAY)} == {"SL058"}
+
+
 def test_every_rule_of_meaning_is_broken_by_some_mistake() -> None:
     text = "".join((HERE / "wrong" / f"{mistake}.txt").read_text(encoding="utf-8") for mistake in MISTAKES)
     broken = set(re.findall(r"\[(SL\d{3})(?: warning)?\]", text))

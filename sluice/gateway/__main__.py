@@ -26,6 +26,7 @@ def main() -> int:
     log.configure_logging()
     try:
         settings = ProcessSettings.from_environment(os.environ)
+        log.configure_logging(settings.log_level)
         configuration = load_configuration(settings.folder / "config" / "gateway.json")
         check_draw(configuration.draw)
         listener = inherited_listener()
@@ -70,6 +71,7 @@ def _serve(
     from sluice.gateway.app import Gateway
     from sluice.gateway.server import serve
 
+    log.write_in_background()
     serve(Gateway(configuration, settings, metrics=metrics), settings, listener)
 
 

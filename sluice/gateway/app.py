@@ -31,6 +31,7 @@ from sluice.gateway.keys import KeyRing
 from sluice.gateway.live_flags import LiveFlags
 from sluice.gateway.metrics import Metrics
 from sluice.gateway.off_path import OffPath
+from sluice.gateway.operations import Operations
 from sluice.gateway.outcome import Arm
 from sluice.gateway.pipeline import ChatCompletions
 from sluice.gateway.process_settings import ProcessSettings
@@ -40,6 +41,7 @@ from sluice.gateway.seats import Seats
 from sluice.gateway.spend import Spend
 from sluice.gateway.store import SharedStore, connect
 from sluice.gateway.thresholds import show_thresholds
+from sluice.gateway.tracing import tracing
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.watched_file import refresh_forever
 
@@ -75,8 +77,10 @@ class Gateway:
         self.store = SharedStore(configuration.environment, redis, self.metrics.registry)
         self.spend = Spend(configuration, self.store, self.metrics)
         self.keys = KeyRing(settings.folder / "keys", (provider.key for provider in configuration.providers.values()))
+        self.tracing = tracing(settings.traces, configuration.environment)
         self._upstream = Upstream(
             self.keys,
+            Operations(configuration.models.values(), self.tracing, self.metrics.registry),
             connect_timeout_seconds=settings.connect_timeout_seconds,
             silence_timeout_seconds=settings.silence_timeout_seconds,
         )
@@ -95,6 +99,7 @@ class Gateway:
             Seats(configuration.limits.at_once, configuration.limits.waiting, self.metrics),
             rates,
             self.spend,
+            self.tracing,
             body_timeout_seconds=settings.body_timeout_seconds,
         )
         self.app = Starlette(
@@ -139,6 +144,7 @@ class Gateway:
             await self.off_path.close(_OFF_PATH_SECONDS)
             await self.afterwards.keeping.refresh()
             await self._upstream.close()
+            await self.tracing.close()
             await self.spend.close()
             await self.store.close()
 

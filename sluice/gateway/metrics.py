@@ -43,6 +43,9 @@ class Record:
     usage: Usage | None = None
     fell_back: bool = False
     """`model` is not the one that the assignment names first."""
+    status: int = 0
+    """Of the answer; 0 where none began."""
+    trace_id: str | None = None
     answer_began: bool = False
     caller: str | None = None
     """The team whose key came with it."""

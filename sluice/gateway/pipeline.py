@@ -23,8 +23,10 @@ from sluice.gateway.rates import Rates
 from sluice.gateway.refusals import AgentUnknown, GatewayFault, Refusal
 from sluice.gateway.relay import send_refusal, stream_out
 from sluice.gateway.request_body import read_body
+from sluice.gateway.request_line import request_line
 from sluice.gateway.seats import Seats
 from sluice.gateway.spend import Spend
+from sluice.gateway.tracing import Tracing
 from sluice.gateway.user_key import user_key
 
 
@@ -41,6 +43,7 @@ class ChatCompletions:
         seats: Seats,
         rates: Rates,
         spend: Spend,
+        tracing: Tracing,
         *,
         body_timeout_seconds: float,
     ) -> None:
@@ -52,12 +55,14 @@ class ChatCompletions:
         self._seats = seats
         self._rates = rates
         self._spend = spend
+        self._tracing = tracing
         self._body_seconds = body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens, and count it."""
         began = time.perf_counter()
         record = Record()
+        self._tracing.begin(scope, record)
         followed = self._afterwards.follow(record, send)
         try:
             async with self._seats:
@@ -75,7 +80,10 @@ class ChatCompletions:
             await send_refusal(GatewayFault(), record, send)
         finally:
             self._spend.count(record)
-            self._metrics.count(record, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self._metrics.count(record, seconds)
+            log.request(request_line(record, seconds))
+            self._tracing.end(scope, record)
             followed.end()  # off the path: score, review, capture
 
     async def _serve(self, record: Record, scope: Scope, receive: Receive, followed: Followed) -> None:

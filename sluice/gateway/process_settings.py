@@ -14,9 +14,19 @@ from pathlib import Path
 
 from sluice.errors import SluiceError
 from sluice.gateway.cluster_access import ClusterAccess
+from sluice.gateway.log import LEVELS
 
 _PREFIX = "SLUICE_GATEWAY_"
+_HTTP_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(?:/[^\s?#]*)?")
 _REDIS_URL = re.compile(r"rediss?://[A-Za-z0-9.\-\[\]:]+(?:/[0-9]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSettings:
+    """Where spans go, OTLP over HTTP, and the share of requests, 0 to 1, that are traced unless their caller says."""
+
+    endpoint: str
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,9 @@ class ProcessSettings:
     """Processes that answer on the same port."""
     replicas: int = 1
     """About how many gateways there are: without Redis, each takes its part of what is allowed to all."""
+    log_level: str = "info"
+    traces: TraceSettings | None = None
+    """The collector of spans; None makes none."""
     cluster: ClusterAccess | None = None
     """The API server whose ConfigMaps are watched; None outside of a cluster, where the mounted files are all."""
 
@@ -49,7 +62,8 @@ class ProcessSettings:
     def from_environment(cls, environment: Mapping[str, str]) -> ProcessSettings:
         """Read SLUICE_GATEWAY_ followed by a field's name in capitals, for every field.
 
-        SLUICE_REDIS_URL and SLUICE_REPLICAS have no more than SLUICE_: they are not the gateway's alone.
+        SLUICE_REDIS_URL and SLUICE_REPLICAS have no more than SLUICE_: they are not the gateway's alone. Spans go where
+        OTEL_EXPORTER_OTLP_ENDPOINT says, of the share OTEL_TRACES_SAMPLER_ARG.
         Raises ProcessSettingInvalid for the first that is not what it should be. A port 0 takes any free one.
         """
         usual = cls()
@@ -73,6 +87,8 @@ class ProcessSettings:
             workers=_count(_PREFIX + "WORKERS", environment.get(_PREFIX + "WORKERS"), usual.workers, most=64),
             redis_url=_redis_url("SLUICE_REDIS_URL", environment.get("SLUICE_REDIS_URL")),
             replicas=_count("SLUICE_REPLICAS", environment.get("SLUICE_REPLICAS"), usual.replicas),
+            log_level=_level(_PREFIX + "LOG_LEVEL", environment.get(_PREFIX + "LOG_LEVEL"), usual.log_level),
+            traces=_traces(environment),
             cluster=ClusterAccess.from_environment(environment),
         )
 
@@ -101,6 +117,28 @@ def _redis_url(name: str, value: str | None) -> str | None:
         wanted = "an address such as redis://cache:6379 or rediss://cache:6379; a password is mounted as a file"
         raise ProcessSettingInvalid(name, shown, wanted)
     return value
+
+
+def _level(name: str, value: str | None, default: str) -> str:
+    if value and value not in LEVELS:
+        raise ProcessSettingInvalid(name, value, f"one of {', '.join(LEVELS)}")
+    return value or default
+
+
+def _traces(environment: Mapping[str, str]) -> TraceSettings | None:
+    name, share_name = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG"
+    endpoint, share = environment.get(name), environment.get(share_name) or "1"
+    if not endpoint:
+        return None
+    if not _HTTP_ADDRESS.fullmatch(endpoint):
+        raise ProcessSettingInvalid(name, endpoint.rpartition("@")[2], "an address such as http://collector:4318")
+    try:
+        number = float(share)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:  # also refuses nan
+        raise ProcessSettingInvalid(share_name, share, "a share of the requests, 0 to 1")
+    return TraceSettings(endpoint, number)
 
 
 def _count(name: str, value: str | None, default: int, *, most: int = 10_000) -> int:

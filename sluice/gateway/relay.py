@@ -98,6 +98,7 @@ async def _start(status: int, headers: list[tuple[bytes, bytes]], record: Record
     await send({"type": "http.response.start", "status": status, "headers": headers})
     # Not before: where the server refuses a header, nothing was sent, and the caller can still be told what happened.
     record.answer_began = True
+    record.status = status
 
 
 def _answer_headers(answer: Answer) -> list[tuple[bytes, bytes]]:

@@ -7,6 +7,7 @@ happens after a failure, is for `failover.py`.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from yarl import URL
 from sluice.gateway.chat_request import ChatRequest
 from sluice.gateway.configuration import Model, Provider
 from sluice.gateway.keys import KeyRing
+from sluice.gateway.operations import Operation, Operations, error_of_status
 from sluice.gateway.providers import DIALECTS, StreamReader
 from sluice.gateway.providers.dialect import AnswerUnusable
 from sluice.gateway.refusals import (
@@ -29,6 +31,7 @@ from sluice.gateway.refusals import (
     ProviderUnreachable,
     Refusal,
 )
+from sluice.gateway.tracing import TRACE_HEADERS
 from sluice.gateway.usage import Usage, estimated_usage
 
 ANSWER_LIMIT_BYTES = 32 * 1024**2
@@ -63,6 +66,7 @@ class Answer:
     body: bytes | None
     stated_usage: Usage | None
     _chat: ChatRequest
+    _operation: Operation
     _response: aiohttp.ClientResponse
     _silence_seconds: float
     _reader: StreamReader | None = None
@@ -97,6 +101,7 @@ class Answer:
 
     def close(self) -> None:
         """Give the connection back, or close it if there is more to come: that stops the provider's work."""
+        self._operation.end(self.usage(), "stream_broke" if self.broke else error_of_status(self.status))
         if self._response.content.at_eof():
             self._response.release()
         else:
@@ -106,8 +111,11 @@ class Answer:
 class Upstream:
     """All providers. `open` and `close` frame its use, inside the running loop."""
 
-    def __init__(self, keys: KeyRing, *, connect_timeout_seconds: float, silence_timeout_seconds: float) -> None:
+    def __init__(
+        self, keys: KeyRing, operations: Operations, *, connect_timeout_seconds: float, silence_timeout_seconds: float
+    ) -> None:
         self._keys = keys
+        self._operations = operations
         self._connect_seconds = connect_timeout_seconds
         self._silence_seconds = silence_timeout_seconds
         self._addresses: dict[str, URL] = {}
@@ -135,18 +143,31 @@ class Upstream:
         key = self._keys.get(provider.key)
         if key is None:
             raise KeyMissing(provider.name)
+        operation = self._operations.begin(model, scope)
+        try:
+            return await self._call(model, key, chat, scope, operation)
+        except BaseException as error:
+            operation.end(error_type=_error_type(error))
+            raise
+
+    async def _call(self, model: Model, key: str, chat: ChatRequest, scope: Scope, operation: Operation) -> Answer:
+        provider = model.provider
         dialect = DIALECTS[provider.dialect]
+        traced = operation.headers()
         headers = [
             (name.decode("ascii"), value.decode("latin-1"))
             for name, value in scope["headers"]
-            if name in _FORWARDED_REQUEST_HEADERS and not _UNSENDABLE.search(value)
+            if name in _FORWARDED_REQUEST_HEADERS
+            and not (traced and name in TRACE_HEADERS)
+            and not _UNSENDABLE.search(value)
         ]
+        headers += traced.items()
         headers += dialect.headers(key)
         body = dialect.request(chat, model)
         try:
             response = await self._post(self._address(provider, dialect.path), body, headers)
             try:
-                return await self._answer(model, chat, response)
+                return await self._answer(model, chat, response, operation)
             except BaseException:
                 response.close()
                 raise
@@ -167,7 +188,9 @@ class Upstream:
             # more, on a connection that is certainly new.
             return await self._fresh.post(address, data=body, headers=headers, allow_redirects=False)
 
-    async def _answer(self, model: Model, chat: ChatRequest, response: aiohttp.ClientResponse) -> Answer:
+    async def _answer(
+        self, model: Model, chat: ChatRequest, response: aiohttp.ClientResponse, operation: Operation
+    ) -> Answer:
         provider, status = model.provider, response.status
         if status in (401, 403):
             raise ProviderRefusedKey(provider.name, status)
@@ -181,14 +204,16 @@ class Upstream:
         if status < 300 and streams:
             reader = dialect.reader(chat, model)
             begun = await _beginning(response, reader)
-            return Answer(model, status, headers, None, None, chat, response, self._silence_seconds, reader, begun)
+            return Answer(
+                model, status, headers, None, None, chat, operation, response, self._silence_seconds, reader, begun
+            )
         body = await _read(response)
         usage = None
         if status < 300:
             body, usage = dialect.answer(body, model)
         else:
             body = dialect.error(status, body)
-        return Answer(model, status, headers, body, usage, chat, response, self._silence_seconds)
+        return Answer(model, status, headers, body, usage, chat, operation, response, self._silence_seconds)
 
     def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -206,6 +231,12 @@ class Upstream:
         if address is None:
             address = self._addresses[provider.name] = URL(f"{provider.api}{path}")
         return address
+
+
+def _error_type(error: BaseException) -> str:
+    if isinstance(error, Refusal):
+        return error.code
+    return "cancelled" if isinstance(error, asyncio.CancelledError) else "_OTHER"  # its time is up, or its caller left
 
 
 async def _beginning(response: aiohttp.ClientResponse, reader: StreamReader) -> bytes:

@@ -23,6 +23,8 @@ class Usage:
     input_tokens: int
     output_tokens: int
     estimated: bool = False
+    model: str | None = None
+    """Who answered, in the provider's words, where it says so."""
 
     def dollars(self, model: Model) -> float:
         """Return the cost at the model's price, which is per 1,000 tokens."""
@@ -39,7 +41,8 @@ def usage_in(document: object) -> Usage | None:
     tokens = [usage.get("prompt_tokens"), usage.get("completion_tokens", 0)]
     if not all(isinstance(number, int) and not isinstance(number, bool) and number >= 0 for number in tokens):
         return None
-    return Usage(*tokens)
+    model = document.get("model") if isinstance(document, dict) else None
+    return Usage(tokens[0], tokens[1], model=model if isinstance(model, str) else None)
 
 
 def estimated_usage(messages: Iterable[Any], events: int) -> Usage:

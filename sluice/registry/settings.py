@@ -86,6 +86,14 @@ class CallerLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Traces:
+    """The collector that OpenTelemetry spans go to, by OTLP over HTTP, and the share of requests that is traced."""
+
+    endpoint: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """How the gateway runs: `image` is a reference by digest, or one that a person's own cluster was given.
 
@@ -100,6 +108,8 @@ class GatewaySettings:
     priority_class: str | None = None
     longest_request_seconds: int = 120
     limits: CallerLimits = CallerLimits()
+    log_level: str = "info"
+    traces: Traces | None = None
 
     @property
     def max_replicas(self) -> int:
@@ -221,6 +231,8 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
             priority_class=gateway.get("priority_class"),
             longest_request_seconds=int(gateway.get("longest_request_seconds", _LONGEST_REQUEST_SECONDS)),
             limits=_limits(gateway.get("limits", {})),
+            log_level=gateway.get("log_level", "info"),
+            traces=build(Traces, gateway["traces"]) if "traces" in gateway else None,
         ),
         stub_provider=StubProviderSettings(stub_provider["image"]) if stub_provider else None,
         provider_addresses=MappingProxyType(dict(config.get("provider_addresses", {}))),

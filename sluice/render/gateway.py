@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.registry import Settings
+from sluice.registry import Settings, Traces
 from sluice.render import flags, override
 from sluice.render.cache import cache_url
 from sluice.render.container_resources import resources
@@ -192,8 +192,17 @@ def _environment(settings: Settings) -> list[dict[str, str]]:
         "SLUICE_REPLICAS": str(settings.gateway.max_replicas),
         "SLUICE_GATEWAY_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "SLUICE_GATEWAY_FINISH_SECONDS": str(settings.gateway.longest_request_seconds),
+        **({} if settings.gateway.log_level == "info" else {"SLUICE_GATEWAY_LOG_LEVEL": settings.gateway.log_level}),
+        **_traces(settings.gateway.traces),
     }
     return [{"name": name, "value": value} for name, value in told.items()]
+
+
+def _traces(traces: Traces | None) -> dict[str, str]:
+    """Return where spans go, in OpenTelemetry's own words."""
+    if traces is None:
+        return {}
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.endpoint, "OTEL_TRACES_SAMPLER_ARG": f"{traces.share:g}"}
 
 
 def _probe(path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:

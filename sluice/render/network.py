@@ -74,6 +74,7 @@ def _from_the_gateway(registry: Registry, settings: Settings) -> list[dict[str, 
         _rule("to", [_block(cidr) for cidr in api_server], *_API_SERVER_PORTS),
         *_to_the_cache(settings),
         *_to_the_providers(registry, settings),
+        *_to_the_collector(settings),
     ]
 
 
@@ -95,6 +96,15 @@ def _to_the_providers(registry: Registry, settings: Settings) -> list[dict[str, 
     for host, port in map(_address, addresses):
         ports.setdefault(_place(host), set()).add(port)
     return [_rule("to", _peers(place), *sorted(found)) for place, found in sorted(ports.items())]
+
+
+def _to_the_collector(settings: Settings) -> list[dict[str, Any]]:
+    """Allow the port of the collector of traces: at a Service's pods, or at any public address."""
+    if settings.gateway.traces is None:
+        return []
+    host, port = _address(settings.gateway.traces.endpoint)
+    place = _place(host)
+    return [_rule("to", [{"podSelector": {}}] if place == "." else _peers(place), port)]
 
 
 def _place(host: str) -> str:

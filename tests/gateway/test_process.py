@@ -109,7 +109,7 @@ def test_a_missing_configuration_is_one_line_and_exit_code_3(tmp_path: Path) -> 
 def test_an_invalid_configuration_or_setting_is_one_line_and_exit_code_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sluice.gateway.log.configure_logging", lambda: None)
+    monkeypatch.setattr("sluice.gateway.log.configure_logging", lambda *_level: None)
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "gateway.json").write_text('{"version": 1}')
     monkeypatch.setenv("SLUICE_GATEWAY_FOLDER", str(tmp_path))

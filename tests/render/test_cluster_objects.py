@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sluice.registry import Autoscaling, Ingress, Quota, Settings, environments, load_environment
+from sluice.registry import Autoscaling, Ingress, Quota, Settings, Traces, environments, load_environment
 from sluice.render import Rendered, render
 from tests.render.test_environment import REGISTRY, SETTINGS, only, rollout
 
@@ -174,3 +174,14 @@ def _cores(quantity: str) -> float:
 
 def _mebibytes(quantity: str) -> float:
     return float(quantity[:-2]) * {"Mi": 1, "Gi": 1024}[quantity[-2:]]
+
+
+def test_a_collector_is_told_to_the_gateway_and_let_through_to() -> None:
+    traces = Traces("http://otel-collector.observability.svc:4318", 0.1)
+    settings = replace(SETTINGS, gateway=replace(SETTINGS.gateway, traces=traces, log_level="warning"))
+    assert told(settings)["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector.observability.svc:4318"
+    assert told(settings)["OTEL_TRACES_SAMPLER_ARG"] == "0.1"
+    assert told(settings)["SLUICE_GATEWAY_LOG_LEVEL"] == "warning"
+    let_through = only(of(settings), "NetworkPolicy", "gateway").body["spec"]["egress"][-1]
+    assert let_through["ports"] == [{"port": 4318, "protocol": "TCP"}]
+    assert "observability" in str(let_through["to"])

@@ -16,6 +16,7 @@ from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
 from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
+from components.caller_keys import CallerKeys, CallerKeysArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
@@ -28,6 +29,7 @@ from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.errors import SluiceError
 from sluice.registry import EmbeddedCache, Settings, is_named, load_environment
 from sluice.render import Rendered, render
+from stacks.caller_digests import caller_digests
 from stacks.provider_key_values import provider_key_values
 
 
@@ -64,6 +66,9 @@ def deploy() -> None:
         Quotas("quotas", QuotasArgs(rendered.quotas, namespace), here)
     Network("network", NetworkArgs(rendered.network, namespace), here)
     ProviderKeys("provider-keys", ProviderKeysArgs(rendered.provider_keys, namespace, keys), here)
+    if rendered.caller_keys:
+        digests = caller_digests(rendered.caller_keys.keys)
+        CallerKeys("caller-keys", CallerKeysArgs(rendered.caller_keys, namespace, digests), here)
     Flags("flags", FlagsArgs(rendered.flags, namespace), here)
     Override("override", OverrideArgs(rendered.override, namespace, settings.protected), here)
     Access("access", AccessArgs(rendered.access, namespace), here)

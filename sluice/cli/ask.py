@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from typing import IO
 
 import click
 
@@ -18,15 +20,29 @@ from sluice.deploy.target import target
 @click.argument("agent", metavar="AGENT")
 @click.argument("text", metavar="TEXT")
 @click.option("--user", required=True, help="Who asks: the same user always gets the same arm.")
+@click.option(
+    "--key-file",
+    type=click.File(),
+    help="A file with your team's key, where the environment asks for one; else SLUICE_API_KEY holds it.",
+)
 @options.context
 @options.output_format
-def ask(environment: str, agent: str, text: str, user: str, context: str | None, output_format: str) -> None:
+def ask(
+    environment: str,
+    agent: str,
+    text: str,
+    user: str,
+    key_file: IO[str] | None,
+    context: str | None,
+    output_format: str,
+) -> None:
     """Ask an agent of an environment, and show who answered.
 
     The question goes through the environment's gateway, by the API server and with the rights of your kubeconfig.
     """
     declared = declared_environment(environment)
-    reply = ask_agent(target(context).connect(), declared, agent, text, user)
+    key = key_file.read().strip() if key_file else os.environ.get("SLUICE_API_KEY")
+    reply = ask_agent(target(context).connect(), declared, agent, text, user, key)
     if output_format == "json":
         click.echo(json.dumps(reply_rows([reply])[0], indent=2, ensure_ascii=False))
         return

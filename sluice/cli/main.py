@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("sluice.cli.up:up", "Start what is missing, run pulumi up, and ask every agent a question."),
     "down": ("sluice.cli.down:down", "Stop the local cluster; in a cluster of your own, run pulumi destroy."),
     "ask": ("sluice.cli.ask:ask", "Ask an agent of an environment, and show who answered."),
+    "callers": (
+        "sluice.cli.callers:callers",
+        "Issue, list and revoke the keys of the teams that call the gateway.",
+    ),
     "validate": ("sluice.cli.validate:validate", "Check a registry folder and show every mistake at once."),
     "explain": ("sluice.cli.explain:explain", "Print what a rule of the registry wants, and why."),
     "plan": ("sluice.cli.plan:plan", "Say what a change to the registry means, agent by agent, and what forbids it."),

@@ -47,8 +47,10 @@ class NoReply(SluiceError):
         super().__init__(f"agent {agent} did not answer: status {answer.status}: {_message(answer)}")
 
 
-def ask(cluster: ClusterAccess, environment: Environment, agent: str, text: str, user: str) -> Reply:
-    """Send `text` to `agent` as `user` and return the reply.
+def ask(
+    cluster: ClusterAccess, environment: Environment, agent: str, text: str, user: str, key: str | None = None
+) -> Reply:
+    """Send `text` to `agent` as `user`, with the key of a team where one is needed, and return the reply.
 
     Raises `UnknownAgent`, `NoReply` or `ClusterUnreachable`.
     """
@@ -57,7 +59,13 @@ def ask(cluster: ClusterAccess, environment: Environment, agent: str, text: str,
         raise UnknownAgent(agent, registry)
     body = {"model": agent, "user": user, "messages": [{"role": "user", "content": text}]}
     answer = cluster.post_to_service(
-        environment.settings.namespace, _SERVICE, "/v1/chat/completions", body, {}, timeout_seconds=_PATIENCE_SECONDS
+        environment.settings.namespace,
+        _SERVICE,
+        "/v1/chat/completions",
+        body,
+        # Not as authorization, which the API server takes for itself.
+        {"x-api-key": key} if key else {},
+        timeout_seconds=_PATIENCE_SECONDS,
     )
     arm, model = answer.headers.get("x-sluice-arm"), answer.headers.get("x-sluice-model")
     completion, said = _completion(answer)

@@ -89,6 +89,21 @@ class Engine:
         self._call("stack", "rm", "--yes", "--preserve-config", "--stack", self.environment)
         return update
 
+    def configured(self, setting: str, progress: Progress) -> str:
+        """Return the value of a setting, by its path, decrypted. Raises as `up` does."""
+        self._prepare(progress)
+        return self._call("config", "get", "--path", setting, "--stack", self.environment).rstrip("\n")
+
+    def configure_secret(self, setting: str, value: str, progress: Progress) -> None:
+        """Write an encrypted value into Pulumi.ENVIRONMENT.yaml. Raises as `up` does."""
+        self._prepare(progress)
+        self._call("config", "set", "--secret", "--path", setting, "--stack", self.environment, said=value)
+
+    def unconfigure(self, setting: str, progress: Progress) -> None:
+        """Take a setting out of Pulumi.ENVIRONMENT.yaml. Raises as `up` does."""
+        self._prepare(progress)
+        self._call("config", "rm", "--path", setting, "--stack", self.environment)
+
     def environment_variables(self) -> dict[str, str]:
         """Return all that a person needs to run `pulumi` by hand on this stack, beside PATH."""
         passphrase = _passphrase(self.environment)
@@ -108,12 +123,13 @@ class Engine:
                 return
         self._call("stack", "select", "--create", "--secrets-provider", "passphrase", "--stack", self.environment)
 
-    def _call(self, *arguments: str) -> None:
+    def _call(self, *arguments: str, said: str = "") -> str:
+        """Run Pulumi, which reads `said`, and return what it printed."""
         done = subprocess.run(
             [self.tools.pulumi, *arguments, "--non-interactive"],
             cwd=self.project,
             env={**os.environ, **self.environment_variables()},
-            stdin=subprocess.DEVNULL,
+            input=said,
             capture_output=True,
             text=True,
             errors="replace",
@@ -121,6 +137,7 @@ class Engine:
         )
         if done.returncode != 0:
             raise PulumiFailed(f"pulumi {arguments[0]}", [done.stderr or done.stdout])
+        return done.stdout
 
     def _run(
         self, progress: Progress, title: str, arguments: Sequence[str], is_hopeless: Callable[[], bool] = lambda: False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -128,7 +129,8 @@ def ask_every_agent(access: ClusterAccess, environment: Environment) -> tuple[Re
 
     def question(pair: tuple[str, str]) -> Reply:
         agent, user = pair
-        return ask(access, environment, agent, QUESTIONS.get(agent, ANY_QUESTION), user)
+        key = os.environ.get("SLUICE_API_KEY")
+        return ask(access, environment, agent, QUESTIONS.get(agent, ANY_QUESTION), user, key)
 
     with ThreadPoolExecutor(max_workers=5) as several:
         return tuple(several.map(question, pairs))

@@ -7,7 +7,7 @@ because they are a few lines each; chat is `pipeline.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import orjson
@@ -15,12 +15,14 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from sluice.gateway.afterwards import Afterwards
 from sluice.gateway.assignment import Assigner
+from sluice.gateway.authentication import CallerKeys, CallerUnknown
 from sluice.gateway.breaker import Breaker
 from sluice.gateway.breaker_sharing import BreakerSharing
 from sluice.gateway.cluster_watch import ClusterWatch
@@ -36,7 +38,8 @@ from sluice.gateway.outcome import Arm
 from sluice.gateway.pipeline import ChatCompletions
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.gateway.rates import Rates
-from sluice.gateway.refusals import MethodNotAllowed, RouteUnknown
+from sluice.gateway.refusals import MethodNotAllowed, Refusal, RouteUnknown
+from sluice.gateway.request_id import WithRequestId
 from sluice.gateway.seats import Seats
 from sluice.gateway.spend import Spend
 from sluice.gateway.store import SharedStore, connect
@@ -50,6 +53,10 @@ _FIRST_ANSWER_SECONDS = 2.0
 
 _OFF_PATH_SECONDS = 5.0
 """The longest that what follows the last answers may take: with the drain it stays below a pod's time to end."""
+
+
+# Its client refuses a list of models without these.
+_FOR_MISTRALS_CLIENT = {"type": "base", "capabilities": {"completion_chat": True, "function_calling": True}}
 
 
 class Gateway:
@@ -90,8 +97,10 @@ class Gateway:
         assigner = Assigner(configuration, self.flags, flag_client(self.flags))
         self.off_path = OffPath(self.metrics.registry)
         self.afterwards = Afterwards(configuration, self.flags, self.off_path, self.store, self.metrics.registry)
+        self.caller_keys = CallerKeys(settings.folder / "callers", configuration.callers)
         chat = ChatCompletions(
             configuration,
+            self.caller_keys,
             assigner,
             Failover(configuration, self._upstream, self.breaker, rates, self.metrics),
             self.metrics,
@@ -110,13 +119,14 @@ class Gateway:
                 Route("/readyz", self._readyz, methods=["GET"]),
             ],
             exception_handlers={HTTPException: _refuse_route},
+            middleware=[Middleware(WithRequestId)],
             lifespan=self._lifespan,
         )
         self.app.router.redirect_slashes = False
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        refreshes = (self.keys.refresh, self.live_flags.refresh)
+        refreshes = (self.keys.refresh, self.caller_keys.refresh, self.live_flags.refresh)
         for refresh in refreshes:
             refresh()
         await self.store.open()
@@ -155,10 +165,21 @@ class Gateway:
                 models = flag.models.get(Arm.CANDIDATE) or flag.models[Arm.BASELINE]
                 self.metrics.breaker_open(agent, self.breaker.is_open(models[0]))
 
-    async def _models(self, _request: Request) -> Response:
+    async def _models(self, request: Request) -> Response:
+        try:
+            self.caller_keys.authenticate(dict(request.scope["headers"]))
+        except CallerUnknown as refusal:
+            return _refusal(refusal, {name.decode(): value.decode() for name, value in refusal.headers()})
         agents = self.configuration.agents.values()
         listed = [
-            {"id": agent.name, "object": "model", "created": 0, "owned_by": "sluice", "description": agent.summary}
+            {
+                "id": agent.name,
+                "object": "model",
+                "created": 0,
+                "owned_by": "sluice",
+                "description": agent.summary,
+                **_FOR_MISTRALS_CLIENT,
+            }
             for agent in agents
         ]
         return Response(orjson.dumps({"object": "list", "data": listed}), media_type="application/json")
@@ -179,4 +200,8 @@ async def _refuse_route(request: Request, error: Exception) -> Response:
     kind = MethodNotAllowed if status == MethodNotAllowed.status else RouteUnknown
     refusal = kind(request.method, request.url.path)
     headers = error.headers if isinstance(error, HTTPException) else None
+    return _refusal(refusal, headers)
+
+
+def _refusal(refusal: Refusal, headers: Mapping[str, str] | None) -> Response:
     return Response(refusal.body(), refusal.status, headers, media_type="application/json")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -24,6 +24,8 @@ from sluice.gateway.thresholds import Thresholds, read_thresholds
 
 DIALECTS = ("openai", "anthropic")
 _KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+Word = TypeVar("Word", bound=StrEnum)
+
 _API_ADDRESS = re.compile(r"https?://[^\s/]+\S*")
 
 
@@ -42,9 +44,27 @@ class Breaker:
     open_seconds: float = 60.0
 
 
+class Callers(StrEnum):
+    """Whom the gateway serves: those with a key of their team, or everybody who reaches it."""
+
+    REQUIRED = "required"
+    OPEN = "open"
+
+
+class Screen(StrEnum):
+    """What becomes of a request that holds a dangerous prompt."""
+
+    BLOCK = "block"
+    COUNT = "count"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A job that callers name as the OpenAI `model`. Without a rate, any number of requests is taken for it."""
+    """A job that callers name as the OpenAI `model`; `watermark` is the notice that its answers carry.
+
+    Without a rate, any number of requests is taken for it.
+    """
 
     name: str
     summary: str
@@ -53,6 +73,8 @@ class Agent:
     aftercare: Aftercare = Aftercare()
     rate: Rate | None = None
     cache: CacheSettings = CacheSettings()
+    watermark: str | None = None
+    screen: Screen = Screen.BLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +114,7 @@ class Configuration:
     budgets: Budgets = Budgets()
     thresholds: Thresholds = field(default_factory=dict)
     draw: Draw = Draw()
+    callers: Callers = Callers.REQUIRED
 
 
 class ConfigurationUnreadable(SluiceError):
@@ -158,6 +181,7 @@ class _Reading(LimitReading):
             self.budgets("budgets", root.get("budgets")),
             read_thresholds(root.get("thresholds"), agents, self.faults),
             self._draw(root.get("assignment", {})),
+            self._word("callers", root.get("callers", Callers.REQUIRED), Callers),
         )
 
     def _draw(self, value: object) -> Draw:
@@ -171,6 +195,7 @@ class _Reading(LimitReading):
         fields = self._object(path, value)
         breaker = self._breaker(f"{path}.breaker", fields.get("breaker"))
         deadline = self._at_least(f"{path}.deadline", fields.get("deadline", 60), least=0.1, unit="seconds")
+        watermark = fields.get("watermark")
         return Agent(
             name,
             self._text(f"{path}.summary", fields.get("summary")),
@@ -179,6 +204,8 @@ class _Reading(LimitReading):
             read_aftercare(path, fields, self.faults),
             self.rate(f"{path}.rate", fields.get("rate")),
             self.cache(f"{path}.cache", fields.get("cache")),
+            watermark=None if watermark is None else self._text(f"{path}.watermark", watermark),
+            screen=self._word(f"{path}.screen", fields.get("screen", Screen.BLOCK), Screen),
         )
 
     def _breaker(self, path: str, value: object) -> Breaker:
@@ -245,6 +272,13 @@ class _Reading(LimitReading):
             return float(value)
         self.faults.append(f"{path}: must be {unit}, {least:g} or more")
         return least
+
+    def _word(self, path: str, value: object, words: type[Word]) -> Word:
+        known = {str(word): word for word in words}
+        if isinstance(value, str) and value in known:
+            return known[value]
+        self.faults.append(f"{path}: {value!r} is none of {', '.join(known)}")
+        return next(iter(words))
 
     def _price(self, path: str, value: object) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:

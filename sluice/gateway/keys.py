@@ -5,9 +5,11 @@ A key is only ever handed to `upstream.py`; it is never logged, and nothing here
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 
 from sluice.gateway import log
 from sluice.gateway.watched_file import WatchedFile
@@ -22,9 +24,25 @@ class KeyRing:
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         self._files = {name: WatchedFile(folder / name) for name in sorted(set(names))}
         self._keys: dict[str, str] = {}
+        self._reading = Lock()
 
     def refresh(self) -> None:
         """Read the files that have changed. A file that is gone or unusable leaves the last good key in use."""
+        with self._reading:
+            self._read()
+
+    async def another(self, name: str, refused: str) -> str | None:
+        """Return the key that has come in place of one that was refused, looking now if need be; None if none has."""
+        if self.get(name) == refused:
+            await asyncio.to_thread(self.refresh)
+        key = self.get(name)
+        return None if key == refused else key
+
+    def get(self, name: str) -> str | None:
+        """Return the key of that file name, or None where none has been readable yet."""
+        return self._keys.get(name)
+
+    def _read(self) -> None:
         for name, file in self._files.items():
             found = file.read_if_changed()
             if found is None:
@@ -39,7 +57,3 @@ class KeyRing:
             else:
                 reason = "it is empty" if not key else "it has characters that a header cannot carry"
                 log.warning("provider key unusable", key=name, reason=reason, last_good_kept=name in self._keys)
-
-    def get(self, name: str) -> str | None:
-        """Return the key of that file name, or None where none has been readable yet."""
-        return self._keys.get(name)

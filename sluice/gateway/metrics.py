@@ -180,6 +180,12 @@ class Metrics:
             self._model_failures.labels(model)
         for outcome in _OUTCOMES_WITHOUT_ARM:
             self._requests.labels(UNKNOWN_AGENT, Arm.NONE, outcome)
+        self._screened = Counter(
+            "sluice_screened",
+            "Requests with a dangerous prompt, refused or counted alone.",
+            ["agent", "family"],
+            registry=self.registry,
+        )
         for agent in agents:
             self._prepare(agent)
 
@@ -195,6 +201,10 @@ class Metrics:
         self._tokens.labels(record.agent, record.arm, "input").inc(record.usage.input_tokens)
         self._tokens.labels(record.agent, record.arm, "output").inc(record.usage.output_tokens)
         self._cost.labels(record.agent, record.arm).inc(record.usage.dollars(record.model))
+
+    def count_screened(self, agent: str, family: str, times: int = 1) -> None:
+        """Count a request that belongs to a family of dangerous prompts."""
+        self._screened.labels(agent, family).inc(times)
 
     def count_without_user(self, agent: str) -> None:
         """Count a request with no user key."""

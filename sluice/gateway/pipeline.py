@@ -13,10 +13,12 @@ from starlette.types import Receive, Scope, Send
 from sluice.gateway import log
 from sluice.gateway.afterwards import Afterwards, Followed
 from sluice.gateway.assignment import Assigner
+from sluice.gateway.authentication import CallerKeys
 from sluice.gateway.caller import CallerLeft, UntilCallerLeaves
 from sluice.gateway.chat_request import parse_chat_request
 from sluice.gateway.configuration import Configuration
 from sluice.gateway.failover import Failover
+from sluice.gateway.marking import Notice
 from sluice.gateway.metrics import Metrics, Record
 from sluice.gateway.outcome import Outcome
 from sluice.gateway.rates import Rates
@@ -24,6 +26,7 @@ from sluice.gateway.refusals import AgentUnknown, GatewayFault, Refusal
 from sluice.gateway.relay import send_refusal, stream_out
 from sluice.gateway.request_body import read_body
 from sluice.gateway.request_line import request_line
+from sluice.gateway.screening import Screening
 from sluice.gateway.seats import Seats
 from sluice.gateway.spend import Spend
 from sluice.gateway.tracing import Tracing
@@ -36,6 +39,7 @@ class ChatCompletions:
     def __init__(
         self,
         configuration: Configuration,
+        caller_keys: CallerKeys,
         assigner: Assigner,
         failover: Failover,
         metrics: Metrics,
@@ -48,6 +52,11 @@ class ChatCompletions:
         body_timeout_seconds: float,
     ) -> None:
         self._configuration = configuration
+        self._caller_keys = caller_keys
+        self._notices = {
+            agent.name: Notice(agent.watermark) for agent in configuration.agents.values() if agent.watermark
+        }
+        self._screening = Screening(configuration.agents, metrics)
         self._assigner = assigner
         self._failover = failover
         self._metrics = metrics
@@ -79,14 +88,17 @@ class ChatCompletions:
                 raise  # the server cuts the connection, so that half an answer does not look like a whole one
             await send_refusal(GatewayFault(), record, send)
         finally:
-            self._spend.count(record)
             seconds = time.perf_counter() - began
+            self._spend.count(record)
             self._metrics.count(record, seconds)
             log.request(request_line(record, seconds))
             self._tracing.end(scope, record)
             followed.end()  # off the path: score, review, capture
 
     async def _serve(self, record: Record, scope: Scope, receive: Receive, followed: Followed) -> None:
+        # authenticate
+        record.caller = self._caller_keys.authenticate(dict(scope["headers"]))
+
         chat = parse_chat_request(await read_body(scope, receive, self._body_seconds))
         if chat.agent not in self._configuration.agents:
             raise AgentUnknown(chat.agent, self._configuration.agents)
@@ -95,6 +107,9 @@ class ChatCompletions:
 
         # limit
         await self._rates.admit(chat.agent, record.caller)
+
+        # screen
+        await self._screening.screen(self._configuration.agents[chat.agent], chat.document["messages"])
 
         # assign
         user = user_key(chat, scope)
@@ -108,8 +123,8 @@ class ChatCompletions:
             # call with failover
             self._failover.answer(assignment, chat, scope, record) as answer,
         ):
-            # stream out
-            record.outcome = await stream_out(answer, record, followed.send)
+            # mark, stream out
+            record.outcome = await stream_out(answer, record, followed.send, self._notices.get(chat.agent))
 
     @staticmethod
     def _tell(refusal: Refusal, record: Record) -> None:

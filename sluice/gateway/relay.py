@@ -10,6 +10,7 @@ from __future__ import annotations
 from starlette.types import Send
 
 from sluice.gateway import log
+from sluice.gateway.marking import Notice, StreamMarking, mark_answer
 from sluice.gateway.metrics import Record
 from sluice.gateway.outcome import Outcome, outcome_of_status
 from sluice.gateway.refusals import Refusal
@@ -41,24 +42,33 @@ _DROPPED_ANSWER_HEADERS = frozenset(
 )
 
 
-async def stream_out(answer: Answer, record: Record, send: Send) -> Outcome:
-    """Send the answer, note its usage in `record`, and return how the request ended."""
+async def stream_out(answer: Answer, record: Record, send: Send, notice: Notice | None) -> Outcome:
+    """Send the answer, with the agent's notice on it, note its usage, and return how the request ended."""
     headers = _answer_headers(answer) + served_by(record)
+    if notice is not None and answer.status < 300:
+        headers.append(notice.header)
     if answer.body is not None:
         record.usage = answer.usage()
-        headers.append((b"content-length", b"%d" % len(answer.body)))
+        body = answer.body
+        if notice is not None and answer.status < 300:
+            body = mark_answer(body, notice)
+        headers.append((b"content-length", b"%d" % len(body)))
         await _start(answer.status, headers, record, send)
-        await send({"type": "http.response.body", "body": answer.body})
+        await send({"type": "http.response.body", "body": body})
         return _outcome(answer, record)
     await _start(answer.status, headers, record, send)
+    marking = StreamMarking(notice) if notice is not None else None
     try:
         async for chunk in answer.chunks():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+            marked = marking.feed(chunk) if marking else chunk
+            if marked:
+                await send({"type": "http.response.body", "body": marked, "more_body": True})
+        await send({"type": "http.response.body", "body": marking.end() if marking else b""})
         return _outcome(answer, record)
     except Refusal as refusal:
         log.error("stream broke", agent=record.agent, arm=record.arm, model=answer.model.name, what=str(refusal))
-        await send({"type": "http.response.body", "body": b"data: " + refusal.body() + b"\n\n"})
+        last = marking.end() if marking else b""
+        await send({"type": "http.response.body", "body": last + b"data: " + refusal.body() + b"\n\n"})
         return refusal.outcome
     finally:
         record.usage = answer.usage()

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sluice.gateway import log
 from sluice.gateway.app import Gateway
+from sluice.gateway.connection import BoundedHead
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.gateway.workers import parent_is_gone
 
@@ -27,7 +28,7 @@ def serve(gateway: Gateway, settings: ProcessSettings, listener: socket.socket) 
     config = uvicorn.Config(
         _AskedToReconnect(gateway),
         loop="uvloop",
-        http="httptools",
+        http=BoundedHead,
         ws="none",
         lifespan="on",
         log_config=None,

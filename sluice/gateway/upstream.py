@@ -151,6 +151,16 @@ class Upstream:
             raise
 
     async def _call(self, model: Model, key: str, chat: ChatRequest, scope: Scope, operation: Operation) -> Answer:
+        try:
+            return await self._ask(model, key, chat, scope, operation)
+        except ProviderRefusedKey:
+            # While keys are replaced, the old one may be refused before the new one was read.
+            other = await self._keys.another(model.provider.key, refused=key)
+            if other is None:
+                raise
+            return await self._ask(model, other, chat, scope, operation)
+
+    async def _ask(self, model: Model, key: str, chat: ChatRequest, scope: Scope, operation: Operation) -> Answer:
         provider = model.provider
         dialect = DIALECTS[provider.dialect]
         traced = operation.headers()

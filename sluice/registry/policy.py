@@ -36,6 +36,14 @@ class Watch(StrEnum):
     CLOSELY = "closely"
 
 
+class Screen(StrEnum):
+    """What becomes of a request that holds a dangerous prompt."""
+
+    BLOCK = "block"
+    COUNT = "count"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One weight of a ladder and how long it must hold before the next."""
@@ -141,6 +149,7 @@ class Safeguards:
     hand_over_below: float | None = None
     tone: str | None = None
     watch: Watch = Watch.NORMALLY
+    screen: Screen = Screen.BLOCK
     sign_offs: tuple[Role, ...] = ()
 
 

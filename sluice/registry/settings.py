@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -39,6 +40,7 @@ _FIELDS = (
     "cache",
     "network",
     "ingress",
+    "callers",
     "quota",
     "operators",
     "stub_provider",
@@ -69,6 +71,13 @@ class Resources:
     memory_request: str = "256Mi"
     cpu_limit: str | None = None
     memory_limit: str = "256Mi"
+
+
+class Callers(StrEnum):
+    """Whom the gateway serves: those with a key of their team, or everybody who reaches it."""
+
+    REQUIRED = "required"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,7 @@ class GatewaySettings:
     replicas: int
     node_port: int | None
     resources: Resources
+    callers: Callers = Callers.REQUIRED
     autoscaling: Autoscaling | None = None
     priority_class: str | None = None
     longest_request_seconds: int = 120
@@ -161,6 +171,8 @@ class Settings:
     ingress: Ingress | None = None
     quota: Quota | None = None
     operators: tuple[str, ...] = ()
+    teams: tuple[str, ...] | None = None
+    """Those with a key to call with; None where none was ever issued, and there is no Secret of them."""
 
     def with_images(
         self, *, gateway: str | None = None, stub_provider: str | None = None, cache: str | None = None
@@ -233,6 +245,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
             limits=_limits(gateway.get("limits", {})),
             log_level=gateway.get("log_level", "info"),
             traces=build(Traces, gateway["traces"]) if "traces" in gateway else None,
+            callers=Callers(gateway.get("callers", Callers.REQUIRED)),
         ),
         stub_provider=StubProviderSettings(stub_provider["image"]) if stub_provider else None,
         provider_addresses=MappingProxyType(dict(config.get("provider_addresses", {}))),
@@ -243,6 +256,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         ingress=ingress_of(config.get("ingress")),
         quota=quota_of(config.get("quota")),
         operators=tuple(config.get("operators", ())),
+        teams=tuple(sorted(config["callers"])) if "callers" in config else None,
     )
 
 
@@ -252,6 +266,8 @@ def _check_names(document: Document, names: Names) -> Iterator[Finding]:
     for setting, value in document.mapping("config").items():
         name = setting.removeprefix(_PREFIX)
         path = ("config", setting)
+        if setting == f"{_PREFIX}callers":
+            yield from _check_callers(document, path)
         if name == setting or name in _FIELDS:
             continue
         if name not in known:
@@ -259,6 +275,13 @@ def _check_names(document: Document, names: Names) -> Iterator[Finding]:
             yield document.finding(path, "is not a setting", remedy, rule="SL090", at_key=True)
         elif not (isinstance(value, dict) and list(value) == ["secure"] and isinstance(value["secure"], str)):
             yield document.finding(path, *_of_unencrypted(setting, value), rule="SL091", at_key=True)
+
+
+def _check_callers(document: Document, path: tuple[str, ...]) -> Iterator[Finding]:
+    for team, value in document.mapping(*path).items():
+        if not (isinstance(value, dict) and list(value) == ["secure"] and isinstance(value["secure"], str)):
+            remedy = f"take it out, and make a key by `sluice callers issue {team}`"
+            yield document.finding((*path, team), "is not encrypted", remedy, rule="SL091", at_key=True)
 
 
 def _encrypted(names: Names) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from sluice.render.admission import admission
 from sluice.render.availability import availability
 from sluice.render.cache import cache
 from sluice.render.flags import flags
-from sluice.render.gateway import KEYS_SECRET, gateway
+from sluice.render.gateway import CALLERS_SECRET, KEYS_SECRET, gateway
 from sluice.render.gateway_configuration import gateway_configuration
 from sluice.render.ingress import ingress
 from sluice.render.kubernetes_object import KubernetesObject, SecretReference, labels
@@ -39,6 +39,7 @@ class Rendered:
     quotas: tuple[KubernetesObject, ...]
     stub_provider: tuple[KubernetesObject, ...]
     provider_keys: SecretReference
+    caller_keys: SecretReference | None
 
     def objects(self) -> tuple[KubernetesObject, ...]:
         """Return every object, those that others need first."""
@@ -77,7 +78,16 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         quotas=quotas(settings),
         gateway=gateway(settings, gateway_configuration(registry, settings)),
         stub_provider=stub_provider(settings),
+        caller_keys=_caller_keys(settings),
         provider_keys=SecretReference(
             KEYS_SECRET, settings.namespace, tuple(keys), labels(KEYS_SECRET, component="gateway")
         ),
+    )
+
+
+def _caller_keys(settings: Settings) -> SecretReference | None:
+    if settings.teams is None:
+        return None
+    return SecretReference(
+        CALLERS_SECRET, settings.namespace, settings.teams, labels(CALLERS_SECRET, component="gateway")
     )

@@ -43,6 +43,7 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
             "salt": registry.assignment.salt,
             "key": registry.assignment.key,
         },
+        "callers": str(settings.gateway.callers),
         "agents": {
             name: {**_agent(agent, registry), **agent_limits(agent, settings.gateway.limits)}
             for name, agent in registry.agents.items()
@@ -84,6 +85,7 @@ def _agent(agent: Agent, registry: Registry) -> dict[str, Any]:
         "scoring": {"share": scoring.share, "per_second": scoring.per_second, "expects": scoring.expects},
         "failed_queries": registry.rollback.failed_queries,
         "worst_queries": registry.report.worst_queries,
+        "screen": str(safeguards.screen),
     }
     if scoring.judge is not None:
         judge = scoring.judge
@@ -98,6 +100,8 @@ def _agent(agent: Agent, registry: Registry) -> dict[str, Any]:
         rendered["review"] = {"by": review.by, **wanted}
     if safeguards.hand_over_below is not None:
         rendered["hand_over_below"] = safeguards.hand_over_below
+    if safeguards.watermark is not None:
+        rendered["watermark"] = safeguards.watermark
     if safeguards.tone is not None:
         rendered["tone"] = safeguards.tone
     return rendered

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -22,8 +23,10 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sluice.gateway import log
 from sluice.gateway.app import Gateway
 from sluice.gateway.configuration import Configuration, load_configuration
+from sluice.gateway.connection import BoundedHead
 from sluice.gateway.listening import bind
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.local.stub_provider.app import create_app
@@ -67,6 +70,7 @@ class MountedFolder:
     """More fields of an agent in gateway.json, by its name."""
     change: Callable[[dict[str, Any]], object] = lambda _document: None
     """Done to gateway.json before it is written."""
+    callers: str = "open"
 
     def write_configuration(
         self, api: str, *, candidates_api: str | None = None, stream_usage: str = "on_request", **agent: Any
@@ -82,6 +86,7 @@ class MountedFolder:
         document = {
             "version": 1,
             "environment": "dev",
+            "callers": self.callers,
             "agents": {
                 "qa": {"summary": "unit tests", **self.agent_fields.get("qa", {}), **agent},
                 "legal": {"summary": "terms of service", **self.agent_fields.get("legal", {}), **agent},
@@ -128,6 +133,10 @@ class MountedFolder:
         """Write a key's file, newline and all."""
         self._write("keys", name, f"{key}\n")
 
+    def write_callers(self, team: str, text: str) -> None:
+        """Write the file with the digests of a team's keys."""
+        self._write("callers", team, text)
+
     def _write(self, folder: str, name: str, text: str) -> None:
         # As the kubelet does: NAME -> ..data/NAME, and ..data -> a new folder, swapped by a rename.
         self.swaps += 1
@@ -164,7 +173,7 @@ def configuration(mounted: MountedFolder) -> Configuration:
 async def served(app: ASGIApp) -> AsyncIterator[str]:
     """Serve `app`, which has no lifespan or is inside it already, on a free port and give its address."""
     listener = bind("127.0.0.1", 0, "PORT")
-    config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None)
+    config = uvicorn.Config(app, http=BoundedHead, ws="none", lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -250,6 +259,7 @@ class Running:
     def refresh(self) -> None:
         """Look at the files now instead of within half a second."""
         self.gateway.keys.refresh()
+        self.gateway.caller_keys.refresh()
         self.gateway.live_flags.refresh()
 
 
@@ -288,6 +298,17 @@ def connect_redis(redis_server: FakeServer) -> Callable[[], Redis]:
 
 
 @pytest.fixture
+async def serve() -> AsyncIterator[Callable[[ASGIApp], Awaitable[str]]]:
+    """Serve an application and give its address."""
+    async with AsyncExitStack() as stack:
+
+        async def go(app: ASGIApp) -> str:
+            return await stack.enter_async_context(served(app))
+
+        yield go
+
+
+@pytest.fixture
 async def provider() -> AsyncIterator[tuple[RecordingProvider, str]]:
     """A recording provider and its address."""
     recording = RecordingProvider()
@@ -308,6 +329,25 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
+
+
+@pytest.fixture
+def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """The lines of the log, as they would be written."""
+    lines: list[dict[str, Any]] = []
+
+    class Lines:
+        def write(self, line: bytes) -> None:
+            lines.append(json.loads(line))
+
+    logger = logging.getLogger("sluice.gateway")
+    handler, level = log._Handler(), logger.level
+    monkeypatch.setattr(log, "_WRITER", Lines())
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from sluice.gateway.configuration import ConfigurationInvalid, ConfigurationUnreadable, load_configuration
+from sluice.gateway.configuration import (
+    Callers,
+    ConfigurationInvalid,
+    ConfigurationUnreadable,
+    Screen,
+    load_configuration,
+)
 from sluice.gateway.process_settings import ProcessSettingInvalid, ProcessSettings
 
 
@@ -38,6 +44,9 @@ def test_references_are_resolved_and_addresses_have_one_form(tmp_path: Path) -> 
         ("environment", "", "environment: must be a text"),
         ("agents", {}, "agents: must be an object"),
         ("agents", {"qa": {}}, "agents.qa: must be an object"),
+        ("agents", {"qa": {"summary": "s", "watermark": ""}}, "watermark: must be a text"),
+        ("agents", {"qa": {"summary": "s", "screen": "no"}}, "'no' is none of block, count, off"),
+        ("callers", "anybody", "callers: 'anybody' is none of required, open"),
         (
             "models",
             {"m": {"provider": "nobody", "id": "m", "price": {"input": 0, "output": 0}}},
@@ -77,6 +86,14 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     path.write_text(json.dumps({**_valid(), "environment": None, "agents": []}))
     with pytest.raises(ConfigurationInvalid, match=r"environment: .*agents: |agents: .*environment: "):
         load_configuration(path)
+
+
+def test_who_says_nothing_of_callers_and_safeguards_gets_the_strictest(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.json"
+    path.write_text(json.dumps(_valid()))
+    loaded = load_configuration(path)
+    assert loaded.callers is Callers.REQUIRED
+    assert {agent.screen for agent in loaded.agents.values()} == {Screen.BLOCK}
 
 
 @pytest.mark.parametrize(

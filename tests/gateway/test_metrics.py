@@ -7,6 +7,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sluice.gateway.outcome import Outcome
+from sluice.gateway.screening.families import load_families
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +38,7 @@ NAMES_AND_LABELS = {
     "sluice_override_broken": set(),
     "sluice_limited_total": {"agent", "limit"},
     "sluice_requests_in_flight": set(),
+    "sluice_screened_total": {"agent", "family"},
     "sluice_spend_dollars": {"agent", "window", "models"},
 }
 ALLOWED = {
@@ -48,6 +50,7 @@ ALLOWED = {
     "kind": {"wanted", "allowed", "served", "score", "review", "capture", "judge"},
     "source": {"watch", "file"},
     "dimension": {"overall", "quality", "relevance", "format", "specificity"},
+    "family": {family.id for family in load_families()},
     "window": {"day", "month"},
     "models": {"all", "fine_tuned"},
     "limit": {"agent_rate", "caller_rate", "provider_rate", "overload", "spend"},

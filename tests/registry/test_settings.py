@@ -24,7 +24,7 @@ from sluice.registry import (
 )
 from sluice.registry.document import parse_document
 from sluice.registry.rules.declared import Names
-from sluice.registry.settings import check_settings
+from sluice.registry.settings import Callers, check_settings
 
 PROJECT = Path(__file__).parent.parent.parent
 REGISTRY = load_registry(Path(__file__).parent / "right")
@@ -82,6 +82,12 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
     )
 
 
+def test_callers_need_a_key_unless_the_settings_say_otherwise(project: Path) -> None:
+    assert load_settings(project, "dev", REGISTRY).gateway.callers is Callers.REQUIRED
+    Path("Pulumi.dev.yaml").write_text(RIGHT.replace("node_port: 30080", "callers: open"))
+    assert load_settings(project, "dev", REGISTRY).gateway.callers is Callers.OPEN
+
+
 def test_what_is_optional_may_be_left_out(project: Path) -> None:
     Path("Pulumi.dev.yaml").write_text(
         f"config:\n  sluice:namespace: a\n  sluice:gateway: {{image: 'a/b@{DIGEST}', replicas: 1}}\n"
@@ -90,6 +96,7 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
     settings = load_settings(project, "dev", REGISTRY)
 
     assert settings.gateway.node_port is None
+    assert settings.gateway.callers is Callers.REQUIRED
     assert settings.gateway.resources == Resources("100m", "256Mi", None, "256Mi")
     assert settings.stub_provider is None
     assert settings.provider_addresses == {}

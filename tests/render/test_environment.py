@@ -149,6 +149,7 @@ AFTERCARE = {
     "scoring": {"share": 1.0, "per_second": 20.0, "expects": "general"},
     "failed_queries": 100,
     "worst_queries": 10,
+    "screen": "block",
 }
 CACHE = {"cache": {"keep": 3600, "across_users": False}}
 
@@ -160,6 +161,7 @@ def test_the_gateways_configuration_is_what_it_reads() -> None:
     assert json.loads(configuration.body["data"]["gateway.json"]) == {
         "version": 1,
         "environment": "dev",
+        "callers": "required",
         "agents": {
             name: {"summary": summary, "breaker": {"failures": 5, "open": 60}, "deadline": 60, **AFTERCARE, **CACHE}
             for name, summary in (("qa", "unit tests"), ("legal", "clauses"))

@@ -182,6 +182,28 @@ def test_the_password_of_a_redis_of_others_lies_beside_the_keys(project: Path) -
 
 
 @pytest.mark.usefixtures("built")
+@pytest.mark.parametrize(
+    ("written", "configured", "made"),
+    [
+        ("{web: {secure: v1:abc:def}}", '{"web": "sha256:made"}', {"web": "sha256:made\n"}),
+        ("{}", "{}", {}),  # the last team's key was taken away, and has to leave the pods too
+    ],
+)
+def test_the_digests_of_callers_keys_are_a_secret_of_their_own(
+    project: Path, written: str, configured: str, made: dict[str, str]
+) -> None:
+    settings = project / "Pulumi.staging.yaml"
+    settings.write_text(settings.read_text() + f"  sluice:callers: {written}\n")
+
+    recording = record(deploy, stack="staging", config={**CONFIG, "sluice:callers": configured})
+
+    (secret,) = [one for one in recording.of_kind("Secret") if one.inputs["metadata"]["name"] == "caller-keys"]
+    assert secret.inputs["stringData"] == Secret(made)
+    elsewhere = [one for one in recording.made if one is not secret]
+    assert "sha256:made" not in repr([(one.name, one.request) for one in elsewhere] + [recording.outputs])
+
+
+@pytest.mark.usefixtures("built")
 def test_a_mistake_in_the_registry_is_said_with_its_place(project: Path) -> None:
     rollout = project / "registry" / "rollouts" / "dev.yaml"
     rollout.write_text(rollout.read_text().replace("  support:", "  suport:"))

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+pytestmark = pytest.mark.anyio
+
+ASK = {"model": "qa", "user": "u", "messages": [{"role": "user", "content": "hello"}]}
+COMPLETION = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}]}'
+
+
+class Guarded:
+    """A provider that takes one key alone, from one moment to the next another."""
+
+    def __init__(self) -> None:
+        self.key = "made-openai-key"
+        self.refused = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer those who have the key."""
+        while (await receive()).get("more_body"):
+            pass
+        right = dict(scope["headers"]).get(b"authorization") == f"Bearer {self.key}".encode()
+        self.refused += not right
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200 if right else 401, "headers": headers})
+        await send({"type": "http.response.body", "body": COMPLETION if right else b'{"error":{"message":"no"}}'})
+
+
+async def test_no_request_fails_while_a_providers_key_is_replaced(start: Any, serve: Any) -> None:
+    guarded = Guarded()
+    running = await start(await serve(guarded))
+    statuses: list[int] = []
+    ends = asyncio.Event()
+
+    async def call() -> None:
+        while not ends.is_set():
+            async with running.post(ASK) as response:
+                statuses.append(response.status)
+
+    calls = [asyncio.create_task(call()) for _ in range(4)]
+    for number in range(5):
+        await asyncio.sleep(0.1)
+        # At once for the provider, which refuses the old key from here on, and not yet read by the gateway.
+        running.mounted.write_key("openai-api-key", f"key-{number}")
+        guarded.key = f"key-{number}"
+    await asyncio.sleep(0.1)
+    ends.set()
+    await asyncio.gather(*calls)
+    assert guarded.refused >= 1, "the gateway never used an old key"
+    assert set(statuses) == {200}
+
+
+async def test_a_key_that_stays_refused_is_tried_once(start: Any, serve: Any) -> None:
+    guarded = Guarded()
+    guarded.key = "a key that nobody has"
+    running = await start(await serve(guarded))
+    async with running.post(ASK) as response:
+        assert response.status == 502
+        assert (await response.json())["error"]["code"] == "provider_refused_key"
+    assert guarded.refused == 1

@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check judges live lock render docs
+.PHONY: help up down test check judges live lock render docs bench-gateway
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -36,12 +36,16 @@ render: .venv/complete  ## Write manifests/ anew for every environment
 docs: .venv/complete  ## Write the pages in docs/ that are made from schemas, rules and settings
 	@$(BIN)/python -m sluice.registry.documentation docs
 
+bench-gateway: .venv/complete  ## The gateway beside LiteLLM's proxy and the bare stub provider, as ratios: some minutes
+	@$(BIN)/python -m bench.gateway
+
 lock: .venv/complete  ## Resolve the Python dependencies anew
 	@$(BIN)/uv pip compile $(LOCK) requirements/gateway.in -o requirements/gateway.lock
 	@$(BIN)/uv pip compile $(LOCK) pyproject.toml requirements/gateway.in requirements/development.in \
 		-c requirements/gateway.lock -o requirements/development.lock
 	@for group in judges policy; do \
 		$(BIN)/uv pip compile $(LOCK) requirements/$$group.in -o requirements/$$group.lock || exit 1; done
+	@$(BIN)/uv pip compile $(LOCK) requirements/litellm.in -o requirements/litellm.lock
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 

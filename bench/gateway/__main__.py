@@ -1,0 +1,199 @@
+"""`python -m bench.gateway`: this gateway, LiteLLM's proxy and the stub provider alone, one after the other in one run.
+
+All of them, the client and Redis share the processors of this machine, so what counts is their ratios. The gateway runs
+as a process of its own from the files of `dev`, with everything on that is on there; LiteLLM with its equivalent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.gateway.folder import AGENT, MASTER_KEY, write_gateway_folder, write_litellm_settings
+from bench.gateway.load import CLIENTS, Measured, Target, at_full_load, at_rate, streams
+from bench.gateway.programs import Program, debian_program, free_port, litellm_program, running
+
+_TOKENS = 100
+_STUB_DIALS = {"latency_ms": 0, "latency_jitter_ms": 0, "chunk_delay_ms": 5, "output_tokens": _TOKENS}
+_MOST_AT_RATE = 1500.0  # beyond it our own client takes more than its part of two cores
+_GOALS = {"LiteLLM ratio": 20.0, "median ms": 2.0, "p99 ms": 10.0, "token ms": 1.0, "MiB": 120.0, "workers": 1.8}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one of them did."""
+
+    name: str
+    full: Measured
+    half: Measured
+    token_ms: float
+    memory_mib: float
+
+
+def main() -> int:
+    """Measure, print, and return 1 where a goal was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench.gateway", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=10, help="of each measurement (default: 10)")
+    parser.add_argument("--requests", type=int, default=100_000, help="over which memory is watched (default: 100000)")
+    parser.add_argument("--without-litellm", action="store_true", help="leave the peer out")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        scratch = Path(name)
+        stub, redis_port = stack.enter_context(_stub(scratch)), stack.enter_context(_redis(scratch))
+        key = {"Authorization": "Bearer made-for-the-benchmark"}
+        alone = Target("stub alone", f"{stub.url}/openai/v1/chat/completions", key, "gpt-4o")
+        rows = [_measure(alone, stub, options)]
+        with _gateway(scratch, stub, redis_port, workers=1) as gateway:
+            target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
+            rows.append(_measure(target, gateway, options))
+            memory = _memory_over(target, gateway, options.requests, scratch)
+        with _gateway(scratch, stub, redis_port, workers=2) as gateway:
+            target = Target("sluice, 2 workers", f"{gateway.url}/v1/chat/completions", {}, AGENT)
+            two = at_full_load(target, options.seconds, scratch)
+        if not options.without_litellm:
+            with _litellm(scratch, stub, redis_port) as proxy:
+                headers = {"Authorization": f"Bearer {MASTER_KEY}"}
+                target = Target("LiteLLM, 1 worker", f"{proxy.url}/v1/chat/completions", headers, AGENT)
+                rows.append(_measure(target, proxy, options))
+    return _print(rows, memory, two)
+
+
+def _measure(target: Target, program: Program, options: argparse.Namespace) -> Row:
+    print(f"measuring {target.name} ...", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        at_full_load(target, 2, Path(scratch))  # warm
+        full = at_full_load(target, options.seconds, Path(scratch))
+    half = at_rate(target, min(full.requests_per_second / 2, _MOST_AT_RATE), options.seconds)
+    return Row(target.name, full, half, streams(target, _TOKENS), _resident_mib(program))
+
+
+def _memory_over(target: Target, program: Program, requests: int, scratch: Path) -> list[tuple[int, float]]:
+    """Return memory in MiB after each fifth of so many requests."""
+    asked, found = 0, [(0, _resident_mib(program))]
+    while asked < requests:
+        measured = at_full_load(target, 5, scratch)
+        asked += int(measured.requests_per_second * 5)
+        if asked >= requests * len(found) / 5:
+            found.append((asked, _resident_mib(program)))
+    return found
+
+
+def _print(rows: list[Row], memory: list[tuple[int, float]], two: Measured) -> int:
+    cores = os.cpu_count()
+    print(
+        f"{CLIENTS} clients, {cores} cores shared by client, gateway, Redis and stub; load {os.getloadavg()[0]:.1f}\n"
+    )
+    head = ("", "requests/s", "median", "p99", "half: median", "p99", "a token", "memory")
+    print(f"{head[0]:20}" + "".join(f"{each:>14}" for each in head[1:]))
+    for row in rows:
+        times = (row.full.median_ms, row.full.p99_ms, row.half.median_ms, row.half.p99_ms, row.token_ms)
+        shown = "".join(f"{each:>11.2f} ms" for each in times)
+        print(f"{row.name:20}{row.full.requests_per_second:>14.0f}{shown}{row.memory_mib:>10.0f} MiB")
+        if row.full.failed or row.half.failed:
+            print(f"{'':20}failed: {row.full.failed} at full load, {row.half.failed} at half")
+    stub, ours = rows[0], rows[1]
+    one_worker = ours.full.requests_per_second
+    added = {
+        "median ms": ours.half.median_ms - stub.half.median_ms,
+        "p99 ms": ours.half.p99_ms - stub.half.p99_ms,
+        "token ms": ours.token_ms - stub.token_ms,
+        "MiB": memory[-1][1],
+        "workers": two.requests_per_second / one_worker,
+    }
+    if len(rows) > 2:
+        added["LiteLLM ratio"] = one_worker / rows[2].full.requests_per_second
+    missed = any(row.full.failed or row.half.failed for row in rows) or two.failed > 0
+    print()
+    for name, value in added.items():
+        at_least = name in ("LiteLLM ratio", "workers")
+        good = value >= _GOALS[name] if at_least else value <= _GOALS[name]
+        missed |= not good
+        bound = "at least" if at_least else "at most"
+        print(f"{name:16}{value:8.2f}   goal: {bound} {_GOALS[name]:g}{'' if good else '   MISSED'}")
+    print("\nmemory of one worker: " + ", ".join(f"{mib:.0f} MiB after {asked:,}" for asked, mib in memory))
+    print(f"2 workers: {two.requests_per_second:.0f} requests/s, {two.failed} failed")
+    print("with 2 workers: client, stub and Redis need the same cores, so two cores bound it")
+    return 1 if missed else 0
+
+
+@contextmanager
+def _stub(scratch: Path) -> Iterator[Program]:
+    port = free_port()
+    variables = {"SLUICE_STUB_HOST": "127.0.0.1", "SLUICE_STUB_PORT": str(port)}
+    command = [sys.executable, "-m", "sluice.local.stub_provider"]
+    with running(command, port, scratch / "stub.log", path="/healthz", variables=variables) as stub:
+        body = json.dumps(_STUB_DIALS).encode()
+        request = urllib.request.Request(f"{stub.url}/control/default", data=body, method="PUT")
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+        yield stub
+
+
+@contextmanager
+def _redis(scratch: Path) -> Iterator[int]:
+    redis, variables = debian_program("redis-server")
+    port = free_port()
+    command = [redis, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--maxmemory", "256mb"]
+    command += ["--maxmemory-policy", "volatile-lru", "--protected-mode", "no"]
+    with running(command, port, scratch / "redis.log", path=None, variables=variables):
+        yield port
+
+
+@contextmanager
+def _gateway(scratch: Path, stub: Program, redis_port: int, workers: int) -> Iterator[Program]:
+    folder, port = scratch / f"gateway-{workers}", free_port()
+    write_gateway_folder(folder, stub.url)
+    variables = {
+        "SLUICE_GATEWAY_FOLDER": str(folder),
+        "SLUICE_GATEWAY_HOST": "127.0.0.1",
+        "SLUICE_GATEWAY_PORT": str(port),
+        "SLUICE_GATEWAY_METRICS_PORT": str(free_port()),
+        "SLUICE_GATEWAY_WORKERS": str(workers),
+        "SLUICE_GATEWAY_DRAIN_SECONDS": "0",
+        "SLUICE_REDIS_URL": f"redis://127.0.0.1:{redis_port}",
+    }
+    command = [sys.executable, "-m", "sluice.gateway"]
+    with running(command, port, scratch / f"gateway-{workers}.log", path="/readyz", variables=variables) as program:
+        yield program
+
+
+@contextmanager
+def _litellm(scratch: Path, stub: Program, redis_port: int) -> Iterator[Program]:
+    file, port = scratch / "litellm.yaml", free_port()
+    write_litellm_settings(file, stub.url, redis_port)
+    variables = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "PYTHONPATH": ""}
+    command = [
+        litellm_program(),
+        "--config",
+        str(file),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--num_workers",
+        "1",
+    ]
+    with running(command, port, scratch / "litellm.log", path="/health/liveliness", variables=variables) as program:
+        yield program
+
+
+def _resident_mib(program: Program) -> float:
+    """Return the resident memory of the largest process of a program: its worker."""
+    return max(_resident(pid) for pid in program.pids)
+
+
+def _resident(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 2**20
+
+
+if __name__ == "__main__":
+    sys.exit(main())

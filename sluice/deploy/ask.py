@@ -13,6 +13,8 @@ from sluice.registry import Environment, Registry
 
 _PATIENCE_SECONDS = 60.0
 _SERVICE = "gateway:http"
+_NO_KEPT_ANSWER = {"cache-control": "no-cache"}
+"""Who asks here wants to know who answers now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def ask(
         "/v1/chat/completions",
         body,
         # Not as authorization, which the API server takes for itself.
-        {"x-api-key": key} if key else {},
+        _NO_KEPT_ANSWER | ({"x-api-key": key} if key else {}),
         timeout_seconds=_PATIENCE_SECONDS,
     )
     arm, model = answer.headers.get("x-sluice-arm"), answer.headers.get("x-sluice-model")

@@ -105,6 +105,8 @@ class Followed:
         self._sampled = False
         self._scores: Scores | None = None
         self._review_id: str | None = None
+        self.waits_for_a_person = False
+        """Whether a person is to look at the answer, or to take over, as its head said."""
         self.send = heard
 
     def asked(self, chat: ChatRequest) -> None:
@@ -116,6 +118,10 @@ class Followed:
             self.send.listen(self._decide, needs_body=rule.hand_over_below is not None)
         elif self._sampled:
             self.send.listen()
+
+    def given_again(self) -> None:
+        """Take note that a kept answer is given: its score was counted when it was new."""
+        self._sampled = False
 
     def end(self) -> None:
         """Hand on what is to be done now that the request has ended."""
@@ -150,6 +156,7 @@ class Followed:
             self._scores = await self._afterwards.score(self._served())
             if self._scores.overall < below:
                 headers.append((b"x-sluice-hand-over", b"true"))
+        self.waits_for_a_person = bool(headers)
         return headers
 
     def _answered(self) -> bool:

@@ -25,6 +25,7 @@ from sluice.gateway.assignment import Assigner
 from sluice.gateway.authentication import CallerKeys, CallerUnknown
 from sluice.gateway.breaker import Breaker
 from sluice.gateway.breaker_sharing import BreakerSharing
+from sluice.gateway.cache import Cache
 from sluice.gateway.cluster_watch import ClusterWatch
 from sluice.gateway.configuration import Configuration
 from sluice.gateway.failover import Failover
@@ -102,6 +103,7 @@ class Gateway:
             configuration,
             self.caller_keys,
             assigner,
+            Cache(configuration, self.store, self.off_path, self.metrics.registry),
             Failover(configuration, self._upstream, self.breaker, rates, self.metrics),
             self.metrics,
             self.afterwards,

@@ -47,6 +47,8 @@ class Record:
     """Of the answer; 0 where none began."""
     trace_id: str | None = None
     answer_began: bool = False
+    cache: str | None = None
+    """`hit` or `miss`, where the answer may be one that was kept."""
     caller: str | None = None
     """The team whose key came with it."""
     why_failed: str = ""

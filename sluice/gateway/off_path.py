@@ -21,7 +21,7 @@ MOST_BYTES = 16 * 1024**2
 _WORKERS = 2
 _SHARE_FOR_ALL = 0.8
 
-KINDS = ("score", "review", "capture", "judge")
+KINDS = ("score", "review", "capture", "judge", "cache")
 
 Work = Callable[[], Awaitable[None]]
 

@@ -14,6 +14,7 @@ from sluice.gateway import log
 from sluice.gateway.afterwards import Afterwards, Followed
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.authentication import CallerKeys
+from sluice.gateway.cache import Cache
 from sluice.gateway.caller import CallerLeft, UntilCallerLeaves
 from sluice.gateway.chat_request import parse_chat_request
 from sluice.gateway.configuration import Configuration
@@ -41,6 +42,7 @@ class ChatCompletions:
         configuration: Configuration,
         caller_keys: CallerKeys,
         assigner: Assigner,
+        cache: Cache,
         failover: Failover,
         metrics: Metrics,
         afterwards: Afterwards,
@@ -58,6 +60,7 @@ class ChatCompletions:
         }
         self._screening = Screening(configuration.agents, metrics)
         self._assigner = assigner
+        self._cache = cache
         self._failover = failover
         self._metrics = metrics
         self._afterwards = afterwards
@@ -118,13 +121,23 @@ class ChatCompletions:
         assignment = self._spend.within_cap(chat.agent, self._assigner.assign(chat.agent, user))
         record.arm, record.model = assignment.arm, assignment.models[0]
 
+        # cache; what is kept is not marked yet
+        notice = self._notices.get(chat.agent)
+        found = await self._cache.find(chat, scope, assignment, record)
+        if found.answer is not None:
+            followed.given_again()
+            record.outcome = await stream_out(found.answer, record, followed.send, notice)
+            return
+
         async with (
             UntilCallerLeaves(receive),
             # call with failover
             self._failover.answer(assignment, chat, scope, record) as answer,
         ):
             # mark, stream out
-            record.outcome = await stream_out(answer, record, followed.send, self._notices.get(chat.agent))
+            record.outcome = await stream_out(answer, record, followed.send, notice, found.overhear)
+        if not followed.waits_for_a_person:
+            self._cache.keep(found, record, streamed=chat.streams)
 
     @staticmethod
     def _tell(refusal: Refusal, record: Record) -> None:

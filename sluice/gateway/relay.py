@@ -1,20 +1,24 @@
 """Hands a provider's answer to the caller: status, headers and body as they are, a stream piece by piece as it comes.
 
-Headers are added that say who served: x-sluice-agent, x-sluice-arm, x-sluice-model, and x-sluice-outcome where that is
-not the model that should have. A
-stream that breaks ends with an event in the shape of OpenAI's errors, because its status has long been sent.
+Headers are added that say who served: x-sluice-agent, x-sluice-arm, x-sluice-model, x-sluice-cache where the answer may
+be one that was kept, and x-sluice-outcome where it is not the model that should have answered. A stream that breaks
+ends with an event in the shape of OpenAI's errors, because its status has long been sent.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
 from starlette.types import Send
 
 from sluice.gateway import log
+from sluice.gateway.configuration import Model
 from sluice.gateway.marking import Notice, StreamMarking, mark_answer
 from sluice.gateway.metrics import Record
 from sluice.gateway.outcome import Outcome, outcome_of_status
 from sluice.gateway.refusals import Refusal
-from sluice.gateway.upstream import Answer
+from sluice.gateway.usage import Usage
 
 # RFC 9110, 7.6.1, and what is true of the provider's connection, encoding, origin or account but not of ours.
 _DROPPED_ANSWER_HEADERS = frozenset(
@@ -42,13 +46,50 @@ _DROPPED_ANSWER_HEADERS = frozenset(
 )
 
 
-async def stream_out(answer: Answer, record: Record, send: Send, notice: Notice | None) -> Outcome:
-    """Send the answer, with the agent's notice on it, note its usage, and return how the request ended."""
+class Answer(Protocol):
+    """What is handed on: `body` whole, or None while it is a stream of events to be read by `chunks`."""
+
+    @property
+    def model(self) -> Model:
+        """Who answered."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The answer's headers, their names in small letters."""
+
+    @property
+    def body(self) -> bytes | None:
+        """All of it, where it is whole."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Give the stream's events as they come. Raises a Refusal where it breaks."""
+
+    def usage(self) -> Usage | None:
+        """Return what the answer took, as far as it came."""
+
+
+async def stream_out(
+    answer: Answer,
+    record: Record,
+    send: Send,
+    notice: Notice | None = None,
+    overhear: Callable[[bytes], None] | None = None,
+) -> Outcome:
+    """Send the answer, with the agent's notice on it, note its usage in `record`, and return how the request ended.
+
+    `overhear` gets each piece as the provider gave it, without the notice.
+    """
     headers = _answer_headers(answer) + served_by(record)
     if notice is not None and answer.status < 300:
         headers.append(notice.header)
     if answer.body is not None:
         record.usage = answer.usage()
+        if overhear is not None:
+            overhear(answer.body)
         body = answer.body
         if notice is not None and answer.status < 300:
             body = mark_answer(body, notice)
@@ -60,6 +101,8 @@ async def stream_out(answer: Answer, record: Record, send: Send, notice: Notice 
     marking = StreamMarking(notice) if notice is not None else None
     try:
         async for chunk in answer.chunks():
+            if overhear is not None:
+                overhear(chunk)
             marked = marking.feed(chunk) if marking else chunk
             if marked:
                 await send({"type": "http.response.body", "body": marked, "more_body": True})
@@ -94,6 +137,8 @@ def served_by(record: Record) -> list[tuple[bytes, bytes]]:
         (b"x-sluice-arm", record.arm.encode()),
         (b"x-sluice-model", record.model.name.encode()),
     ]
+    if record.cache is not None:
+        headers.append((b"x-sluice-cache", record.cache.encode()))
     if record.fell_back:
         headers.append((b"x-sluice-outcome", Outcome.FALLBACK.encode()))
     return headers

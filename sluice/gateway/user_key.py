@@ -16,17 +16,22 @@ from sluice.gateway.chat_request import ChatRequest
 
 def user_key(chat: ChatRequest, scope: Scope) -> str | None:
     """Return the key of the request's user, or None where it names none."""
-    if chat.user and not chat.user.isspace():
-        return chat.user
-    headers = dict(scope["headers"])
-    named = _text(headers.get(b"x-user-id", b""))
-    if named and not named.isspace():
+    named = named_user(chat, scope)
+    if named is not None:
         return named
-    scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+    scheme, _, key = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
     key = key.strip()
     if scheme.lower() == b"bearer" and key:
         return f"key:{hashlib.sha256(key).hexdigest()}"
     return None
+
+
+def named_user(chat: ChatRequest, scope: Scope) -> str | None:
+    """Return the user that a request names by itself; a key that it came with may be many users'."""
+    if chat.user and not chat.user.isspace():
+        return chat.user
+    named = _text(dict(scope["headers"]).get(b"x-user-id", b""))
+    return named if named and not named.isspace() else None
 
 
 def _text(value: bytes) -> str:

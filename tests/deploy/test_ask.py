@@ -62,6 +62,7 @@ def test_the_agent_is_sent_as_the_model_and_the_user_beside_it(
         "user": "ada@example.com",
         "messages": [{"role": "user", "content": "Was ist »höher«?"}],
     }
+    assert api.requests[-1].headers["cache-control"] == "no-cache"  # who answers now, not an hour ago
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ NAMES_AND_LABELS = {
     "sluice_quality_score_bucket": {"agent", "arm", "dimension", "le"},
     "sluice_quality_score_count": {"agent", "arm", "dimension"},
     "sluice_quality_score_sum": {"agent", "arm", "dimension"},
+    "sluice_cache_total": {"agent", "result"},
     "sluice_requests_total": {"agent", "arm", "outcome"},
     "sluice_request_duration_seconds_bucket": {"agent", "arm", "le"},
     "sluice_request_duration_seconds_sum": {"agent", "arm"},
@@ -47,8 +48,9 @@ ALLOWED = {
     "outcome": {"ok", "error", "fallback", "rejected"},
     "model": {"gpt-4o", "claude-sonnet-4", "qa-20251031", "legal-20251031"},
     "direction": {"input", "output"},
-    "kind": {"wanted", "allowed", "served", "score", "review", "capture", "judge"},
+    "kind": {"wanted", "allowed", "served", "score", "review", "capture", "judge", "cache"},
     "source": {"watch", "file"},
+    "result": {"hit", "miss", "skipped"},
     "dimension": {"overall", "quality", "relevance", "format", "specificity"},
     "family": {family.id for family in load_families()},
     "window": {"day", "month"},
@@ -68,7 +70,7 @@ def _samples(running: Any) -> list[Any]:
 
 
 async def test_names_and_labels_are_those_of_the_design_whatever_callers_send(start: Any, stub: str) -> None:
-    running = await start(stub)
+    running = await start(stub, configured={"cache": {"keep": 60}})
     for agent in ("qa", "legal", "no-such", "x" * 5000, "sluice", '{agent="qa"}'):
         for user in ("alice", "someone@example.com", "x" * 5000):
             ask = {"model": agent, "user": user, "messages": [{"role": "user", "content": "text of a message"}]}

@@ -84,6 +84,7 @@ _ROWS: Mapping[str, Callable[[Settings], str]] = {
     "Called from namespaces": _callers,
     "Metrics read from namespaces": lambda settings: ", ".join(settings.network.metrics_from) or "none",
     "May set the override": lambda settings: ", ".join(settings.operators) or "whoever runs the cluster",
+    "May review outputs": lambda settings: ", ".join(settings.reviewers) or "whoever runs the cluster",
     "All pods together": _quota,
     "`pulumi destroy`": lambda settings: "refused" if settings.protected else "destroys",
 }
@@ -100,9 +101,9 @@ _REST = """
 ## What every environment gets
 
 A namespace in which Pod Security enforces `restricted`, at a named version; the gateway, with no right but to watch
-the flags and the override; network policies; roles for the guard (`sluice-guard`) and for people on call
-(`sluice-operator`), and the override itself. Images are named by digest, roots cannot be written, no container runs
-as root. Nothing of it grows with the number of agents.
+the flags and the override; network policies; roles for the guard (`sluice-guard`), for people on call
+(`sluice-operator`) and for those who review outputs (`sluice-reviewer`), and the override itself. Images are named by
+digest, roots cannot be written, no container runs as root. Nothing of it grows with the number of agents.
 
 Where there is more than one pod: a disruption budget, and a wish for pods in different zones and on different nodes.
 A wish and no demand, since pods beside each other answer better than pods that nobody can place. A pod that ends

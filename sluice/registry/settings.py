@@ -43,6 +43,7 @@ _FIELDS = (
     "callers",
     "quota",
     "operators",
+    "reviewers",
     "stub_provider",
     "provider_addresses",
 )
@@ -156,7 +157,7 @@ class Settings:
     `protected` is whether Pulumi refuses to remove what no file in git could bring back. `provider_addresses` holds, by
     provider, the address that stands in place of the registry's. `keys_set` names the providers' keys, and the password
     of Redis, that the file holds an encrypted value for. Without a cache, replicas share nothing. `operators`
-    are the groups of people who may set the override.
+    are the groups of people who may set the override, `reviewers` those who may decide what waits for a person.
     """
 
     environment: str
@@ -173,6 +174,7 @@ class Settings:
     operators: tuple[str, ...] = ()
     teams: tuple[str, ...] | None = None
     """Those with a key to call with; None where none was ever issued, and there is no Secret of them."""
+    reviewers: tuple[str, ...] = ()
 
     def with_images(
         self, *, gateway: str | None = None, stub_provider: str | None = None, cache: str | None = None
@@ -257,6 +259,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         quota=quota_of(config.get("quota")),
         operators=tuple(config.get("operators", ())),
         teams=tuple(sorted(config["callers"])) if "callers" in config else None,
+        reviewers=tuple(config.get("reviewers", ())),
     )
 
 

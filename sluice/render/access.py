@@ -17,6 +17,7 @@ from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object,
 GATEWAY_WATCH = "gateway-watch"
 GUARD = "sluice-guard"
 OPERATOR = "sluice-operator"
+REVIEWER = "sluice-reviewer"
 
 _READ = ["get", "list", "watch"]
 
@@ -37,7 +38,9 @@ def access(settings: Settings) -> tuple[KubernetesObject, ...]:
         ),
         _binding(settings, GUARD, [{"kind": "ServiceAccount", "name": GUARD, "namespace": settings.namespace}]),
         _role(settings, OPERATOR, *_of_an_operator()),
-        *_binding_of_operators(settings),
+        *_binding_of_groups(settings, OPERATOR, settings.operators),
+        _role(settings, REVIEWER, *_of_a_reviewer()),
+        *_binding_of_groups(settings, REVIEWER, settings.reviewers),
     )
 
 
@@ -55,11 +58,21 @@ def _of_an_operator() -> list[dict[str, Any]]:
     ]
 
 
-def _binding_of_operators(settings: Settings) -> tuple[KubernetesObject, ...]:
-    subjects = [
-        {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group} for group in settings.operators
+def _of_a_reviewer() -> list[dict[str, Any]]:
+    """Return what `sluice review` and `sluice failures` need: to find a pod, and to run a program in it.
+
+    Not an operator's: whoever runs a program in a gateway pod can read the providers' keys that are mounted there.
+    """
+    return [
+        _rule("", ["pods"], ["get", "list"]),
+        # By a websocket, which begins with a GET, so that `get` is asked for; a newer API server asks for `create`.
+        _rule("", ["pods/exec"], ["get", "create"]),
     ]
-    return (_binding(settings, OPERATOR, subjects),) if subjects else ()
+
+
+def _binding_of_groups(settings: Settings, role: str, groups: tuple[str, ...]) -> tuple[KubernetesObject, ...]:
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group} for group in groups]
+    return (_binding(settings, role, subjects),) if subjects else ()
 
 
 def _guard_account(settings: Settings) -> KubernetesObject:

@@ -131,6 +131,7 @@ def test_each_object_is_the_child_of_its_component_and_is_named_after_it(dev: Re
         "access-sluice-guard-rolebinding": "sluice:index:Access::access",
         "access-sluice-guard-serviceaccount": "sluice:index:Access::access",
         "access-sluice-operator-role": "sluice:index:Access::access",
+        "access-sluice-reviewer-role": "sluice:index:Access::access",
         "network-default-deny-networkpolicy": "sluice:index:Network::network",
         "network-gateway-networkpolicy": "sluice:index:Network::network",
         "network-cache-networkpolicy": "sluice:index:Network::network",

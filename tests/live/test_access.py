@@ -12,6 +12,7 @@ from tests.live.test_failures import edit
 GATEWAY = ("--as", f"system:serviceaccount:{NAMESPACE}:gateway")
 GUARD = ("--as", f"system:serviceaccount:{NAMESPACE}:sluice-guard")
 OPERATOR = ("--as", "ada", "--as-group", "llm-on-call")
+REVIEWER = ("--as", "grace", "--as-group", "legal-reviewers")
 STRANGER = ("--as", "mallory", "--as-group", "system:authenticated")
 
 _ASK_FROM_THE_POD = """
@@ -33,7 +34,11 @@ for path in sys.argv[1:]:
 def serving(project: LiveProject) -> LiveProject:
     settings = project.folder / "Pulumi.live.yaml"
     if "sluice:operators" not in settings.read_text():
-        edit(settings, r"  sluice:cache:", "  sluice:operators: [llm-on-call]\n  sluice:cache:")
+        edit(
+            settings,
+            r"  sluice:cache:",
+            "  sluice:operators: [llm-on-call]\n  sluice:reviewers: [legal-reviewers]\n  sluice:cache:",
+        )
     project.up()
     return project
 
@@ -66,6 +71,12 @@ def may(project: LiveProject, who: tuple[str, ...], *what: str) -> bool:
         (OPERATOR, ("create", "services/cache:redis", "--subresource=proxy"), False),
         (OPERATOR, ("create", "pods", "--subresource=exec"), False),
         (OPERATOR, ("get", "secrets/provider-keys"), False),
+        (OPERATOR, ("get", "pods", "--subresource=exec"), False),
+        (REVIEWER, ("get", "pods", "--subresource=exec"), True),
+        (REVIEWER, ("create", "pods", "--subresource=exec"), True),
+        (REVIEWER, ("list", "pods"), True),
+        (REVIEWER, ("get", "secrets/provider-keys"), False),
+        (REVIEWER, ("patch", "configmaps/override"), False),
         (STRANGER, ("get", "configmaps/override"), False),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),

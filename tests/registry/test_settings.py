@@ -50,6 +50,7 @@ config:
   sluice:ingress: {{host: llm.example.com, tls_secret: gateway-tls}}
   sluice:quota: {{pods: 30, cpu: "8", memory: 8Gi}}
   sluice:operators: [llm-on-call]
+  sluice:reviewers: [legal-reviewers]
 """
 
 
@@ -79,6 +80,7 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         ingress=Ingress("llm.example.com", "gateway-tls"),
         quota=Quota(30, "8", "8Gi"),
         operators=("llm-on-call",),
+        reviewers=("legal-reviewers",),
     )
 
 
@@ -105,7 +107,7 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
     assert settings.cache is None
     assert settings.network == Network()
     assert (settings.gateway.max_replicas, settings.gateway.longest_request_seconds) == (1, 120)
-    assert (settings.ingress, settings.quota, settings.operators) == (None, None, ())
+    assert (settings.ingress, settings.quota, settings.operators, settings.reviewers) == (None, None, (), ())
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,16 @@ def test_operators_may_set_the_override_and_see_no_secret() -> None:
     assert not any(item.kind == "RoleBinding" and item.name == "sluice-operator" for item in of(SETTINGS).objects())
 
 
+def test_reviewers_may_find_a_pod_and_run_a_program_in_it_and_nothing_else() -> None:
+    rules = only(of(replace(SETTINGS, reviewers=("legal-reviewers",))), "Role", "sluice-reviewer").body["rules"]
+
+    assert [(rule["resources"], rule["verbs"]) for rule in rules] == [
+        (["pods"], ["get", "list"]),
+        (["pods/exec"], ["get", "create"]),
+    ]
+    assert not any(item.kind == "RoleBinding" and item.name == "sluice-reviewer" for item in of(SETTINGS).objects())
+
+
 def test_the_guard_changes_the_override_and_nothing_else() -> None:
     rules = only(of(SETTINGS), "Role", "sluice-guard").body["rules"]
 

@@ -17,7 +17,7 @@ _FORMS = ", ".join(Expects)
 
 @dataclass(frozen=True, slots=True)
 class JudgeRule:
-    """The model that scores some answers too. `share` is of those that are scored at all."""
+    """The model that is asked about some answers. `share` is of those that are scored at all."""
 
     model: str
     share: float

@@ -19,6 +19,7 @@ from sluice.gateway.chat_request import ChatRequest
 from sluice.gateway.configuration import Configuration
 from sluice.gateway.flags import Flags
 from sluice.gateway.heard import Headers, Heard, text_of
+from sluice.gateway.judge import Judge
 from sluice.gateway.keeping import Keeping, Served, new_id
 from sluice.gateway.metrics import Record
 from sluice.gateway.off_path import OffPath
@@ -46,14 +47,20 @@ class Afterwards:
         flags: Flags,
         off_path: OffPath,
         store: SharedStore,
+        judge: Judge,
         registry: CollectorRegistry,
     ) -> None:
         self.off_path = off_path
         self.metrics = AfterMetrics(configuration.agents, registry)
         self._flags = flags
+        self._judge = judge
         self._rules = {agent.name: agent.aftercare for agent in configuration.agents.values()}
-        self.keeping = Keeping(self._rules, store, self.metrics)
+        fine_tuned = frozenset(model.name for model in configuration.models.values() if model.fine_tuned)
+        self.keeping = Keeping(self._rules, fine_tuned, store, self.metrics)
         self._sampling = {name: Sampling(rule.share, rule.per_second) for name, rule in self._rules.items()}
+        self._judging = {
+            name: Sampling(rule.judge.share, rule.per_second) for name, rule in self._rules.items() if rule.judge
+        }
 
     def follow(self, record: Record, send: Send) -> Followed:
         """Begin to follow a request whose answer goes out by `send`."""
@@ -66,6 +73,16 @@ class Afterwards:
     def takes(self, agent: str) -> bool:
         """Draw whether the answer to a request that has just come is to be scored."""
         return self._sampling[agent].takes()
+
+    def takes_for_judge(self, agent: str) -> bool:
+        """Draw whether an answer that is scored is to be judged too, as blindly."""
+        sampling = self._judging.get(agent)
+        return sampling is not None and sampling.takes()
+
+    async def judge(self, served: Served) -> None:
+        """Have a model judge an answer that was given."""
+        flag = self._flags.flag(served.agent)
+        await self._judge.look_at(served, flag.candidate if flag is not None else None)
 
     async def review_due(self, record: Record) -> str | None:
         """Return the id under which the answer that is about to be given waits for a person, if it does."""
@@ -103,6 +120,7 @@ class Followed:
         self._record = record
         self._chat: ChatRequest | None = None
         self._sampled = False
+        self._judged = False
         self._scores: Scores | None = None
         self._review_id: str | None = None
         self.waits_for_a_person = False
@@ -113,6 +131,7 @@ class Followed:
         """Take the request, whose agent is known, and draw whether its answer is scored."""
         self._chat = chat
         self._sampled = self._afterwards.takes(chat.agent)
+        self._judged = self._sampled and self._afterwards.takes_for_judge(chat.agent)
         rule = self._afterwards.rule(chat.agent)
         if rule.hand_over_below is not None or rule.review is not None:
             self.send.listen(self._decide, needs_body=rule.hand_over_below is not None)
@@ -144,6 +163,8 @@ class Followed:
         if (self._sampled or rule.hand_over_below is not None) and self._answered():
             served, scores, sampled = self._served(), self._scores, self._sampled
             off_path.add("score", served.size_bytes, lambda: self._afterwards.look_at(served, scores, sampled=sampled))
+            if self._judged and served.outcome is Outcome.OK:
+                off_path.add("judge", served.size_bytes, lambda: self._afterwards.judge(served))
 
     async def _decide(self, heard: Heard) -> Headers:
         """Say what the caller must know before the answer: that it waits for a person, or that one should take over."""

@@ -30,6 +30,7 @@ from sluice.gateway.cluster_watch import ClusterWatch
 from sluice.gateway.configuration import Configuration
 from sluice.gateway.failover import Failover
 from sluice.gateway.flags import Flags, flag_client
+from sluice.gateway.judge import Judge
 from sluice.gateway.keys import KeyRing
 from sluice.gateway.live_flags import LiveFlags
 from sluice.gateway.metrics import Metrics
@@ -97,7 +98,10 @@ class Gateway:
         self._sharing = BreakerSharing(self.breaker, self.store, self._show_breaker)
         assigner = Assigner(configuration, self.flags, flag_client(self.flags))
         self.off_path = OffPath(self.metrics.registry)
-        self.afterwards = Afterwards(configuration, self.flags, self.off_path, self.store, self.metrics.registry)
+        judge = Judge(
+            configuration, self._upstream, rates, self.spend, self.metrics.registry, replicas=settings.replicas
+        )
+        self.afterwards = Afterwards(configuration, self.flags, self.off_path, self.store, judge, self.metrics.registry)
         self.caller_keys = CallerKeys(settings.folder / "callers", configuration.callers)
         chat = ChatCompletions(
             configuration,

@@ -172,6 +172,11 @@ class _Reading(LimitReading):
             if model is not None:
                 models[name] = model
         agents = {name: self._agent(name, value) for name, value in self._object("agents", root.get("agents")).items()}
+        self.faults += [
+            f"agents.{agent.name}.scoring.judge.model: {judge.model!r} is not among the models: {_names(models)}"
+            for agent in agents.values()
+            if (judge := agent.aftercare.judge) is not None and judge.model not in models
+        ]
         return Configuration(
             self._text("environment", root.get("environment")),
             agents,

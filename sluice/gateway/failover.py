@@ -67,6 +67,8 @@ class Failover:
 
     async def _ask(self, assignment: Assignment, chat: ChatRequest, scope: Scope, record: Record) -> Answer:
         models = self._admitted(assignment.models)
+        if models[0] is not assignment.models[0]:
+            record.why_failed = f"{assignment.models[0].name}: left alone, as it kept failing"
         loop = asyncio.get_running_loop()
         ends = loop.time() + self._agents[chat.agent].deadline_seconds
         for number, model in enumerate(models):
@@ -109,6 +111,7 @@ class Failover:
                 return answer
             answer.close()
             if outcome is Outcome.REJECTED:
+                record.why_failed = f"{model.name}: refused the request with status {answer.status}"
                 log.info("candidate refused a request", agent=record.agent, model=model.name, status=answer.status)
             return None
         except Refusal as refusal:
@@ -135,6 +138,7 @@ class Failover:
         return [model for model in models if self._breaker.admits(model.name)] or models
 
     def _failed(self, model: Model, record: Record, what: str) -> None:
+        record.why_failed = record.why_failed or f"{model.name}: {what}"  # the first is what the others made good
         self._breaker.failed(model.name, self._agents[record.agent].breaker)
         self._metrics.count_model_failure(model.name)
         log.warning("model failed", agent=record.agent, arm=record.arm, model=model.name, what=what)

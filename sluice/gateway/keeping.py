@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,10 +50,17 @@ class Served:
 
 
 class Keeping:
-    """What one replica keeps of its answers."""
+    """What one replica keeps of its answers. `fine_tuned` has the names of the models that were."""
 
-    def __init__(self, rules: Mapping[str, Aftercare], store: SharedStore, metrics: AfterMetrics) -> None:
+    def __init__(
+        self,
+        rules: Mapping[str, Aftercare],
+        fine_tuned: Collection[str],
+        store: SharedStore,
+        metrics: AfterMetrics,
+    ) -> None:
         self._rules = rules
+        self._fine_tuned = fine_tuned
         self._queue = ReviewQueue(store)
         self._capture = Capture(store)
         self._metrics = metrics
@@ -67,8 +74,8 @@ class Keeping:
         if rule is None or flag is None:
             return None
         if rule.days is not None:
-            if flag.since is None:
-                return None
+            if flag.since is None:  # nobody says from when to count: after a graduation, review goes on
+                return new_id(agent) if self._serves_fine_tuned(flag) else None
             today = (now or datetime.now(UTC)).date()
             return new_id(agent) if today < flag.since + timedelta(days=rule.days) else None
         if arm is not Arm.CANDIDATE or flag.candidate is None or rule.first_outputs is None:
@@ -122,6 +129,10 @@ class Keeping:
         with suppress(StoreAway):  # then the last number stands
             for agent, pending in (await self._queue.pending(self._rules)).items():
                 self._metrics.review_pending(agent, pending)
+
+    def _serves_fine_tuned(self, flag: AgentFlag) -> bool:
+        arms = (Arm.CANDIDATE, Arm.BASELINE) if flag.served_percent else (Arm.BASELINE,)
+        return any(flag.models[arm][0] in self._fine_tuned for arm in arms)
 
     async def _count_output(self, agent: str, candidate: str, limit: int) -> int:
         seen = self._outputs.get((agent, candidate), 0)

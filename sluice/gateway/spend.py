@@ -37,6 +37,7 @@ from sluice.gateway.store import SharedStore, StoreAway
 FLUSH_SECONDS = 1.0
 ALL = "all"
 _FINE_TUNED = "/fine_tuned"
+_JUDGE = "/judge"
 _DAY_KEPT_SECONDS = 40 * 86400
 _MONTH_KEPT_SECONDS = 400 * 86400
 _FIELDS_RESTATED = 50
@@ -72,6 +73,10 @@ class _Batch:
     spent: Dollars = field(default_factory=dict)
     number: int = 0
 
+    def add(self, name: str, dollars: float) -> None:
+        """Add to what was spent under a name."""
+        self.spent[name] = self.spent.get(name, 0.0) + dollars
+
 
 class Spend:
     """The spend of one environment as this replica knows it. `open` and `close` frame its use."""
@@ -81,6 +86,7 @@ class Spend:
         self._metrics = metrics
         self._budgets: Budgets = configuration.budgets
         self._fields = [name + kind for name in (ALL, *configuration.agents) for kind in ("", _FINE_TUNED)]
+        self._fields += [agent.name + _JUDGE for agent in configuration.agents.values() if agent.aftercare.judge]
         self._restated = 0
         self._replica = uuid.uuid4().hex
         self._number = 0
@@ -91,7 +97,7 @@ class Spend:
         self._flushing: asyncio.Task[None] | None = None
         self._gauge = Gauge(
             "sluice_spend_dollars",
-            "What was spent this UTC day or month, by all replicas: by agent, in all, and on fine-tuned models alone.",
+            "What was spent this UTC day or month, by all replicas: on all models, fine-tuned ones, an agent's judge.",
             ["agent", "window", "models"],
             multiprocess_mode="mostrecent",
             registry=metrics.registry,
@@ -102,8 +108,8 @@ class Spend:
         if record.usage is not None and record.model is not None:
             self.add(record.agent, record.model, record.usage.dollars(record.model))
 
-    def add(self, agent: str, model: Model, dollars: float) -> None:
-        """Count what a request of `agent` cost."""
+    def add(self, agent: str, model: Model, dollars: float, *, judging: bool = False) -> None:
+        """Count what a request of `agent` cost, or the judging of an answer to one."""
         if dollars <= 0:
             return
         day = self._day()
@@ -113,13 +119,24 @@ class Spend:
             self._batches.append(batch)
         for name in (ALL, agent):
             for kind in ("", _FINE_TUNED) if model.fine_tuned else ("",):
-                batch.spent[name + kind] = batch.spent.get(name + kind, 0.0) + dollars
+                batch.add(name + kind, dollars)
+        if judging:
+            batch.add(agent + _JUDGE, dollars)
 
     def total(self, period: str, name: str = ALL, *, fine_tuned: bool = False) -> float:
         """Return the dollars of a day (2026-11-21) or month (2026-11), what is not told yet included."""
         of = name + _FINE_TUNED * fine_tuned
         untold = sum(batch.spent.get(of, 0.0) for batch in self._batches if batch.day.startswith(period))
         return self._known.get(period, {}).get(of, 0.0) + untold
+
+    def judged_today(self, agent: str) -> float:
+        """Return the dollars that the judge of `agent` cost this day."""
+        return self.total(self._day(), agent + _JUDGE)
+
+    @property
+    def shared(self) -> bool:
+        """Whether replicas tell each other what they spend."""
+        return self._store.up
 
     @property
     def capped(self) -> bool:
@@ -213,11 +230,9 @@ class Spend:
         kept = {day, day[:7]} | {period for batch in self._batches for period in (batch.day, batch.day[:7])}
         self._known = {period: dollars for period, dollars in self._known.items() if period in kept}
         for name in self._fields:
-            agent, _, fine_tuned = name.partition("/")
+            agent, _, models = name.partition("/")
             for window, period in (("day", day), ("month", day[:7])):
-                self._gauge.labels(agent, window, fine_tuned or "all").set(
-                    self.total(period, agent, fine_tuned=bool(fine_tuned))
-                )
+                self._gauge.labels(agent, window, models or "all").set(self.total(period, name))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(time.monotonic() + self._clock_offset, UTC)

@@ -38,7 +38,7 @@ async def store(redis: Any) -> SharedStore:
 
 
 def keeping_on(store: SharedStore, registry: CollectorRegistry | None = None) -> Keeping:
-    return Keeping(RULES, store, AfterMetrics(RULES, registry or CollectorRegistry()))
+    return Keeping(RULES, {"legal-20251031"}, store, AfterMetrics(RULES, registry or CollectorRegistry()))
 
 
 def flag_of(agent: str, make_flag: Any, since: str | None) -> AgentFlag:
@@ -73,6 +73,19 @@ async def test_every_output_of_either_arm_is_reviewed_for_its_days(
     now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     for arm in (Arm.CANDIDATE, Arm.BASELINE):
         assert (await keeping_on(store).review_due("legal", arm, flag, now) is not None) is due
+
+
+@pytest.mark.parametrize(("models", "due"), [(["legal-20251031", "gpt-4o"], True), (["gpt-4o"], False)])
+async def test_a_graduation_ends_no_review_though_it_names_no_day(
+    store: SharedStore, make_flag: Any, models: list[str], due: bool
+) -> None:
+    document = make_flag("legal", 0)
+    document["variants"] = {"baseline": {"models": models}}
+    document |= {"targeting": {}, "metadata": {"weight": 0}}
+    flag = read_agent_flag("legal", document, {"legal-20251031": 1, "gpt-4o": 1})
+
+    assert flag.since is None
+    assert (await keeping_on(store).review_due("legal", Arm.BASELINE, flag) is not None) is due
 
 
 async def test_the_first_outputs_of_a_candidate_are_counted_over_all_replicas(
@@ -206,3 +219,43 @@ async def test_a_failed_query_is_kept_with_its_reason(
 
     assert (kept.question, kept.outcome, kept.arm) == ("hello", "error", "baseline")
     assert "could not be asked: no connection" in kept.why
+
+
+async def test_a_fall_back_is_kept_with_what_the_candidate_did_wrong(
+    start: Any, mounted: Any, stub: str, closed_port: int
+) -> None:
+    from sluice.gateway.capture import Capture
+
+    dead = f"http://127.0.0.1:{closed_port}"
+    mounted.change = lambda document: document["providers"]["mistral"].update(api=dead)
+    running = await start(stub, redis=fakeredis.FakeAsyncRedis())
+    running.mounted.write_flags(qa=100)
+    running.refresh()
+    async with running.post({"model": "qa", "user": "u", "messages": [{"role": "user", "content": "hello"}]}) as answer:
+        assert answer.headers["x-sluice-model"] == "gpt-4o"
+    await running.gateway.off_path.close(2)
+    (kept,) = await Capture(running.gateway.store).failed("qa")
+
+    assert (kept.outcome, kept.arm, kept.model) == ("fallback", "candidate", "gpt-4o")
+    assert kept.why.startswith("qa-20251031: ")
+    assert "no connection" in kept.why
+
+
+async def test_a_poor_answer_waits_for_a_person_with_the_score_that_it_got(
+    start: Any, mounted: Any, provider: Any, answer_with: Any
+) -> None:
+    recording, api = provider
+    body = json.dumps({"choices": [{"index": 0, "message": {"content": "It depends, a@b.example."}}]}).encode()
+    recording.respond = answer_with(200, body, (b"content-type", b"application/json"))
+    mounted.agent_fields["qa"] = {"hand_over_below": 7}
+    running = await start(api, redis=fakeredis.FakeAsyncRedis())
+    ask = {"model": "qa", "user": "u", "messages": [{"role": "user", "content": "How do I reset my password?"}]}
+    async with running.post(ask) as response:
+        assert response.headers["x-sluice-hand-over"] == "true"
+    await running.gateway.off_path.close(2)
+    (item,) = await ReviewQueue(running.gateway.store).items(["qa"], Status.PENDING)
+
+    assert item.reason.startswith("its score of ")
+    assert item.reason.endswith("is below 7: a person should take over")
+    assert (item.question, item.answer) == ("How do I reset my password?", "It depends, [e-mail].")
+    assert (item.reviewed_by, item.model) == ("a person", "gpt-4o")

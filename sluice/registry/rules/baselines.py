@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from sluice.registry.findings import shown
 from sluice.registry.model import AgentRollout, Model
+from sluice.registry.places import Steps
 from sluice.registry.rules.declared import Declared, RolloutFile
 from sluice.registry.rules.rule import (
     EVERYWHERE,
@@ -204,6 +205,31 @@ def candidates_are_not_shared(declared: Declared) -> Iterator[Broken]:
                 )
 
 
+@rule(
+    "SL067",
+    "A candidate is not its own judge",
+    wrong="agents:\n  qa: {scoring: {judge: {model: qa-20251031, budget_per_day: 0.5}}, ...}   # the candidate",
+    right="agents:\n  qa: {scoring: {judge: {model: gpt-4o, budget_per_day: 0.5}}, ...}",
+)
+def candidates_do_not_judge_themselves(declared: Declared) -> Iterator[Broken]:
+    """The model that judges an agent's answers is not the candidate whose answers are compared with the baseline's.
+
+    Models like their own answers best. The gateway does not ask such a judge. A baseline may judge, which flatters the
+    baseline rather than the candidate; best is a model that answers for neither arm.
+    """
+    if declared.models is None:
+        return
+    for agent in declared.registry.agents.values():
+        judge = agent.policy.scoring.judge
+        rollouts = {file.environment: file.rollout.agents.get(agent.name) for file in declared.rollouts}
+        where = [name for name, rollout in rollouts.items() if judge and rollout and rollout.candidate == judge.model]
+        if judge is not None and where:
+            own: Steps = ("agents", agent.name, "scoring", "judge", "model")
+            path = own if declared.models.get(*own) else ("defaults", "scoring", "judge", "model")
+            problem = f"{shown(judge.model)} is the candidate of {agent.name} in {', '.join(where)}"
+            yield Broken(declared.models, path, problem, "name a model that answers for neither arm, or a baseline")
+
+
 def _used_and_not_found_by_another_rule(declared: Declared, file: RolloutFile, agent: AgentRollout) -> Iterator[str]:
     """Yield an agent's models, but not those whose retirement is an error by SL060 or SL062."""
     models, today = declared.registry.models, declared.today or date.max
@@ -228,4 +254,5 @@ RULES = (
     used_models_have_a_price,
     ids_are_not_shared,
     candidates_are_not_shared,
+    candidates_do_not_judge_themselves,
 )

@@ -35,8 +35,12 @@ API_ACCESS_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3600
 """How long a token is good for; the kubelet brings a new one after four fifths of it."""
 
-DRAIN_SECONDS = 5
-"""How long a pod that is told to end answers on, so that whoever routes to it has looked elsewhere by then."""
+DRAIN_SECONDS = 15
+"""How long a pod that is told to end answers on, so that whoever routes to it has looked elsewhere by then.
+
+On a node that was short of processor time, kube-proxy still sent new connections to a pod 6 seconds after its end had
+begun; with 5 seconds here they were refused.
+"""
 
 GRACE_TO_SPARE_SECONDS = 10
 """What Kubernetes gives beyond the time in which the gateway ends by itself."""

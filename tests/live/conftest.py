@@ -18,6 +18,7 @@ from sluice.deploy.target import start_local_cluster
 from sluice.local import cluster as local_cluster
 from sluice.local.folders import PROJECT, state_folder
 from sluice.progress import Progress
+from tests.live.fault_table import TABLE
 from tests.live.project import LiveProject
 
 
@@ -27,6 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.live)
     # What looks at a stopped cluster comes last: it stops the cluster of all the others.
     items.sort(key=lambda item: item.path.name == "test_stopping.py")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in TABLE.lines():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

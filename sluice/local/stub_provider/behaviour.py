@@ -15,7 +15,7 @@ from sluice.errors import SluiceError
 
 @dataclass(frozen=True, slots=True)
 class Dials:
-    """What one model does. Times are in milliseconds; None counts tokens from the texts themselves."""
+    """What one model does. Times are in milliseconds; None counts tokens from the texts, and cuts nothing."""
 
     latency_ms: float = 50.0
     latency_jitter_ms: float = 20.0
@@ -26,6 +26,10 @@ class Dials:
     output_tokens: int | None = None
     chunk_delay_ms: float = 5.0
     exists: bool = True
+    garbage: bool = False
+    """It answers 200 with what no client can read."""
+    cut_after: int | None = None
+    """Its connection ends in a stream after so many pieces of content, and in the middle of any other answer."""
 
 
 class DialsInvalid(SluiceError):
@@ -63,6 +67,7 @@ _RANGES = {
     "input_tokens": _Range(0, 1_000_000, whole=True, may_be_null=True),
     "output_tokens": _Range(0, 1_000_000, whole=True, may_be_null=True),
     "chunk_delay_ms": _Range(0, 60_000),
+    "cut_after": _Range(0, 1_000_000, whole=True, may_be_null=True),
 }
 
 
@@ -78,8 +83,8 @@ def read_dials(document: object) -> Dials:
     for name, allowed in _RANGES.items():
         if name in document and not allowed.accepts(document[name]):
             faults.append(f"{name}: must be {allowed}")
-    if not isinstance(document.get("exists", True), bool):
-        faults.append("exists: must be true or false")
+    switches = ("exists", "garbage")
+    faults += [f"{name}: must be true or false" for name in switches if not isinstance(document.get(name, True), bool)]
     if faults:
         raise DialsInvalid(faults)
     return Dials(**document)

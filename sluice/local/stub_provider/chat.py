@@ -86,12 +86,17 @@ class ChatCompletions:
             kind = "rate_limit_exceeded" if dials.error_status == 429 else "server_error"
             await StubRefusal(dials.error_status, kind, kind, "The stub was told to fail this request.").send(send)
             return
+        if dials.garbage:
+            await send_garbage(send, streams=chat.streams)
+            return
         text = made_answer(chat.model, chat.last_user_message(), dials.quality)
         if chat.wants_json:
             text = orjson.dumps({"answer": text}).decode()
         usage = _usage(chat, dials, text)
         if chat.streams:
             await self._stream(chat, dials, text, usage, receive, send)
+        elif dials.cut_after is not None:
+            await send_half(send, orjson.dumps(_whole(chat, text, usage)))
         else:
             await send_json(send, 200, orjson.dumps(_whole(chat, text, usage)))
 
@@ -105,6 +110,8 @@ class ChatCompletions:
         deltas += [({"content": piece}, None) for piece in pieces(text)]
         deltas.append(({}, "stop"))
         for number, (delta, finish) in enumerate(deltas):
+            if dials.cut_after is not None and number > dials.cut_after:
+                return  # the server ends a connection whose answer is not whole
             if number > 1:
                 await wait(receive, dials.chunk_delay_ms / 1000)
             chunk: dict[str, object] = {
@@ -118,6 +125,23 @@ class ChatCompletions:
             await _send_event(send, orjson.dumps({**head, "choices": [], "usage": usage}))
         await _send_event(send, b"[DONE]")
         await send({"type": "http.response.body", "body": b""})
+
+
+async def send_garbage(send: Send, *, streams: bool) -> None:
+    """Send an answer that says of itself what it is not."""
+    if not streams:
+        await send_json(send, 200, b"<html>\xff\x00 this is no answer")
+        return
+    headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b'data: {"choices": [{"delta"\xff\x00\n\n'})
+
+
+async def send_half(send: Send, body: bytes) -> None:
+    """Send half of an answer; the server ends a connection whose answer is not whole."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
 
 
 def bearer_key(request: Request) -> str:

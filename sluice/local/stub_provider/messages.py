@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from sluice.local.stub_provider.answers import made_answer
 from sluice.local.stub_provider.behaviour import Behaviour, Dials
-from sluice.local.stub_provider.chat import CallerLeft, pieces, text_of, tokens, wait
+from sluice.local.stub_provider.chat import CallerLeft, pieces, send_garbage, send_half, text_of, tokens, wait
 from sluice.local.stub_provider.refusals import send_json
 from sluice.local.stub_provider.request_log import Asked, RequestLog, key_fingerprint
 
@@ -65,11 +65,16 @@ class Messages:
             asked.errors += 1
             await _refuse(send, dials.error_status, "The stub was told to fail this request.")
             return
+        if dials.garbage:
+            await send_garbage(send, streams=document.get("stream") is True)
+            return
         users = [text_of(message.get("content")) for message in document["messages"] if message.get("role") == "user"]
         text = made_answer(model, users[-1] if users else "", dials.quality)
         message = _message(document, text, dials)
         if document.get("stream") is True:
             await _stream(message, dials, receive, send)
+        elif dials.cut_after is not None:
+            await send_half(send, orjson.dumps(message))
         else:
             await send_json(send, 200, orjson.dumps(message))
 
@@ -129,6 +134,8 @@ async def _stream(message: dict[str, Any], dials: Dials, receive: Receive, send:
         halves = ("", given[:9], given[9:])
         deltas = [{"type": "input_json_delta", "partial_json": half} for half in halves]
     for number, delta in enumerate(deltas):
+        if dials.cut_after is not None and number >= dials.cut_after:
+            return  # the server ends a connection whose answer is not whole
         if number:
             await wait(receive, dials.chunk_delay_ms / 1000)
         await _event(send, {"type": "content_block_delta", "index": 0, "delta": delta})

@@ -153,6 +153,8 @@ async def test_dials_are_shown_and_reset(stub: Stub) -> None:
         ({"quality": 11}, "quality: must be a number, 0 to 10"),
         ({"input_tokens": 1.5}, "input_tokens: must be a whole number, 0 to 1e+06, or null"),
         ({"exists": 1}, "exists: must be true or false"),
+        ({"garbage": "yes"}, "garbage: must be true or false"),
+        ({"cut_after": -1}, "cut_after: must be a whole number, 0 to 1e+06, or null"),
     ],
 )
 async def test_a_wrong_dial_is_a_clear_400_and_changes_nothing(stub: Stub, dials: dict[str, Any], message: str) -> None:
@@ -182,3 +184,51 @@ async def test_what_was_asked_is_shown_without_the_key(stub: Stub) -> None:
     assert "made-key" not in text
     async with stub.delete("/control/requests") as response:
         assert await response.json() == {}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize("streams", [False, True])
+async def test_garbage_is_a_200_that_no_client_can_read(stub: Stub, path: str, streams: bool) -> None:
+    await _dial(stub, "default", **FAST, garbage=True)
+    body = {"model": QA, "messages": MESSAGES[1:], "max_tokens": 9, "stream": streams}
+    headers = {"x-api-key": "made-key", "anthropic-version": "2023-06-01"}
+
+    async with stub.post(path, json=body, headers=headers) as response:
+        assert response.status == 200
+        assert response.content_type == ("text/event-stream" if streams else "application/json")
+        content = await response.read()
+
+    with pytest.raises(ValueError, match="utf-8"):
+        json.loads(content.removeprefix(b"data: "))
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize(("streams", "pieces"), [(False, 0), (True, 3), (True, 0)])
+async def test_a_cut_answer_ends_after_so_many_pieces_or_in_its_middle(
+    stub: Stub, path: str, streams: bool, pieces: int
+) -> None:
+    await _dial(stub, "default", **FAST, cut_after=pieces)
+    body = {"model": QA, "messages": MESSAGES[1:], "max_tokens": 9, "stream": streams}
+    headers = {"x-api-key": "made-key", "anthropic-version": "2023-06-01"}
+
+    async with stub.post(path, json=body, headers=headers) as response:
+        assert response.status == 200
+        came = await _until_cut(response)
+
+    if streams:
+        deltas = [json.loads(line[6:]) for line in came.decode().splitlines() if line.startswith("data: ")]
+        texts = [delta["delta"]["text"] for delta in deltas if delta.get("type") == "content_block_delta"]
+        texts += [delta["choices"][0]["delta"]["content"] for delta in deltas if "choices" in delta][1:]
+        assert len(texts) == pieces
+    else:
+        assert came.startswith(b"{")
+
+
+async def _until_cut(response: aiohttp.ClientResponse) -> bytes:
+    came = b""
+    try:
+        async for chunk in response.content.iter_any():
+            came += chunk
+    except aiohttp.ClientPayloadError:
+        return came
+    raise AssertionError("the answer is whole")

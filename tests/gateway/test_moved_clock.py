@@ -1,0 +1,116 @@
+"""A machine's clock that is set while the gateway serves: no call fails and no user moves.
+
+Pods share their node's clock, so this is tried on a process. What a set clock changes is the time of day and nothing
+else: the loop, the breaker and every time-out run by the monotonic clock, which nobody can set. So the process is
+started with a time of day that is off by what a file says, and the file is changed under load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.gateway import process
+from tests.gateway.process import Process, running
+
+pytestmark = pytest.mark.anyio
+
+_WITH_A_CLOCK_OF_ITS_OWN = """
+import datetime, runpy, sys, time
+offset, true, true_ns = open(sys.argv[1]), time.time, time.time_ns
+
+def seconds():
+    offset.seek(0)
+    return float(offset.read() or 0)
+
+class Moved(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromtimestamp(time.time(), tz)
+
+time.time = lambda: true() + seconds()
+time.time_ns = lambda: true_ns() + int(seconds() * 1e9)
+datetime.datetime = Moved
+sys.argv[1:] = []
+runpy.run_module("sluice.gateway", run_name="__main__")
+"""
+
+_DAY = 24 * 3600.0
+_USERS = tuple(f"user-{number}" for number in range(20))
+
+
+@pytest.fixture
+async def offset(tmp_path: Path) -> Path:
+    """The file that says by how many seconds the clock is off."""
+    file = tmp_path / "offset"
+    file.write_text("0")
+    return file
+
+
+@asynccontextmanager
+async def gateway(
+    mounted: Any, stub: str, offset: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Process, aiohttp.ClientSession]]:
+    """Start the gateway with the moved clock, and give it with a client."""
+    mounted.write_configuration(stub)
+    mounted.write_flags(qa=50)
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", _WITH_A_CLOCK_OF_ITS_OWN, str(offset)))
+    async with (
+        running(mounted.path) as started,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.put(f"{stub}/control/default", json={"latency_ms": 5, "latency_jitter_ms": 0}):
+            pass
+        yield started, session
+
+
+async def test_a_clock_set_forth_and_back_fails_no_call_and_moves_no_user(
+    mounted: Any, stub: str, offset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway(mounted, stub, offset, monkeypatch) as (started, session):
+        answers: list[tuple[int, str, str]] = []
+
+        async def call_on() -> None:
+            while not done.is_set():
+                for user in _USERS:
+                    body = {"model": "qa", "user": user, "messages": [{"role": "user", "content": "Hello"}]}
+                    async with session.post(f"{started.url}/v1/chat/completions", json=body) as response:
+                        await response.read()
+                        answers.append((response.status, user, response.headers.get("x-sluice-arm", "")))
+
+        done = asyncio.Event()
+        callers = [asyncio.create_task(call_on()) for _ in range(3)]
+        for seconds in (3600.0, -3600.0, _DAY, 40 * _DAY, -40 * _DAY, -time.time() + 1, 0.0):
+            offset.write_text(str(seconds))
+            await asyncio.sleep(0.7)  # the gateway looks at files twice a second
+        done.set()
+        await asyncio.gather(*callers)
+
+        print(f"\na clock that moves: {len(answers)} calls, {sum(status != 200 for status, *_ in answers)} failed")
+        assert len(answers) > 100
+        assert {status for status, *_ in answers} == {200}
+        arms = {(user, arm) for _, user, arm in answers}
+        assert len(arms) == len(_USERS)
+        assert {arm for _, arm in arms} == {"candidate", "baseline"}
+
+
+async def test_the_moved_clock_is_the_one_that_the_gateway_reads(
+    mounted: Any, stub: str, offset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offset.write_text(str(40 * _DAY))
+    async with (
+        gateway(mounted, stub, offset, monkeypatch) as (started, session),
+        session.get(started.metrics_url) as response,
+    ):
+        lines = (await response.text()).splitlines()
+
+    (loaded,) = [line for line in lines if line.startswith("sluice_flags_loaded_timestamp_seconds ")]
+    assert float(loaded.split()[-1]) - time.time() > 39 * _DAY

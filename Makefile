@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check judges live lock render docs bench-gateway
+.PHONY: help up down test check faults judges live lock render docs bench-gateway
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,7 +28,10 @@ judges: .venv/complete  ## kube-score, kubeconform, checkov and more over manife
 	@$(BIN)/pytest -q -m judges --durations=5
 
 live: .venv/complete  ## The tests against the local Kubernetes, which they start and stop
-	@$(BIN)/pytest -q -m live --durations=5
+	@$(BIN)/pytest -q -m "live and not faults" --durations=5
+
+faults: .venv/complete  ## Ten minutes of steady load through one fault after another, with every failed call counted
+	@$(BIN)/pytest -q -m faults
 
 render: .venv/complete  ## Write manifests/ anew for every environment
 	@for environment in dev staging production; do $(BIN)/sluice render $$environment || exit 1; done

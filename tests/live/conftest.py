@@ -26,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/live/" in item.path.as_posix():
             item.add_marker(pytest.mark.live)
+        if "tests/live/faults/" in item.path.as_posix():
+            item.add_marker(pytest.mark.faults)
     # What looks at a stopped cluster comes last: it stops the cluster of all the others.
     items.sort(key=lambda item: item.path.name == "test_stopping.py")
 

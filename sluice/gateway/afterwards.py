@@ -139,8 +139,8 @@ class Followed:
             self.send.listen()
 
     def given_again(self) -> None:
-        """Take note that a kept answer is given: its score was counted when it was new."""
-        self._sampled = False
+        """Take note that a kept answer is given: it was scored, and judged, when it was new."""
+        self._sampled = self._judged = False
 
     def end(self) -> None:
         """Hand on what is to be done now that the request has ended."""

@@ -59,6 +59,11 @@ class OffPath:
             max(1, int(most_things * _SLOW_PART)), int(most_bytes * _SLOW_PART), self._dropped, self._waiting_gauge
         )
 
+    @property
+    def busy(self) -> bool:
+        """Whether something waits or is being done."""
+        return self._quick.busy or self._slow.busy
+
     def add(self, kind: str, size_bytes: int, work: Work, *, important: bool = False) -> bool:
         """Take `work` to be done soon, holding `size_bytes` until then. False, and counted, where there is no room."""
         queue = self._slow if kind in _SLOW else self._quick
@@ -73,7 +78,7 @@ class OffPath:
         """Do what waits, for so many seconds at most, and count the rest as dropped."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._quick.busy or self._slow.busy:
+                while self.busy:
                     await asyncio.sleep(0.01)
         undone = await self._quick.close() + await self._slow.close()
         if undone:

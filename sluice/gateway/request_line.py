@@ -18,6 +18,7 @@ def request_line(record: Record, seconds: float) -> dict[str, object]:
         "model": model.name if model is not None else None,
         "outcome": record.outcome,
         "status": record.status or None,
+        "cache": record.cache,
         "milliseconds": round(seconds * 1000, 1),
         "input_tokens": usage.input_tokens if usage is not None else None,
         "output_tokens": usage.output_tokens if usage is not None else None,

@@ -62,7 +62,7 @@ async def ask(running: Any, question: Any = None, headers: Any = None, **fields:
 
 async def kept(running: Any, eventually: Any) -> int:
     """Return how many answers are kept when all work is done."""
-    await eventually(lambda: running.metric("sluice_off_path_waiting") == 0 and not running.gateway.off_path._bytes)
+    await eventually(lambda: running.metric("sluice_requests_in_flight") == 0 and not running.gateway.off_path.busy)
     return len(await running.gateway.store.run(lambda redis: redis.keys("*:cache:*")))
 
 
@@ -200,6 +200,36 @@ async def test_what_is_kept_has_an_end_and_no_name_of_anybody(
     assert 80 < await store.run(lambda redis: redis.ttl(key)) <= 90
     assert key.startswith(b"sluice:dev:cache:")
     assert len(key) == len("sluice:dev:cache:") + 64
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_kept_answer_carries_the_agents_notice_once(
+    caching: Any, stub: str, eventually: Any, streams: bool
+) -> None:
+    notice = "AI-generated, requires legal review"
+    running = await caching(stub, watermark=notice)
+    for wanted in ("miss", "hit"):
+        for then_streams in (streams, not streams)[: 1 if wanted == "miss" else 2]:
+            async with running.post({**ASK, "stream": then_streams}) as response:
+                assert response.headers["x-sluice-cache"] == wanted
+                assert response.headers["x-sluice-notice"] == notice
+                text = text_of(await response.text(), streams=then_streams)
+            assert text.count(notice) == 1
+            assert text.endswith(f"\n\n{notice}")
+        assert await kept(running, eventually) == 1
+
+
+async def test_a_judge_is_asked_about_an_answer_once_however_often_it_is_given(
+    caching: Any, provider: Any, answer_with: Any, eventually: Any
+) -> None:
+    recording, api = provider
+    recording.respond = answer_with(200, whole(), JSON)
+    judge = {"model": "gpt-4o", "share": 1.0, "budget_per_day": 1.0}
+    running = await caching(api, scoring={"judge": judge}, hand_over_below=0.5)  # which has every answer looked at
+    for wanted in ("miss", "hit", "hit"):
+        assert (await ask(running))[0] == wanted
+        assert await kept(running, eventually) == 1
+        assert len(recording.bodies) == 2  # the caller's question and the judge's
 
 
 async def test_an_agent_that_keeps_nothing_is_asked_each_time(start: Any, provider: Any, connect_redis: Any) -> None:

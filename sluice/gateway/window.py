@@ -11,9 +11,11 @@ The log of a hundred times, not a bucket that fills, because a provider that all
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from hashlib import sha1
 from typing import Any
 
@@ -79,6 +81,8 @@ class Window:
         self._leased = 0
         self._lease_ends = 0.0
         self._full_until = 0.0
+        self.share_asked: asyncio.Event | None = None
+        """Set in the end of a question for a share that is under way: whoever needs one too waits for its answer."""
         # What this replica let through, in shares: what it goes by when Redis is away.
         self._own_slots = max(1, self._slots // replicas)
         self._own_stretch = max(stretch_seconds, self._own_slots * replicas * stretch_seconds / self._slots)
@@ -100,6 +104,19 @@ class Window:
             return False
         self._leased -= 1
         return True
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Let others wait while a share is asked for: each would get one of its own, and most of it would be lost."""
+        if self._share == 1:
+            yield
+            return
+        self.share_asked = asyncio.Event()
+        try:
+            yield
+        finally:
+            self.share_asked.set()
+            self.share_asked = None
 
     def give_back(self) -> None:
         """Undo `take_leased`."""
@@ -129,26 +146,40 @@ async def pass_through(store: SharedStore, windows: Sequence[Window]) -> float:
 
     Raises Full.
     """
-    now = time.monotonic()
-    for window in windows:
-        window.refuse_if_known(now)
-    leased = [window for window in windows if window.take_leased(now)]
-    asked = [window for window in windows if window not in leased] if leased else windows
-    if not asked:
-        return 0.0
+    while True:
+        now = time.monotonic()
+        for window in windows:
+            window.refuse_if_known(now)
+        leased = [window for window in windows if window.take_leased(now)]
+        asked = [window for window in windows if window not in leased] if leased else windows
+        if not asked:
+            return 0.0
+        under_way = next((window.share_asked for window in asked if window.share_asked), None)
+        if under_way is None:
+            break
+        for window in leased:
+            window.give_back()
+        await under_way.wait()
+    try:
+        with ExitStack() as others_wait:
+            for window in asked:
+                others_wait.enter_context(window.asking())
+            return await _ask_and_note(store, asked, now)
+    except BaseException:
+        for window in leased:
+            window.give_back()
+        raise
+
+
+async def _ask_and_note(store: SharedStore, asked: Sequence[Window], now: float) -> float:
     try:
         waits = await _ask(store, asked)
     except StoreAway:
         now = time.monotonic()
         waits = [window.own_wait(now) for window in asked]
-    try:
-        for window, wait in zip(asked, waits, strict=True):
-            if wait < 0:
-                window.refused(now, -wait)
-    except Full:
-        for window in leased:
-            window.give_back()
-        raise
+    for window, wait in zip(asked, waits, strict=True):
+        if wait < 0:
+            window.refused(now, -wait)
     for window, wait in zip(asked, waits, strict=True):
         window.granted(now, wait)
     return max(waits)

@@ -107,6 +107,22 @@ async def test_a_busy_rate_asks_redis_for_shares(stores: list[SharedStore], monk
     assert asked == 100 + 3  # each share of ten once, and each replica hears once that there is no more
 
 
+async def test_many_at_once_take_one_share_between_them_and_not_one_each(
+    stores: list[SharedStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share each would use up a rate of a thousand with a hundred requests, and refuse the others."""
+    replica = Replica(stores[0], requests=1000, stretch_seconds=60, replicas=3)
+    run = SharedStore.run
+
+    async def from_afar(store: SharedStore, ask: object) -> object:
+        await asyncio.sleep(0.001)  # all of them come before the first answer does
+        return await run(store, ask)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SharedStore, "run", from_afar)
+    taken = await asyncio.gather(*(replica.take() for _ in range(150)))
+    assert taken == [0.0] * 150
+
+
 async def test_without_redis_each_replica_keeps_its_part(stores: list[SharedStore], redis_server: FakeServer) -> None:
     redis_server.connected = False
     replicas = [Replica(store, requests=9, stretch_seconds=60, replicas=3) for store in stores]

@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check faults judges live lock render docs bench-gateway
+.PHONY: help up down test check slow faults judges live lock render docs bench-gateway
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +14,7 @@ up: .venv/complete  ## Start what is missing, run pulumi up, ask every agent (EN
 down: .venv/complete  ## Stop the local cluster and leave nothing running (PURGE=1 removes its data too)
 	@$(BIN)/sluice down $(environment) $(context) $(purge)
 
-test: check judges live  ## Run everything: the checks, the judges of others, the tests against a live cluster
+test: check slow judges live  ## Run everything: the checks, the judges of others, the tests against a live cluster
 
 check: .venv/complete  ## Format, lint, types, import contracts, the quick tests: under a minute
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
@@ -22,7 +22,10 @@ check: .venv/complete  ## Format, lint, types, import contracts, the quick tests
 	@$(BIN)/sluice validate
 	@$(BIN)/mypy .
 	@contracts=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$contracts"; exit 1; }
-	@$(BIN)/pytest -q -m "not live and not judges"
+	@$(BIN)/pytest -q -m "not live and not judges and not slow"
+
+slow: .venv/complete  ## The tests that take seconds each, and so are no part of the check
+	@$(BIN)/pytest -q -m slow
 
 judges: .venv/complete  ## kube-score, kubeconform, checkov and more over manifests/, gitleaks over the history
 	@$(BIN)/pytest -q -m judges --durations=5

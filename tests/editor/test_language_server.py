@@ -9,6 +9,9 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 

@@ -14,7 +14,7 @@ import pytest
 from sluice.gateway.__main__ import main
 from tests.gateway.process import ASK, COMMAND, Process, environment, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 def _run(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:

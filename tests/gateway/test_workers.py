@@ -16,7 +16,7 @@ from sluice.gateway.configuration import load_configuration
 from sluice.gateway.process_settings import ProcessSettings
 from tests.gateway.process import ASK, COMMAND, environment, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 def _workers(parent: int) -> list[int]:

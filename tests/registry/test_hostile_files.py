@@ -15,6 +15,8 @@ import pytest
 
 from sluice.registry.bounds import MAX_BYTES
 
+pytestmark = pytest.mark.slow
+
 RIGHT = Path(__file__).parent / "right"
 MOST_MIB = 300
 MOST_SECONDS = 20.0

@@ -14,6 +14,8 @@ from sluice.local.toolchain.python_environment import PackagesNotInstalled
 from sluice.progress import Progress
 from tests.local.toolchain.fake_programs import FakeGo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -8,6 +8,7 @@ import statistics
 import time
 
 import aiohttp
+import pytest
 
 from sluice.deploy.target import start_local_cluster
 from sluice.local.cluster import processes, records
@@ -93,6 +94,7 @@ def test_a_change_of_the_flags_is_served_as_soon(project: LiveProject) -> None:
     assert max(times) < 5
 
 
+@pytest.mark.faults  # a minute of outage; a node that is late in coming back closes its NodePorts for a moment
 def test_without_an_api_server_an_override_holds_and_nobody_is_refused(project: LiveProject) -> None:
     all_on_the_candidate(project)
     set_override(project, "qa", "0")

@@ -14,15 +14,8 @@ from typing import Any
 
 from sluice.registry import EmbeddedCache, Resources, Settings
 from sluice.render.container_resources import resources
-from sluice.render.kubernetes_object import (
-    PROGRESS_DEADLINE_SECONDS,
-    KubernetesObject,
-    kubernetes_object,
-    labels,
-    restricted_container,
-    restricted_pod,
-    selector,
-)
+from sluice.render.kubernetes_object import KubernetesObject, restricted_container
+from sluice.render.single_pod import single_pod
 
 NAME = "cache"
 PORT = 6379
@@ -34,7 +27,14 @@ def cache(settings: Settings) -> tuple[KubernetesObject, ...]:
     """Render the embedded cache's objects, none where the environment's cache is elsewhere or there is none."""
     if not isinstance(settings.cache, EmbeddedCache):
         return ()
-    return (_service(settings), _deployment(settings, settings.cache))
+    return single_pod(
+        NAME,
+        _container(settings.cache),
+        namespace=settings.namespace,
+        component="cache",
+        port_name="redis",
+        port=PORT,
+    )
 
 
 def cache_url(settings: Settings) -> str | None:
@@ -46,48 +46,6 @@ def cache_url(settings: Settings) -> str | None:
             return f"redis://{NAME}:{PORT}"
         case external:
             return external.url
-
-
-def _service(settings: Settings) -> KubernetesObject:
-    return kubernetes_object(
-        "v1",
-        "Service",
-        NAME,
-        namespace=settings.namespace,
-        labels=labels(NAME, component="cache"),
-        spec={
-            "type": "ClusterIP",
-            "selector": selector(NAME),
-            "ports": [{"name": "redis", "port": PORT, "targetPort": "redis", "protocol": "TCP"}],
-        },
-    )
-
-
-def _deployment(settings: Settings, own: EmbeddedCache) -> KubernetesObject:
-    return kubernetes_object(
-        "apps/v1",
-        "Deployment",
-        NAME,
-        namespace=settings.namespace,
-        labels=labels(NAME, component="cache"),
-        spec={
-            "replicas": 1,
-            "revisionHistoryLimit": 3,
-            "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
-            "selector": {"matchLabels": selector(NAME)},
-            "strategy": {"type": "Recreate"},
-            "template": {
-                "metadata": {"labels": labels(NAME, component="cache")},
-                "spec": {
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "securityContext": restricted_pod(),
-                    "terminationGracePeriodSeconds": 10,
-                    "containers": [_container(own)],
-                },
-            },
-        },
-    )
 
 
 def _container(own: EmbeddedCache) -> dict[str, Any]:

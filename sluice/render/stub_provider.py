@@ -10,15 +10,8 @@ from typing import Any
 
 from sluice.registry import Resources, Settings, StubProviderSettings
 from sluice.render.container_resources import resources
-from sluice.render.kubernetes_object import (
-    PROGRESS_DEADLINE_SECONDS,
-    KubernetesObject,
-    kubernetes_object,
-    labels,
-    restricted_container,
-    restricted_pod,
-    selector,
-)
+from sluice.render.kubernetes_object import KubernetesObject, restricted_container
+from sluice.render.single_pod import single_pod
 
 NAME = "stub-provider"
 PORT = 8080
@@ -28,48 +21,13 @@ def stub_provider(settings: Settings) -> tuple[KubernetesObject, ...]:
     """Render the stub provider's objects, none where the environment has no stub provider."""
     if settings.stub_provider is None:
         return ()
-    return (_service(settings), _deployment(settings, settings.stub_provider))
-
-
-def _service(settings: Settings) -> KubernetesObject:
-    return kubernetes_object(
-        "v1",
-        "Service",
+    return single_pod(
         NAME,
+        _container(settings.stub_provider),
         namespace=settings.namespace,
-        labels=labels(NAME, component="provider"),
-        spec={
-            "type": "ClusterIP",
-            "selector": selector(NAME),
-            "ports": [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}],
-        },
-    )
-
-
-def _deployment(settings: Settings, own: StubProviderSettings) -> KubernetesObject:
-    return kubernetes_object(
-        "apps/v1",
-        "Deployment",
-        NAME,
-        namespace=settings.namespace,
-        labels=labels(NAME, component="provider"),
-        spec={
-            "replicas": 1,
-            "revisionHistoryLimit": 3,
-            "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
-            "selector": {"matchLabels": selector(NAME)},
-            "strategy": {"type": "Recreate"},
-            "template": {
-                "metadata": {"labels": labels(NAME, component="provider")},
-                "spec": {
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "securityContext": restricted_pod(),
-                    "terminationGracePeriodSeconds": 10,
-                    "containers": [_container(own)],
-                },
-            },
-        },
+        component="provider",
+        port_name="http",
+        port=PORT,
     )
 
 

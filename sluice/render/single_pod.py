@@ -1,0 +1,61 @@
+"""What runs as one pod behind a Service of its own: the cache and the stub provider, whose memory is all they have.
+
+There is never a second pod beside the first: callers would find one or the other, and each knows other things.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.render.kubernetes_object import (
+    PROGRESS_DEADLINE_SECONDS,
+    KubernetesObject,
+    kubernetes_object,
+    labels,
+    restricted_pod,
+    selector,
+)
+
+
+def single_pod(
+    name: str, container: dict[str, Any], *, namespace: str, component: str, port_name: str, port: int
+) -> tuple[KubernetesObject, KubernetesObject]:
+    """Render the Service and the Deployment of `container`, which listens on the port that it calls `port_name`."""
+    named = labels(name, component=component)
+    service = kubernetes_object(
+        "v1",
+        "Service",
+        name,
+        namespace=namespace,
+        labels=named,
+        spec={
+            "type": "ClusterIP",
+            "selector": selector(name),
+            "ports": [{"name": port_name, "port": port, "targetPort": port_name, "protocol": "TCP"}],
+        },
+    )
+    deployment = kubernetes_object(
+        "apps/v1",
+        "Deployment",
+        name,
+        namespace=namespace,
+        labels=named,
+        spec={
+            "replicas": 1,
+            "revisionHistoryLimit": 3,
+            "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
+            "selector": {"matchLabels": selector(name)},
+            "strategy": {"type": "Recreate"},
+            "template": {
+                "metadata": {"labels": labels(name, component=component)},
+                "spec": {
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "securityContext": restricted_pod(),
+                    "terminationGracePeriodSeconds": 10,
+                    "containers": [container],
+                },
+            },
+        },
+    )
+    return service, deployment

@@ -35,6 +35,8 @@ def candidates(arms: dict[str, str]) -> set[str]:
 
 
 def test_every_agent_answers_two_users_after_up(project: LiveProject) -> None:
+    project.roll_out(dict.fromkeys(AGENTS, 50))
+
     said = project.up()
 
     replies = said["replies"]

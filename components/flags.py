@@ -6,25 +6,25 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.kubernetes_objects import make
+from components.kubernetes_objects import make_all
 from sluice.render import KubernetesObject
 
 
 @dataclass(frozen=True, slots=True)
 class FlagsArgs:
-    """The rendered ConfigMap, which has a fixed name, and the namespace it goes to."""
+    """The rendered ConfigMaps, which have fixed names, and the namespace they go to."""
 
-    config_map: KubernetesObject
+    config_maps: tuple[KubernetesObject, ...]
     namespace: pulumi.Input[str]
 
 
 class Flags(pulumi.ComponentResource):
-    """The ConfigMap that gateways read while they run. Outputs: `config_map`, its name."""
+    """The ConfigMaps that gateways read while they run. Outputs: `config_maps`, their names."""
 
-    config_map: pulumi.Output[str]
+    config_maps: pulumi.Output[list[str]]
 
     def __init__(self, name: str, args: FlagsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("sluice:index:Flags", name, None, opts)
-        make(name, args.config_map, parent=self, namespace=args.namespace)
-        self.config_map = pulumi.Output.from_input(args.config_map.name)
-        self.register_outputs({"config_map": self.config_map})
+        make_all(name, args.config_maps, parent=self, namespace=args.namespace)
+        self.config_maps = pulumi.Output.from_input([config_map.name for config_map in args.config_maps])
+        self.register_outputs({"config_maps": self.config_maps})

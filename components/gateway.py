@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.kubernetes_objects import make
+from components.kubernetes_objects import make_all
 from sluice.render import KubernetesObject
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayArgs:
-    """The rendered objects of the gateway, one of a kind, the namespace they go to, and the address callers use."""
+    """The rendered objects of the gateway, the namespace they go to, and the address callers use."""
 
     objects: tuple[KubernetesObject, ...]
     namespace: pulumi.Input[str]
@@ -26,7 +26,6 @@ class Gateway(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("sluice:index:Gateway", name, None, opts)
-        for rendered in args.objects:
-            make(name, rendered, parent=self, namespace=args.namespace)
+        make_all(name, args.objects, parent=self, namespace=args.namespace)
         self.url = pulumi.Output.from_input(args.url)
         self.register_outputs({"url": self.url})

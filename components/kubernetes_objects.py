@@ -6,7 +6,8 @@ The rendered object is taken as it is: what `pulumi up` applies and what `sluice
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import pulumi
@@ -65,6 +66,17 @@ def make(
     return _RESOURCES[rendered.api_version, rendered.kind](
         f"{name}-{rendered.kind.lower()}", **inputs, opts=pulumi.ResourceOptions.merge(usual, options)
     )
+
+
+def make_all(
+    name: str, objects: Iterable[KubernetesObject], *, parent: pulumi.Resource, namespace: pulumi.Input[str]
+) -> None:
+    """Make each; of several of a kind the first is called after `name` alone, the others have their number in it."""
+    made: Counter[str] = Counter()
+    for rendered in objects:
+        number = made[rendered.kind]
+        make(f"{name}-{number}" if number else name, rendered, parent=parent, namespace=namespace)
+        made[rendered.kind] += 1
 
 
 def owned(metadata: Mapping[str, Any], namespace: pulumi.Input[str] | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.configuration import Agent, Configuration, Model, Provider
-from sluice.gateway.flags import DATA_KEY, Flags, flag_client
+from sluice.gateway.flags import Flags, flag_client
 from sluice.gateway.metrics import Metrics
 from sluice.gateway.mounted_map import MapContent
 
@@ -25,19 +25,19 @@ _USERS = tuple(f"user-{number}@example.com" for number in range(5_000))
 def main() -> int:
     """Measure, print, and return 1 where the goal was missed."""
     flags, assigner = _gateway(agents=5)
-    flags.take_flags(_content(5, weight=10), "")
+    flags.take_flags({"flags": _content(5, weight=10)})
     drawn = _best(lambda: [assigner.assign("agent-0", user) for user in _USERS]) / len(_USERS) * 1e6
-    flags.take_flags(_content(5, weight=0), "")
+    flags.take_flags({"flags": _content(5, weight=0)})
     still = _best(lambda: [assigner.assign("agent-0", user) for user in _USERS]) / len(_USERS) * 1e6
     print(
         f"one assignment at 10 %: {drawn:.1f} microseconds (goal: below {_GOAL_MICROSECONDS:.0f}); at 0 %: {still:.1f}"
     )
     flags, _ = _gateway(agents=1000)
     began = time.perf_counter()
-    flags.take_flags(_content(1000, weight=10), "")
+    flags.take_flags({"flags": _content(1000, weight=10)})
     first = time.perf_counter() - began
     began = time.perf_counter()
-    flags.take_flags(_content(1000, weight=10, of_first=25), "")
+    flags.take_flags({"flags": _content(1000, weight=10, of_first=25)})
     print(
         f"flags of 1,000 agents: {first:.2f} s the first time, {time.perf_counter() - began:.3f} s when one has changed"
     )
@@ -57,7 +57,7 @@ def _content(agents: int, *, weight: int, of_first: int | None = None) -> MapCon
     documents = {f"agent-{number}": _flag(f"agent-{number}", weight) for number in range(agents)}
     if of_first is not None:
         documents["agent-0"] = _flag("agent-0", of_first)
-    return MapContent({DATA_KEY: json.dumps({"flags": documents})})
+    return MapContent({"flags.json": json.dumps({"flags": documents})})
 
 
 def _flag(agent: str, weight: int) -> dict[str, object]:

@@ -79,7 +79,7 @@ class Gateway:
         show_thresholds(configuration.thresholds, self.metrics.registry)
         self.draining = False
         self.flags = Flags(configuration, self.metrics)
-        self.live_flags = LiveFlags(settings.folder, self.flags, self.metrics)
+        self.live_flags = LiveFlags(settings.folder, self.flags, self.metrics, settings.flag_maps)
         self._watch = ClusterWatch(settings.cluster, self.live_flags) if settings.cluster else None
         if redis is None and settings.redis_url is not None:
             redis = connect(settings.redis_url, settings.folder / "keys" / "redis-password")

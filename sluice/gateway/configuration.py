@@ -23,6 +23,8 @@ from sluice.gateway.limit_settings import Budgets, CacheSettings, CallerLimits, 
 from sluice.gateway.thresholds import Thresholds, read_thresholds
 
 DIALECTS = ("openai", "anthropic")
+_DEALT_OUT = ("agents", "models")
+_MOST_PARTS = 100
 _KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -133,10 +135,25 @@ class ConfigurationInvalid(SluiceError):
 
 
 def load_configuration(path: Path) -> Configuration:
-    """Read gateway.json.
+    """Read gateway.json, and what of its agents and models lies in gateway-1.json and so on beside it.
 
     Raises ConfigurationUnreadable or ConfigurationInvalid.
     """
+    document = _document(path)
+    if document.get("version") != 1:
+        raise ConfigurationInvalid(
+            path, [f"version: {document.get('version')!r} is not 1, the one that this gateway reads"]
+        )
+    for number in range(1, _parts(path, document)):
+        _add_part(document, path.with_name(f"{path.stem}-{number}{path.suffix}"))
+    reading = _Reading()
+    configuration = reading.configuration(document)
+    if reading.faults:
+        raise ConfigurationInvalid(path, reading.faults)
+    return configuration
+
+
+def _document(path: Path) -> dict[str, Any]:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -147,15 +164,25 @@ def load_configuration(path: Path) -> Configuration:
         raise ConfigurationInvalid(path, [f"is not JSON: {error}"]) from error
     if not isinstance(document, dict):
         raise ConfigurationInvalid(path, ["must be a JSON object"])
-    if document.get("version") != 1:
-        raise ConfigurationInvalid(
-            path, [f"version: {document.get('version')!r} is not 1, the one that this gateway reads"]
-        )
-    reading = _Reading()
-    configuration = reading.configuration(document)
-    if reading.faults:
-        raise ConfigurationInvalid(path, reading.faults)
-    return configuration
+    return document
+
+
+def _parts(path: Path, document: Mapping[str, object]) -> int:
+    parts = document.get("parts", 1)
+    if not isinstance(parts, int) or isinstance(parts, bool) or not 1 <= parts <= _MOST_PARTS:
+        raise ConfigurationInvalid(path, [f"parts: {parts!r} is no number of files, 1 to {_MOST_PARTS}"])
+    return parts
+
+
+def _add_part(document: dict[str, Any], path: Path) -> None:
+    for kind, added in _document(path).items():
+        known = document.get(kind)
+        if kind not in _DEALT_OUT or not isinstance(added, dict) or not isinstance(known, dict):
+            raise ConfigurationInvalid(path, [f"{kind}: is none of the objects {' and '.join(_DEALT_OUT)}"])
+        twice = sorted(known.keys() & added.keys())
+        if twice:
+            raise ConfigurationInvalid(path, [f"{kind}.{twice[0]}: stands in a file before it too"])
+        document[kind] = {**known, **added}
 
 
 class _Reading(LimitReading):

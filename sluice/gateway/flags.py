@@ -27,9 +27,6 @@ from sluice.gateway.metrics import Metrics, Weights
 from sluice.gateway.mounted_map import MapContent
 from sluice.override import ALL, Override, Overrides, read_overrides
 
-DATA_KEY = "flags.json"
-"""The key of the ConfigMap that holds the flags of every agent."""
-
 _domain_numbers = itertools.count(1)
 
 
@@ -46,16 +43,21 @@ class Flags(AbstractProvider):
         self.not_loaded_because = "not read yet"
         """Empty once a flags.json has been read."""
 
-    def take_flags(self, content: MapContent | None, missing_because: str) -> None:
-        """Take over the ConfigMap of the flags. Never raises for what it says; the last good flags stay in force."""
-        try:
-            documents = _documents(content, missing_because)
-        except _FlagsUnreadable as fault:
-            self._broken([str(fault)])
+    def take_flags(self, said: Mapping[str, MapContent | str]) -> None:
+        """Take over the ConfigMaps of the flags, by name: what each says, or why it says nothing.
+
+        Never raises for what they say; the last good flags stay in force. Begun is with all of them, or not at all.
+        """
+        documents, faults = _documents(said)
+        unread = len(faults)
+        if unread == len(said) or (unread and not self._flags):
+            self._broken(faults)
             return
-        faults: list[str] = []
         flags: dict[str, AgentFlag] = {}
         for agent in self._configuration.agents:
+            if unread and agent not in documents:  # it may stand in the one that could not be read
+                flags.update({agent: self._flags[agent]} if agent in self._flags else {})
+                continue
             try:
                 flags[agent] = self._flag(agent, documents)
             except FlagUnusable as fault:
@@ -174,18 +176,31 @@ class _FlagsUnreadable(Exception):
     """There are no flags in a ConfigMap, whatever it holds."""
 
 
-def _documents(content: MapContent | None, missing_because: str) -> Mapping[str, object]:
-    if content is None:
-        raise _FlagsUnreadable(f"flags: {missing_because}")
-    if DATA_KEY not in content.data:
-        raise _FlagsUnreadable(f"{DATA_KEY}: {content.unreadable.get(DATA_KEY, 'is missing')}")
+def _documents(said: Mapping[str, MapContent | str]) -> tuple[dict[str, object], list[str]]:
+    """Return the flags of every ConfigMap by agent, and the reason of each that holds none."""
+    documents: dict[str, object] = {}
+    faults = []
+    for name, content in said.items():
+        try:
+            documents.update(_flags_of(name, content))
+        except _FlagsUnreadable as fault:
+            faults.append(str(fault))
+    return documents, faults
+
+
+def _flags_of(name: str, content: MapContent | str) -> Mapping[str, object]:
+    if isinstance(content, str):
+        raise _FlagsUnreadable(f"{name}: {content}")
+    key = f"{name}.json"
+    if key not in content.data:
+        raise _FlagsUnreadable(f"{key}: {content.unreadable.get(key, 'is missing')}")
     try:
-        document = orjson.loads(content.data[DATA_KEY])
+        document = orjson.loads(content.data[key])
     except orjson.JSONDecodeError as error:
-        raise _FlagsUnreadable(f"{DATA_KEY}: is not JSON: {error}") from error
+        raise _FlagsUnreadable(f"{key}: is not JSON: {error}") from error
     flags = document.get("flags") if isinstance(document, dict) else None
     if not isinstance(flags, dict):
-        raise _FlagsUnreadable(f"{DATA_KEY}: has no object `flags`")
+        raise _FlagsUnreadable(f"{key}: has no object `flags`")
     return flags
 
 

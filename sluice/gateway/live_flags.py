@@ -1,8 +1,8 @@
 """What the cluster says of flags and override at this moment, brought into force whenever it changes.
 
 Two tell it: the watch on the API server, within a second, and the mounted files, within a minute or two. `LiveMap`
-decides whose word counts for each ConfigMap; `Flags` takes it over. Everything here runs in threads, because checking
-a thousand flags takes longer than a request may wait.
+decides whose word counts for each ConfigMap; `Flags` takes it over, all those with flags as one. Everything here runs
+in threads, because checking a thousand flags takes longer than a request may wait.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from sluice.gateway.mounted_map import MapContent, MountedMap
 from sluice.override import NAME as OVERRIDE
 
 FLAGS = "flags"
-"""What the ConfigMap of the flags is called, in every environment's namespace."""
+"""What the ConfigMap of the flags is called, in every environment's namespace; where there are more, `flags-1` ..."""
 
 
 class LiveFlags:
-    """The two ConfigMaps, by name, and who counts for each. Any thread may call it."""
+    """The ConfigMaps, by name, and who counts for each. Any thread may call it."""
 
-    def __init__(self, folder: Path, flags: Flags, metrics: Metrics) -> None:
+    def __init__(self, folder: Path, flags: Flags, metrics: Metrics, flag_maps: int = 1) -> None:
         self._flags = flags
         self._metrics = metrics
-        self._mounts = {name: MountedMap(folder / name) for name in (FLAGS, OVERRIDE)}
+        self._flag_maps = (FLAGS, *(f"{FLAGS}-{number}" for number in range(1, flag_maps)))
+        self._mounts = {name: MountedMap(folder / name) for name in (*self._flag_maps, OVERRIDE)}
         self._maps = {name: LiveMap() for name in self._mounts}
         self._in_force: dict[str, MapContent | None] = {}
-        self._not_mounted_because = ""
+        self._not_mounted_because: dict[str, str] = {}
         self._looking = threading.Lock()
         self._deciding = threading.Lock()
 
@@ -48,8 +49,8 @@ class LiveFlags:
                 if look is None:
                     continue
                 with self._deciding:
-                    if name == FLAGS and look.content is None:
-                        self._not_mounted_because = f"{mount.folder}: {look.reason}"
+                    if name in self._flag_maps and look.content is None:
+                        self._not_mounted_because[name] = f"{mount.folder}: {look.reason}"
                     self._maps[name].see_mounted(look.content)
                     self._decide(name)
 
@@ -77,10 +78,17 @@ class LiveFlags:
         if name not in self._in_force or self._in_force[name] != live.content:
             self._in_force[name] = live.content
             log.info("cluster says", config_map=name, source=live.source)
-            if name == FLAGS:
-                missing = self._not_mounted_because if live.source is Source.FILE else "there is no such ConfigMap"
-                self._flags.take_flags(live.content, missing)
-            else:
+            if name == OVERRIDE:
                 self._flags.take_override(live.content)
+            elif self._in_force.keys() >= set(self._flag_maps):
+                self._flags.take_flags({name: self._said(name) for name in self._flag_maps})
         heard = all(live.is_heard for live in self._maps.values())
         self._metrics.flags_source(Source.WATCH if heard else Source.FILE, Source)
+
+    def _said(self, name: str) -> MapContent | str:
+        """Return what a ConfigMap says, or why it says nothing."""
+        content = self._in_force[name]
+        if content is not None:
+            return content
+        from_file = self._maps[name].source is Source.FILE
+        return self._not_mounted_because.get(name, "") if from_file else "there is no such ConfigMap"

@@ -6,10 +6,11 @@ ClusterRole.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sluice.registry import Settings
-from sluice.render import flags, override
+from sluice.render import override
 from sluice.render.gateway import NAME as GATEWAY
 from sluice.render.gateway import PORT_NAME as GATEWAY_PORT_NAME
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
@@ -22,18 +23,18 @@ REVIEWER = "sluice-reviewer"
 _READ = ["get", "list", "watch"]
 
 
-def access(settings: Settings) -> tuple[KubernetesObject, ...]:
-    """Render each role, followed by the binding that gives it to somebody."""
+def access(settings: Settings, flags: Sequence[str]) -> tuple[KubernetesObject, ...]:
+    """Render each role, followed by the binding that gives it to somebody; `flags` are the ConfigMaps' names."""
     gateway = {"kind": "ServiceAccount", "name": GATEWAY, "namespace": settings.namespace}
     return (
         # A watch on one object is a list with a field selector on its name, which `resourceNames` lets through.
-        _role(settings, GATEWAY_WATCH, _on_config_maps(_READ, flags.NAME, override.NAME)),
+        _role(settings, GATEWAY_WATCH, _on_config_maps(_READ, *flags, override.NAME)),
         _binding(settings, GATEWAY_WATCH, [gateway]),
         _guard_account(settings),
         _role(
             settings,
             GUARD,
-            _on_config_maps(_READ, flags.NAME, override.NAME),
+            _on_config_maps(_READ, *flags, override.NAME),
             _on_config_maps(["patch"], override.NAME),
         ),
         _binding(settings, GUARD, [{"kind": "ServiceAccount", "name": GUARD, "namespace": settings.namespace}]),
@@ -52,6 +53,10 @@ def _of_an_operator() -> list[dict[str, Any]]:
         _rule("apps", ["deployments", "replicasets"], _READ),
         _rule("autoscaling", ["horizontalpodautoscalers"], _READ),
         _rule("policy", ["poddisruptionbudgets"], _READ),
+        # What `sluice status` holds against git beside those; the few objects outside of the namespace it leaves out.
+        _rule("", ["limitranges", "resourcequotas", "serviceaccounts"], ["get"]),
+        _rule("networking.k8s.io", ["ingresses", "networkpolicies"], ["get"]),
+        _rule("rbac.authorization.k8s.io", ["rolebindings", "roles"], ["get"]),
         # `sluice status` reads metrics of pods and `sluice ask` asks the Service, both by the API server's proxy.
         _rule("", ["pods/proxy"], ["get"]),
         {**_rule("", ["services/proxy"], ["create"]), "resourceNames": [f"{GATEWAY}:{GATEWAY_PORT_NAME}"]},

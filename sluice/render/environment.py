@@ -28,7 +28,7 @@ class Rendered:
     environment: str
     namespace: KubernetesObject
     admission: tuple[KubernetesObject, ...]
-    flags: KubernetesObject
+    flags: tuple[KubernetesObject, ...]
     override: KubernetesObject
     access: tuple[KubernetesObject, ...]
     cache: tuple[KubernetesObject, ...]
@@ -48,7 +48,7 @@ class Rendered:
             *self.admission,
             *self.quotas,
             *self.network,
-            self.flags,
+            *self.flags,
             self.override,
             *self.access,
             *self.cache,
@@ -64,19 +64,21 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
     keys = dict.fromkeys(provider.key for provider in registry.providers.values())
     # A Redis of others may want a password; one that is set lies beside the keys.
     keys |= dict.fromkeys(key for key in settings.keys_set if key == REDIS_PASSWORD)
+    of_flags = flags(rollout, settings.namespace)
+    names = tuple(config_map.name for config_map in of_flags)
     return Rendered(
         environment=settings.environment,
         namespace=namespace(settings),
         admission=admission(settings),
-        flags=flags(rollout, settings.namespace),
+        flags=of_flags,
         override=override(settings),
-        access=access(settings),
+        access=access(settings, names),
         cache=cache(settings),
         availability=availability(settings),
         ingress=ingress(settings),
         network=network(registry, settings),
         quotas=quotas(settings),
-        gateway=gateway(settings, gateway_configuration(registry, settings)),
+        gateway=gateway(settings, gateway_configuration(registry, settings), names),
         stub_provider=stub_provider(settings),
         caller_keys=_caller_keys(settings),
         provider_keys=SecretReference(

@@ -6,10 +6,11 @@ are mounted as a whole folder, because Kubernetes never updates a file that is m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sluice.registry import Settings, Traces
-from sluice.render import flags, override
+from sluice.render import override
 from sluice.render.cache import cache_url
 from sluice.render.container_resources import resources
 from sluice.render.kubernetes_object import (
@@ -48,9 +49,15 @@ GRACE_TO_SPARE_SECONDS = 10
 _NAMESPACE_FIELD = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
 
 
-def gateway(settings: Settings, configuration: KubernetesObject) -> tuple[KubernetesObject, ...]:
-    """Render the gateway's objects around its configuration, which comes before what mounts it."""
-    return (_service_account(settings), configuration, _service(settings), _deployment(settings, configuration))
+def gateway(
+    settings: Settings, configuration: Sequence[KubernetesObject], flags: Sequence[str]
+) -> tuple[KubernetesObject, ...]:
+    """Render the gateway's objects around its configuration, which comes before what mounts it.
+
+    `flags` are the names of the ConfigMaps with the flags.
+    """
+    deployment = _deployment(settings, configuration, flags)
+    return (_service_account(settings), *configuration, _service(settings), deployment)
 
 
 def _service_account(settings: Settings) -> KubernetesObject:
@@ -83,7 +90,9 @@ def _service(settings: Settings) -> KubernetesObject:
     )
 
 
-def _deployment(settings: Settings, configuration: KubernetesObject) -> KubernetesObject:
+def _deployment(
+    settings: Settings, configuration: Sequence[KubernetesObject], flags: Sequence[str]
+) -> KubernetesObject:
     return kubernetes_object(
         "apps/v1",
         "Deployment",
@@ -99,13 +108,13 @@ def _deployment(settings: Settings, configuration: KubernetesObject) -> Kubernet
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
             "template": {
                 "metadata": {"labels": labels(NAME, component="gateway")},
-                "spec": _pod(settings, configuration),
+                "spec": _pod(settings, configuration, flags),
             },
         },
     )
 
 
-def _pod(settings: Settings, configuration: KubernetesObject) -> dict[str, Any]:
+def _pod(settings: Settings, configuration: Sequence[KubernetesObject], flags: Sequence[str]) -> dict[str, Any]:
     return {
         "serviceAccountName": NAME,
         "automountServiceAccountToken": False,
@@ -116,10 +125,10 @@ def _pod(settings: Settings, configuration: KubernetesObject) -> dict[str, Any]:
             DRAIN_SECONDS + settings.gateway.longest_request_seconds + GRACE_TO_SPARE_SECONDS
         ),
         **({"topologySpreadConstraints": _spread()} if settings.gateway.max_replicas > 1 else {}),
-        "containers": [_container(settings)],
+        "containers": [_container(settings, flags)],
         "volumes": [
-            {"name": "config", "configMap": {"name": configuration.name}},
-            {"name": "flags", "configMap": {"name": flags.NAME}},
+            {"name": "config", **_in_one_folder(configuration)},
+            *({"name": name, "configMap": {"name": name}} for name in flags),
             # 0440: the user gets at the keys by the pod's group alone.
             {"name": "keys", "secret": {"secretName": KEYS_SECRET, "defaultMode": 0o440}},
             # The override is watched; the file stands in while the API server is away. Callers' keys are an
@@ -129,6 +138,13 @@ def _pod(settings: Settings, configuration: KubernetesObject) -> dict[str, Any]:
             _api_access(),
         ],
     }
+
+
+def _in_one_folder(config_maps: Sequence[KubernetesObject]) -> dict[str, Any]:
+    """Return what mounts the files of one ConfigMap, or of several, as one folder."""
+    if len(config_maps) == 1:
+        return {"configMap": {"name": config_maps[0].name}}
+    return {"projected": {"sources": [{"configMap": {"name": each.name}} for each in config_maps]}}
 
 
 def _spread() -> list[dict[str, Any]]:
@@ -160,7 +176,7 @@ def _api_access() -> dict[str, Any]:
     }
 
 
-def _container(settings: Settings) -> dict[str, Any]:
+def _container(settings: Settings, flags: Sequence[str]) -> dict[str, Any]:
     return {
         "name": NAME,
         "image": settings.gateway.image,
@@ -169,7 +185,7 @@ def _container(settings: Settings) -> dict[str, Any]:
             {"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
-        "env": _environment(settings),
+        "env": _environment(settings, flags),
         # Ready takes configuration and flags; alive only the process. A pod that cannot read its flags must leave the
         # Service, but to restart it would not mend them.
         "startupProbe": _probe("/healthz", period_seconds=1, failures=30),
@@ -181,14 +197,14 @@ def _container(settings: Settings) -> dict[str, Any]:
         "volumeMounts": [
             *(
                 {"name": volume, "mountPath": f"{FOLDER}/{volume}", "readOnly": True}
-                for volume in ("config", "flags", "keys", "override", "callers")
+                for volume in ("config", *flags, "keys", "override", "callers")
             ),
             {"name": "api-access", "mountPath": API_ACCESS_FOLDER, "readOnly": True},
         ],
     }
 
 
-def _environment(settings: Settings) -> list[dict[str, str]]:
+def _environment(settings: Settings, flags: Sequence[str]) -> list[dict[str, str]]:
     """Return what the process is told beside its files: the shared store, how many share it, and how to end."""
     url = cache_url(settings)
     told = {
@@ -197,6 +213,7 @@ def _environment(settings: Settings) -> list[dict[str, str]]:
         "SLUICE_GATEWAY_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "SLUICE_GATEWAY_FINISH_SECONDS": str(settings.gateway.longest_request_seconds),
         **({} if settings.gateway.log_level == "info" else {"SLUICE_GATEWAY_LOG_LEVEL": settings.gateway.log_level}),
+        **({} if len(flags) == 1 else {"SLUICE_GATEWAY_FLAG_MAPS": str(len(flags))}),
         **_traces(settings.gateway.traces),
     }
     return [{"name": name, "value": value} for name, value in told.items()]

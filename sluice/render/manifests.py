@@ -69,7 +69,7 @@ def _kustomization(files: Iterable[str]) -> str:
 
 def file_name(item: KubernetesObject) -> str:
     """Return the name of an object's file: kind and name, without the hash of a name that changes with the content."""
-    name = NAME_PREFIX if re.fullmatch(rf"{NAME_PREFIX}-[0-9a-f]{{8}}", item.name) else item.name
+    name = re.sub(rf"^({NAME_PREFIX})-[0-9a-f]{{8}}((?:-\d+)?)$", r"\1\2", item.name)
     return f"{item.kind.lower()}-{name}.yaml"
 
 

@@ -203,7 +203,7 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "namespace": {"name": "sluice-dev"},
         "admission": {"policy": "sluice-dev"},
         "provider-keys": {"secret": "provider-keys"},
-        "flags": {"config_map": "flags"},
+        "flags": {"config_maps": ["flags"]},
         "override": {"config_map": "override"},
         "access": {},
         "cache": {},
@@ -270,3 +270,19 @@ def test_a_resource_that_the_engine_refuses_fails_these_tests(monkeypatch: pytes
 
     with pytest.raises(ZeroDivisionError, match="refused"):
         record(program(rendered("dev")))
+
+
+def test_of_several_config_maps_with_flags_the_first_keeps_its_name_and_the_others_have_a_number() -> None:
+    of = rendered("dev")
+    second = KubernetesObject("v1", "ConfigMap", "flags-1", {**of.flags[0].body, "metadata": {"name": "flags-1"}})
+
+    def run() -> None:
+        Flags("flags", FlagsArgs((*of.flags, second), "sluice-dev"))
+
+    made = record(run)
+
+    assert [(one.name, one.inputs["metadata"]["name"]) for one in made.kubernetes()] == [
+        ("flags-configmap", "flags"),
+        ("flags-1-configmap", "flags-1"),
+    ]
+    assert made.outputs["flags"] == {"config_maps": ["flags", "flags-1"]}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.configuration import Agent, Configuration, Model, Provider
-from sluice.gateway.flags import DATA_KEY, Flags, flag_client
+from sluice.gateway.flags import Flags, flag_client
 from sluice.gateway.metrics import Metrics
 from sluice.gateway.mounted_map import MapContent
 from sluice.gateway.outcome import Arm
@@ -71,7 +71,7 @@ def _flag(agent: str, weight: int, candidate: str) -> dict[str, Any]:
 def _assigner(weight: int) -> Assigner:
     documents = {"qa": _flag("qa", weight, "qa-20251031"), "legal": _flag("legal", weight, "legal-20251031")}
     flags = Flags(CONFIGURATION, Metrics(CONFIGURATION.agents))
-    flags.take_flags(MapContent({DATA_KEY: orjson.dumps({"flags": documents}).decode()}), "")
+    flags.take_flags({"flags": MapContent({"flags.json": orjson.dumps({"flags": documents}).decode()})})
     return Assigner(CONFIGURATION, flags, flag_client(flags))
 
 

@@ -150,3 +150,47 @@ def test_a_password_in_the_address_of_redis_is_refused_and_not_shown() -> None:
 def test_a_setting_that_is_none_is_named(name: str, value: str) -> None:
     with pytest.raises(ProcessSettingInvalid, match=f"{name}: .* is not an? "):
         ProcessSettings.from_environment({name: value})
+
+
+def _in_parts(folder: Path, *parts: dict[str, Any]) -> Path:
+    for number, part in enumerate(parts):
+        (folder / f"gateway{f'-{number}' if number else ''}.json").write_text(json.dumps(part))
+    return folder / "gateway.json"
+
+
+def test_agents_and_models_in_further_files_are_read_with_the_first(tmp_path: Path) -> None:
+    content = _valid()
+    models = {"mini": {"provider": "openai", "id": "mini", "price": {"input": 0, "output": 0}}}
+    agents = {"legal": {"summary": "clauses"}}
+
+    configuration = load_configuration(
+        _in_parts(tmp_path, {**content, "parts": 3}, {"agents": agents}, {"models": models})
+    )
+
+    assert list(configuration.agents) == ["qa", "legal"]
+    assert list(configuration.models) == ["gpt-4o", "mini"]
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"agents": {"qa": {"summary": "s"}}}, r"gateway-1\.json: agents\.qa: stands in a file before it too"),
+        ({"providers": {}}, r"gateway-1\.json: providers: is none of the objects agents and models"),
+        ({"agents": []}, r"gateway-1\.json: agents: is none of the objects"),
+        ([], r"gateway-1\.json: must be a JSON object"),
+    ],
+)
+def test_a_further_file_that_says_something_else_is_refused(tmp_path: Path, part: Any, message: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=message):
+        load_configuration(_in_parts(tmp_path, {**_valid(), "parts": 2}, part))
+
+
+def test_a_further_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationUnreadable, match=r"gateway-1\.json"):
+        load_configuration(_in_parts(tmp_path, {**_valid(), "parts": 2}))
+
+
+@pytest.mark.parametrize("parts", [0, True, "2", 101])
+def test_a_number_of_files_that_is_none_is_refused(tmp_path: Path, parts: object) -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"parts: .* is no number of files, 1 to 100"):
+        load_configuration(_in_parts(tmp_path, {**_valid(), "parts": parts}))

@@ -282,3 +282,61 @@ def test_a_file_larger_than_any_config_map_is_not_read(mounted: Any, live: LiveF
     mounted.write_flags_text(" " * 1_600_000)
     live.refresh()
     assert (_broken(metrics), _weights(metrics)["qa"]) == (1, 100)
+
+
+def _dealt_out(mounted: Any, make_flag: MakeFlag, **weights: int) -> None:
+    """Mount `qa` in the ConfigMap `flags` and `legal` in `flags-1`."""
+    for name, agent in (("flags", "qa"), ("flags-1", "legal")):
+        (mounted.path / name).mkdir(exist_ok=True)
+        text = json.dumps({"flags": {agent: make_flag(agent, weights[agent])}})
+        if name == "flags":
+            mounted.write_flags_text(text)
+        else:
+            (mounted.path / name / "flags-1.json").write_text(text)
+
+
+def test_flags_in_two_config_maps_count_together(
+    mounted: Any, flags: Flags, metrics: Metrics, make_flag: MakeFlag
+) -> None:
+    live = LiveFlags(mounted.path, flags, metrics, 2)
+    _dealt_out(mounted, make_flag, qa=10, legal=50)
+
+    live.refresh()
+
+    assert live.names == ("flags", "flags-1", "override")
+    assert _weights(metrics) == {"qa": 10, "legal": 50}
+    assert _broken(metrics) == 0
+
+
+def test_a_gateway_does_not_begin_with_one_of_two_config_maps(
+    mounted: Any, flags: Flags, metrics: Metrics, make_flag: MakeFlag
+) -> None:
+    live = LiveFlags(mounted.path, flags, metrics, 2)
+    mounted.write_flags_text(json.dumps({"flags": {"qa": make_flag("qa", 10)}}))
+
+    live.refresh()
+    assert "flags-1" in flags.not_loaded_because
+
+    _dealt_out(mounted, make_flag, qa=10, legal=50)
+    live.refresh()
+    assert flags.not_loaded_because == ""
+
+
+@pytest.mark.parametrize("harm", ["gone", "broken"])
+def test_one_of_two_config_maps_that_is_harmed_leaves_its_agents_as_they_were_and_not_the_others(
+    mounted: Any, flags: Flags, metrics: Metrics, make_flag: MakeFlag, harm: str
+) -> None:
+    live = LiveFlags(mounted.path, flags, metrics, 2)
+    _dealt_out(mounted, make_flag, qa=10, legal=50)
+    live.refresh()
+
+    file = mounted.path / "flags-1" / "flags-1.json"
+    if harm == "gone":
+        live.hear("flags-1", None)
+    else:
+        file.write_text("{")
+    mounted.write_flags_text(json.dumps({"flags": {"qa": make_flag("qa", 25)}}))
+    live.refresh()
+
+    assert _weights(metrics) == {"qa": 25, "legal": 50}
+    assert _broken(metrics) == 1

@@ -19,7 +19,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 def test_the_registrys_limits_reach_the_series_of_every_agent(tmp_path: Path) -> None:
     registry = load_registry(PROJECT / "registry")
-    rendered = gateway_configuration(registry, load_settings(PROJECT, "production", registry))
+    (rendered,) = gateway_configuration(registry, load_settings(PROJECT, "production", registry))
     file = tmp_path / "gateway.json"
     file.write_text(rendered.body["data"]["gateway.json"])
     shown = CollectorRegistry()
@@ -45,7 +45,7 @@ def test_what_most_agents_have_is_said_once() -> None:
         agents["legal"], policy=dataclasses.replace(agents["legal"].policy, limits=slow)
     )
     changed = dataclasses.replace(registry, agents=agents)
-    rendered = gateway_configuration(changed, load_settings(PROJECT, "dev", registry))
+    (rendered,) = gateway_configuration(changed, load_settings(PROJECT, "dev", registry))
     said: Any = json.loads(rendered.body["data"]["gateway.json"])["thresholds"]
     assert said["agents"] == {"legal": {"p95_goal_seconds": 6.0}, "support": {"hand_over_below": 7.0}}
 

@@ -70,7 +70,7 @@ def rollout(weight: int = 10, *, enabled: bool = True, candidate: str | None = "
 
 
 def flag(rendered: Rendered, agent: str) -> dict[str, object]:
-    flags: dict[str, dict[str, object]] = json.loads(rendered.flags.body["data"]["flags.json"])["flags"]
+    flags: dict[str, dict[str, object]] = json.loads(rendered.flags[0].body["data"]["flags.json"])["flags"]
     return flags[agent]
 
 
@@ -273,7 +273,7 @@ def test_the_gateway_may_watch_flags_and_override_and_nothing_else() -> None:
         {
             "apiGroups": [""],
             "resources": ["configmaps"],
-            "resourceNames": [rendered.flags.name, rendered.override.name],
+            "resourceNames": ["flags", "override"],
             "verbs": ["get", "list", "watch"],
         }
     ]

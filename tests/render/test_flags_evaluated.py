@@ -16,7 +16,7 @@ USERS = [f"user-{number}" for number in range(2000)]
 def on_the_candidate(weight: int, *, agent: str = "qa", candidate: str = "qa-1", enabled: bool = True) -> set[str]:
     rollout = Rollout("dev", enabled, {agent: AgentRollout(agent, candidate, weight, None, ("gpt-4o",))})
     core = FlagdCore()
-    core.set_flags(flags(rollout, "sluice-dev").body["data"][DATA_KEY])
+    core.set_flags(flags(rollout, "sluice-dev")[0].body["data"][DATA_KEY])
     answers = {user: core.resolve_object_value(agent, {}, EvaluationContext(user)) for user in USERS}
     assert {answer.variant for answer in answers.values()} <= {"candidate", "baseline"}
     for answer in answers.values():

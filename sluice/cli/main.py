@@ -30,6 +30,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("sluice.cli.validate:validate", "Check a registry folder and show every mistake at once."),
     "explain": ("sluice.cli.explain:explain", "Print what a rule of the registry wants, and why."),
     "plan": ("sluice.cli.plan:plan", "Say what a change to the registry means, agent by agent, and what forbids it."),
+    "status": (
+        "sluice.cli.status:status",
+        "Show what git wants of each agent, what is allowed, what is served, and where the cluster drifted.",
+    ),
     "render": ("sluice.cli.render:render", "Write what should exist in an environment, one object a file."),
     "review": ("sluice.cli.review:review", "Look at the outputs that wait for a person, and decide on them."),
     "failures": (

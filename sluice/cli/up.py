@@ -32,7 +32,13 @@ def up(environment: str, context: str | None, registry: str | None, output_forma
     launched = launch(environment, target(context), registry, Progress())
     if output_format == "json":
         changes = dict(launched.update.changes)
-        document = {"url": launched.url, "changes": changes, "replies": reply_rows(launched.replies)}
+        objects = {operation: list(names) for operation, names in launched.update.objects.items()}
+        document = {
+            "url": launched.url,
+            "changes": changes,
+            "objects": objects,
+            "replies": reply_rows(launched.replies),
+        }
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
     reply_table(launched.replies)

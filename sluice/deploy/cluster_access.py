@@ -33,6 +33,10 @@ class ClusterUnreachable(SluiceError):
         super().__init__(f"{where}: {reason}; {remedy}")
 
 
+class NotAllowed(ClusterUnreachable):
+    """The API server knows the person, who has no right to what was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What was answered: status, headers in lower case, body, and how long it took in milliseconds."""
@@ -90,6 +94,27 @@ class ClusterAccess:
         if not found:
             raise self._unreachable(f"what answers {path} there is no Kubernetes")
         return found
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        """Return the object at a path, None where there is none. Raises `NotAllowed` beside `ClusterUnreachable`."""
+        answer = self._request("GET", path, None, {}, _PATIENCE_SECONDS)
+        found = _json_object(answer.body)
+        if answer.status == 404 and found:
+            return None
+        if answer.status == 403:
+            said = found.get("message", "forbidden") if found else "forbidden"
+            raise NotAllowed(self._where, f"the API server refuses {path}: {said}", self._remedy)
+        if answer.status >= 300 or not found:
+            raise self._unreachable(f"the API server answers {answer.status} to {path}")
+        return found
+
+    def merge(self, path: str, patch: Mapping[str, Any]) -> None:
+        """Merge `patch` into the object at a path; a value None takes a field away. Where there is none, do nothing."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        answer = self._request("PATCH", path, json.dumps(patch).encode(), headers, _PATIENCE_SECONDS)
+        if answer.status >= 300 and answer.status != 404:
+            said = (_json_object(answer.body) or {}).get("message", "")
+            raise self._unreachable(f"the API server answers {answer.status} to a change of {path} {said}".rstrip())
 
     def text(self, path: str, **query: str) -> str:
         """Return the text at a path, such as a pod's log; empty where there is none."""

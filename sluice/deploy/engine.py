@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ from sluice.local.toolchain import PulumiTools
 from sluice.progress import Progress, Step
 
 _LOOK_EVERY_SECONDS = 2.0
+_MOST_NAMED = 12
+_OPERATIONS = {"create": "create", "update": "update", "delete": "delete", "create-replacement": "replace"}
+"""What is done to an object, by the name of the step in which Pulumi does it."""
+_WORDS = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
 
 DEV_PASSPHRASE = "sluice-dev"  # noqa: S105 - no secret: what it opens are made keys that open nothing
 
@@ -37,6 +41,14 @@ class Update:
     changes: Mapping[str, int]
     """By Pulumi's word for the operation: `create`, `update`, `replace`, `delete`, `same`."""
     seconds: float
+    objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The Kubernetes objects that were not left the same, as `kind/name`, by the operation."""
+
+    def named(self) -> list[str]:
+        """Return a line for each operation with what it was done to; none where that is too much to read."""
+        if sum(map(len, self.objects.values())) > _MOST_NAMED:
+            return []
+        return [f"{_WORDS.get(operation, operation)}: {', '.join(names)}" for operation, names in self.objects.items()]
 
     @property
     def unchanged(self) -> bool:
@@ -44,14 +56,7 @@ class Update:
         return not any(count for operation, count in self.changes.items() if operation != "same")
 
     def __str__(self) -> str:
-        words = {
-            "create": "created",
-            "update": "updated",
-            "replace": "replaced",
-            "delete": "deleted",
-            "same": "unchanged",
-        }
-        counts = [f"{count} {words.get(operation, operation)}" for operation, count in sorted(self.changes.items())]
+        counts = [f"{count} {_WORDS.get(operation, operation)}" for operation, count in sorted(self.changes.items())]
         return ", ".join(counts) or "nothing to do"
 
 
@@ -244,8 +249,20 @@ def _result(title: str, exit_code: int, said: str, events: list[dict[str, Any]])
     summaries: list[Mapping[str, Any]] = [event["summaryEvent"] for event in events if "summaryEvent" in event]
     summary = summaries[-1] if summaries else {}
     outputs: Mapping[str, Any] = {}
+    objects: dict[str, list[str]] = {}
     for event in events:
         metadata = event.get("resOutputsEvent", {}).get("metadata", {})
+        operation = _OPERATIONS.get(metadata.get("op", ""))
+        if operation and str(metadata.get("type")).startswith("kubernetes:"):
+            objects.setdefault(operation, []).append(_object_name(metadata))
         if metadata.get("type") == "pulumi:pulumi:Stack" and metadata.get("new"):
             outputs = metadata["new"]["outputs"]
-    return Update(outputs, summary.get("resourceChanges") or {}, float(summary.get("durationSeconds", 0)))
+    names = {operation: tuple(sorted(found)) for operation, found in sorted(objects.items())}
+    return Update(outputs, summary.get("resourceChanges") or {}, float(summary.get("durationSeconds", 0)), names)
+
+
+def _object_name(metadata: Mapping[str, Any]) -> str:
+    """Return kind and name of the Kubernetes object that an event is about."""
+    state = metadata.get("new") or metadata.get("old") or {}
+    name = state.get("inputs", {}).get("metadata", {}).get("name") or metadata["urn"].rpartition("::")[2]
+    return f"{metadata['type'].rpartition(':')[2].lower()}/{name}"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sluice.deploy.ask import Reply, ask
+from sluice.deploy.by_hand import show_to_pulumi
 from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
 from sluice.deploy.diagnosis import cannot_start, is_unscheduled, pods_of, reasons_pods_do_not_start
 from sluice.deploy.engine import Engine, Update, require_passphrase
@@ -54,8 +55,11 @@ def launch(environment: str, where: Target, registry: str | None, progress: Prog
         start_local_cluster(progress, node_ports=() if node_port is None else (node_port,))
     access = where.connect()
     engine = prepare_engine(declared, where, access, registry, progress)
+    show_to_pulumi(access, declared, progress.say)
     update = _update(engine, access, declared, where, progress)
     progress.say(f"  {update}")
+    for line in update.named():
+        progress.say(f"  {line}")
     if not wait_until_served(access, declared, patience_seconds=_SERVED_WITHIN_SECONDS):
         progress.say("  not every pod of the gateway serves these weights yet: answers may still be by the old ones")
     return Launch(str(update.outputs["url"]), update, ask_every_agent(access, declared))

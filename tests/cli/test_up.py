@@ -93,6 +93,7 @@ def test_a_program_gets_data_and_nothing_else(launched: list[Any], capsys: pytes
     assert json.loads(output.out) == {
         "url": "http://127.0.0.1:30080",
         "changes": {"create": 8, "same": 1},
+        "objects": {},
         "replies": [
             {
                 "agent": "qa",

@@ -48,3 +48,36 @@ def test_events_are_read_up_to_where_the_writer_was_stopped(tmp_path: Path) -> N
     log.write_text('{"sequence": 1}\n{"sequence": 2}\n{"seq')
 
     assert list(_events(log)) == [{"sequence": 1}, {"sequence": 2}]
+
+
+def _made(operation: str, kind: str, name: str, *, gone: bool = False) -> dict[str, object]:
+    state = {"inputs": {"metadata": {"name": name}}}
+    metadata = {"op": operation, "type": kind, "urn": "urn:made::x", "old": state, "new": None if gone else state}
+    return {"resOutputsEvent": {"metadata": metadata}}
+
+
+def test_an_update_names_the_objects_that_it_changed_and_what_became_of_them() -> None:
+    events = [
+        _made("refresh", "kubernetes:core/v1:Service", "gateway"),
+        _made("update", "kubernetes:core/v1:ConfigMap", "flags"),
+        _made("create-replacement", "kubernetes:core/v1:ConfigMap", "gateway-config-2"),
+        _made("update", "kubernetes:apps/v1:Deployment", "gateway"),
+        _made("delete-replaced", "kubernetes:core/v1:ConfigMap", "gateway-config-1", gone=True),
+        _made("delete", "kubernetes:core/v1:Service", "cache", gone=True),
+        _made("update", "sluice:index:Gateway", "gateway"),
+        summary(update=2, replace=1, delete=1),
+    ]
+
+    update = _result("up", 0, "", events)
+
+    assert update.named() == [
+        "deleted: service/cache",
+        "replaced: configmap/gateway-config-2",
+        "updated: configmap/flags, deployment/gateway",
+    ]
+
+
+def test_an_update_that_made_everything_names_nothing() -> None:
+    events = [_made("create", "kubernetes:core/v1:ConfigMap", f"made-{number}") for number in range(13)]
+
+    assert _result("up", 0, "", events).named() == []

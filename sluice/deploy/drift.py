@@ -14,13 +14,14 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
-from sluice.deploy.field_owners import Owned, Path, fields_of_others
+from sluice.deploy.field_owners import Owned, Path, fields_of_others, meet, was_taken_from_us
 from sluice.registry import is_named
 from sluice.render import KubernetesObject
 
 _LONGEST_SHOWN = 60
 _QUANTITIES = ("averageValue", "cpu", "ephemeral-storage", "memory", "pods", "sizeLimit", "storage")
 _MISSING = object()
+_SOMEBODY = Owned((), "somebody", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Difference:
     at: str = ""
 
     def __str__(self) -> str:
-        who = f" ({self.by}, {self.at})" if self.by else ""
+        who = f" ({', '.join(filter(None, (self.by, self.at)))})" if self.by else ""
         return f"{self.kind.lower()}/{self.name}: {self._what()}{who}"
 
     def _what(self) -> str:
@@ -59,14 +60,15 @@ def drift(item: KubernetesObject, live: Mapping[str, Any] | None) -> tuple[Diffe
     if live is None:
         return (Difference(item.kind, item.name, "", "", ""),)
     others = fields_of_others(live)
-    found = []
-    for path, wanted, value in _unlike(_compared(item.body), live, ()):
-        owner = _owner(others, path)
-        found.append(_difference(item, live, path, wanted, value, owner))
+    said = _compared(item.body)
+    unlike = list(_unlike(said, live, ()))
+    found = [_difference(item, live, path, wanted, value, _owner(others, live, path)) for path, wanted, value in unlike]
     for owned in others:
-        added = _addition(_compared(item.body), live, owned.path)
-        if added is not None and not _is_note(item, owned.path):
-            found.append(_difference(item, live, added, _MISSING, _at(live, added), owned))
+        path, wanted = _said_of(said, live, owned.path)
+        value = _at(live, path)
+        is_told = any(meet(path, told) for told, _, _ in unlike)
+        if not is_told and not _is_note(item, owned.path) and (wanted is _MISSING or _has_more(value, wanted)):
+            found.append(_difference(item, live, path, wanted, value, owned))
     return tuple(dict.fromkeys(found))
 
 
@@ -122,24 +124,31 @@ def _quantity(value: Any) -> Decimal | None:
         return None
 
 
-def _addition(wanted: Any, live: Any, path: Path) -> Path | None:
-    """Return the outermost part of a path that git says nothing of; None where it says something of all of it."""
+def _said_of(wanted: Any, live: Any, path: Path) -> tuple[Path, Any]:
+    """Return what git says of a place; where it says nothing, the outermost part of the path that it does not know."""
     for depth, step in enumerate(path):
         if isinstance(wanted, dict) and isinstance(step, str):
             if step not in wanted:
-                return path[: depth + 1]
+                return path[: depth + 1], _MISSING
             wanted, live = wanted[step], live[step]
         elif isinstance(wanted, list) and isinstance(step, int):
             live = live[step]
             index = _index(wanted, live) if _has_names(wanted) else step
-            if index is None:
-                return path[: depth + 1]
-            if index >= len(wanted):
-                return None  # a list of another length has been named as a whole
+            if index is None or index >= len(wanted):
+                return path[: depth + 1], _MISSING
             wanted = wanted[index]
         else:
-            return None
-    return None
+            return path, wanted  # a value where the cluster has an object: that is a difference, and told
+    return path, wanted
+
+
+def _has_more(live: Any, wanted: Any) -> bool:
+    """Whether something that is written as a whole has a field or an element that git does not know."""
+    if isinstance(live, dict) and isinstance(wanted, dict):
+        return any(key not in wanted or _has_more(value, wanted[key]) for key, value in live.items())
+    if isinstance(live, list) and isinstance(wanted, list):
+        return len(live) != len(wanted) or any(map(_has_more, live, wanted))
+    return False
 
 
 def _is_note(item: KubernetesObject, path: Path) -> bool:
@@ -158,10 +167,21 @@ def _index(values: Sequence[Any], item: Mapping[str, Any]) -> int | None:
     return next((index for index, value in enumerate(values) if value["name"] == item.get("name")), None)
 
 
-def _owner(others: Sequence[Owned], path: Path) -> Owned | None:
-    """Return who wrote at a place last: the place itself, what is around it, or something in it."""
-    fitting = [one for one in others if one.path[: len(path)] == path or path[: len(one.path)] == one.path]
-    return max(fitting, key=lambda one: one.at, default=None)
+def _owner(others: Sequence[Owned], live: Mapping[str, Any], path: Path) -> Owned | None:
+    """Return who wrote at a place last: the place itself, what is around it, or something in it; None if it was us."""
+    fitting = [one for one in others if meet(one.path, path)]
+    if fitting:
+        return max(fitting, key=lambda one: one.at)
+    return _SOMEBODY if _is_in(live, path) and was_taken_from_us(live, path) else None
+
+
+def _is_in(live: Any, path: Path) -> bool:
+    """Whether the object has the place at all: what is not there yet was taken from nobody."""
+    for step in path:
+        if not (step in live if isinstance(live, dict) else isinstance(step, int) and step < len(live)):
+            return False
+        live = live[step]
+    return True
 
 
 def _at(live: Any, path: Path) -> Any:

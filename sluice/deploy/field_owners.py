@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 US = "sluice"
 """The name under which Pulumi writes our objects (`components.kubernetes_objects`)."""
 
-_OF_KUBERNETES = ("kube-", "k3s", "system:")
+_OF_KUBERNETES = ("kube-", "cloud-controller-manager", "k3s", "system:")
 """How the managers begin that are Kubernetes itself: controllers, which fill in and count."""
 
 
@@ -37,13 +37,30 @@ def fields_of_others(live: Mapping[str, Any]) -> tuple[Owned, ...]:
     person wrote it by `kubectl scale`.
     """
     found = []
-    for entry in live.get("metadata", {}).get("managedFields", ()):
+    for entry in _entries(live):
         by = str(entry.get("manager", ""))
         if by == US or by.startswith(_OF_KUBERNETES) or entry.get("subresource") == "status":
             continue
         at = str(entry.get("time", ""))
         found += [Owned(path, by, at) for path in _leaves(entry.get("fieldsV1") or {}, live, ())]
     return tuple(found)
+
+
+def was_taken_from_us(live: Mapping[str, Any], path: Path) -> bool:
+    """Whether we write this object and do not own this field any more: somebody wrote it, and is not always named."""
+    ours = [entry for entry in _entries(live) if entry.get("manager") == US and entry.get("operation") == "Apply"]
+    owned = (leaf for entry in ours for leaf in _leaves(entry.get("fieldsV1") or {}, live, ()))
+    return bool(ours) and not any(meet(leaf, path) for leaf in owned)
+
+
+def meet(one: Path, other: Path) -> bool:
+    """Whether one is the other, or lies in it, or around it."""
+    return all(mine == theirs for mine, theirs in zip(one, other, strict=False))
+
+
+def _entries(live: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    entries: Sequence[Mapping[str, Any]] = live.get("metadata", {}).get("managedFields", ())
+    return entries
 
 
 def _leaves(fields: Mapping[str, Any], value: Any, path: Path) -> Iterator[Path]:

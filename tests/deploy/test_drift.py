@@ -50,13 +50,20 @@ FLAGS = kubernetes_object("v1", "ConfigMap", "flags", namespace="sluice-made", l
 OVERRIDE = kubernetes_object("v1", "ConfigMap", "override", namespace="sluice-made", labels={})
 
 
+OURS: dict[str, Any] = {
+    "f:spec": {"f:replicas": {}, "f:template": {}, "f:selector": {}},
+    "f:rules": {},
+    "f:data": {"f:flags.json": {}},
+}
+
+
 def live(item: KubernetesObject) -> dict[str, Any]:
     """The object as an API server holds it: with what it fills in, and the notes of who wrote what."""
     body = copy.deepcopy(item.body)
     body["metadata"] |= {
         "uid": "made",
         "annotations": {"pulumi.com/patchFieldManager": "sluice"},
-        "managedFields": [{"manager": "sluice", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}],
+        "managedFields": [{"manager": "sluice", "operation": "Apply", "fieldsV1": OURS}],
     }
     if item.kind == "Deployment":
         body["spec"]["progressDeadlineSeconds"] = 600
@@ -220,3 +227,22 @@ def test_an_image_that_git_names_is_compared() -> None:
 )
 def test_an_object_is_asked_for_at_its_path(item: KubernetesObject, path: str) -> None:
     assert address(item) == path
+
+
+def test_a_value_that_we_do_not_own_any_more_was_somebodys_though_nobody_is_named() -> None:
+    body = live(DEPLOYMENT)
+    body["spec"]["replicas"] = 0  # `kubectl scale` leaves no note of itself
+    body["metadata"]["managedFields"][0]["fieldsV1"] = {"f:spec": {"f:template": {}}}
+
+    assert said(DEPLOYMENT, body) == ["deployment/gateway: spec.replicas is 0, and git says 3 (somebody)"]
+
+
+def test_a_field_more_in_what_is_written_as_a_whole_is_a_difference() -> None:
+    service = kubernetes_object("v1", "Service", "a", namespace="b", labels={}, spec={"selector": {"name": "a"}})
+    body = live(service)
+    body["spec"]["selector"]["extra"] = "yes"
+    note(body, "kubectl-patch", {"f:spec": {"f:selector": {}}}, at="at four")
+
+    assert said(service, body) == [
+        'service/a: spec.selector is {"name": "a", "extra": "yes"}, and git says {"name": "a"} (kubectl-patch, at four)'
+    ]

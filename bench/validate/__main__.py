@@ -8,29 +8,15 @@ are held to the seconds that a process computed, which are all it takes where no
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
+from bench.measured import PROJECT, Measured, fastest, measure
 from bench.validate.made_registry import make_registry
 
-_PROJECT = Path(__file__).resolve().parent.parent.parent
-_SCHEMA = _PROJECT / "registry" / "schema" / "models.schema.json"
+_SCHEMA = PROJECT / "registry" / "schema" / "models.schema.json"
 _LEAST_RATIO = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One process: the seconds it computed, those by the clock, the most memory it had in MiB, and how it ended."""
-
-    seconds: float
-    clock_seconds: float
-    memory_mib: float
-    exit_code: int
 
 
 def main() -> int:
@@ -48,17 +34,17 @@ def main() -> int:
         ours, peers = [], []
         for turn in range(max(options.rounds, options.peer_rounds)):
             if turn < options.rounds:
-                ours.append(_measure(_validate(large.parent), expected=0))
+                ours.append(measure(_validate(large.parent), expected=0))
             if turn < options.peer_rounds:
-                peers.append(_measure(_check_jsonschema(large), expected=0))
+                peers.append(measure(_check_jsonschema(large), expected=0))
         rows = [
             ("sluice validate, 5 agents", _best(_validate(small.parent), options.rounds, 0), 0.3, 300.0),
-            ("sluice validate, 1,000 agents", _fastest(ours), 2.0, 300.0),
+            ("sluice validate, 1,000 agents", fastest(ours), 2.0, 300.0),
             ("the same with one mistake", _best(_validate(wrong.parent), options.rounds, 1), 2.0, 300.0),
-            ("check-jsonschema, its models.yaml", _fastest(peers), None, None),
+            ("check-jsonschema, its models.yaml", fastest(peers), None, None),
         ]
     print(f"{'':36}{'computed':>10}{'by clock':>10}{'memory':>12}")
-    ratio = _fastest(peers).seconds / _fastest(ours).seconds
+    ratio = fastest(peers).seconds / fastest(ours).seconds
     missed = ratio < _LEAST_RATIO
     for name, measured, seconds, memory in rows:
         over = (seconds is not None and measured.seconds > seconds) or (
@@ -81,25 +67,7 @@ def _check_jsonschema(file: Path) -> list[str]:
 
 
 def _best(command: list[str], rounds: int, expected: int) -> Measured:
-    return _fastest([_measure(command, expected=expected) for _ in range(rounds)])
-
-
-def _fastest(measured: list[Measured]) -> Measured:
-    return min(measured, key=lambda each: each.seconds)
-
-
-def _measure(command: list[str], *, expected: int) -> Measured:
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, cwd=_PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdout is not None
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    clock_seconds, exit_code = time.perf_counter() - begun, os.waitstatus_to_exitcode(status)
-    measured = Measured(usage.ru_utime + usage.ru_stime, clock_seconds, usage.ru_maxrss / 1024, exit_code)
-    process.returncode = measured.exit_code
-    if measured.exit_code != expected:
-        sys.exit(f"{' '.join(command)} ended with {measured.exit_code}:\n{output.decode()[-2000:]}")
-    return measured
+    return fastest([measure(command, expected=expected) for _ in range(rounds)])
 
 
 if __name__ == "__main__":

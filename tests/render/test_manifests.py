@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,21 @@ def test_a_manifest_read_as_kubernetes_reads_it_is_the_object_that_was_rendered(
 
     del read[KUSTOMIZATION]
     assert read == {file_name(item): item.body for item in rendered(environment).objects()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: {b}\n" * 3_000, "a\n" * 9_000 + "  b\n", " a\n" * 9_000, "a \n" * 9_000, "ä\n" * 9_000, "a\n" * 9_000 + "b"],
+    ids=["plain", "indented inside", "indented", "trailing space", "other letters", "no line break at the end"],
+)
+def test_a_long_text_is_written_as_a_short_one_is(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {"apiVersion": "v1", "data": {"first": text, "second": {"below": text, "digest": f"{'0' * 64}\n"}}}
+
+    quickly = yaml_text(body)
+
+    assert yaml.safe_load(quickly) == body
+    monkeypatch.setattr(sys.modules["sluice.render.manifests"], "_LONG", len(text) + 1)
+    assert quickly == yaml_text(body)
 
 
 @pytest.mark.parametrize("environment", environments(PROJECT))

@@ -1,0 +1,1 @@
+"""How long it takes to render an environment of many agents."""

@@ -60,13 +60,14 @@ class LiveProject:
         models = self.folder / "registry/models.yaml"
         models.write_text(re.sub(r"(requests_per_second: )\d+", r"\g<1>10000", models.read_text()))
 
-    def pulumi(self, *arguments: str) -> Ran:
+    def pulumi(self, *arguments: str, environment: str = "live") -> Ran:
         """Run Pulumi by hand on the stack, in a shell that took over what `sluice env` prints."""
-        return self.in_shell('exec pulumi "$@" --stack live --non-interactive --color never', *arguments)
+        command = f'exec pulumi "$@" --stack {environment} --non-interactive --color never'
+        return self.in_shell(command, *arguments, environment=environment)
 
-    def in_shell(self, command: str, *arguments: str) -> Ran:
+    def in_shell(self, command: str, *arguments: str, environment: str = "live") -> Ran:
         """Run a command, with arguments as `$1` and so on, in a shell that took over what `sluice env` prints."""
-        exports = self.sluice("env", "live")
+        exports = self.sluice("env", environment)
         assert exports.exit_code == 0, exports.stderr
         ran = subprocess.run(
             ["bash", "-euc", f"{exports.stdout}\n{command}", "bash", *arguments],

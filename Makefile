@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check slow faults judges live lock render docs bench-gateway
+.PHONY: help up down test check slow faults judges live lock render docs bench-gateway bench-deploy bench-render
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -44,6 +44,12 @@ docs: .venv/complete  ## Write the pages in docs/ that are made from schemas, ru
 
 bench-gateway: .venv/complete  ## The gateway beside LiteLLM's proxy and the bare stub provider, as ratios: some minutes
 	@$(BIN)/python -m bench.gateway
+
+bench-deploy: .venv/complete  ## pulumi up beside helm upgrade and kubectl apply, on the same objects: some minutes, and helm is built
+	@$(BIN)/python -m bench.deploy
+
+bench-render: .venv/complete  ## sluice render of 5 to 4,000 agents
+	@$(BIN)/python -m bench.render
 
 lock: .venv/complete  ## Resolve the Python dependencies anew
 	@$(BIN)/uv pip compile $(LOCK) requirements/gateway.in -o requirements/gateway.lock

@@ -21,6 +21,7 @@ PYTHON_HOST_VERSION = "3.79.0"
 GITLEAKS_VERSION = "8.30.1"
 KUBECONFORM_VERSION = "0.8.0"
 KUBE_SCORE_VERSION = "1.20.0"
+HELM_VERSION = "3.18.6"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +147,13 @@ KUBECONFORM = GoTool(
 JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS)
 """What judges the rendered manifests and the history: nothing runs on them, and only the tests build them."""
 
-BUILD_ORDER = (KUBE, KUBERNETES_PROVIDER, PULUMI, PYTHON_HOST, COREDNS, PAUSE, *JUDGES)
+HELM = GoTool(
+    name="helm",
+    disk_gib=1.5,
+    title=f"helm {HELM_VERSION}",
+    binary="helm",
+    package="helm.sh/helm/v3/cmd/helm",
+)
+"""What `bench.deploy` is measured beside: nothing runs on it, and only the bench builds it."""
+
+BUILD_ORDER = (KUBE, KUBERNETES_PROVIDER, PULUMI, PYTHON_HOST, COREDNS, PAUSE, *JUDGES, HELM)

@@ -1,0 +1,1 @@
+"""`pulumi up` beside `helm upgrade` and `kubectl apply`: the same objects, in the same cluster, in one run."""

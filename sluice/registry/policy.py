@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -212,6 +212,41 @@ class Scoring:
     judge: Judge | None = None
 
 
+class WhenMissing(StrEnum):
+    """What a gate does where its metric is missing or stale: nothing is ever rolled back or let through for that."""
+
+    HOLD = "hold"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class MissingMetrics:
+    """What each gate does without its metric."""
+
+    errors: WhenMissing = WhenMissing.HOLD
+    quality: WhenMissing = WhenMissing.HOLD
+    latency: WhenMissing = WhenMissing.HOLD
+    cost: WhenMissing = WhenMissing.HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How sure the gates must be. `harm` is the chance that a whole rollout of a good candidate is rolled back.
+
+    `promotion` is the chance that a candidate worse by a margin passes a step for as good. `alike` is how much the
+    answers of one user are alike: at 0 each counts, at 1 a user counts once.
+    """
+
+    harm: float = 0.01
+    promotion: float = 0.05
+    error_margin_percent: Annotated[float, InFileAs("error_margin")] = 10.0
+    least_answers: int = 20
+    alike: float = 0.3
+    longest: timedelta = timedelta(days=14)
+    stale: timedelta = timedelta(minutes=5)
+    missing: MissingMetrics = MissingMetrics()
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """What is expected of an agent's callers."""
@@ -237,6 +272,7 @@ class Policy:
     traffic: Traffic | None = None
     safeguards: Safeguards = Safeguards()
     scoring: Scoring = Scoring()
+    judgement: Judgement = Judgement()
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +347,15 @@ class SoakGate:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """Days, both included and by UTC, on which no weight is raised. A rollback asks for no leave."""
+
+    first: Annotated[date, InFileAs("from")]
+    last: Annotated[date, InFileAs("to")]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gates:
     """What must be true before a candidate enters production."""
 
@@ -319,6 +364,7 @@ class Gates:
     sign_offs: tuple[Role, ...] = (Role.TECHNICAL, Role.SECURITY, Role.COST)
     looked_at_every: timedelta = timedelta(hours=4)
     next_iteration: DimensionScores = DimensionScores()
+    freezes: tuple[Freeze, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import sys
-import traceback
 from typing import NoReturn
 
 import click
@@ -121,7 +119,9 @@ def _sentence(error: SluiceError) -> str:
     findings = getattr(error, "findings", ())
     if not findings or not sys.stderr.isatty():
         return str(error)
-    from sluice.cli.findings_text import at_terminal  # only an error in a file needs it
+    import shutil  # only an error in a file needs these
+
+    from sluice.cli.findings_text import at_terminal
 
     return f"{str(error).partition(chr(10))[0]}\n{at_terminal(findings, columns=shutil.get_terminal_size().columns)}"
 
@@ -143,4 +143,6 @@ def _defect(error: Exception) -> int:
 
 def _show_traceback_if_asked(error: Exception) -> None:
     if os.environ.get("SLUICE_TRACEBACK"):
+        import traceback  # nobody else needs it
+
         traceback.print_exception(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -74,7 +73,9 @@ def _show_warnings(findings: Sequence[Finding]) -> None:
     if not findings:
         return
     if sys.stderr.isatty():
-        from sluice.cli.findings_text import at_terminal  # only what is wrong needs it
+        import shutil  # only what is wrong needs these
+
+        from sluice.cli.findings_text import at_terminal
 
         click.echo(at_terminal(findings, columns=shutil.get_terminal_size().columns), err=True)
     else:

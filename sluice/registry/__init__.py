@@ -6,8 +6,9 @@ are unknown here, and so are secrets, but for their names.
 
 from __future__ import annotations
 
-from sluice.registry.cluster_settings import Autoscaling, Ingress, Network, Quota
-from sluice.registry.environment import Environment, load_environment
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from sluice.registry.evidence import Evidence, EvidenceKind
 from sluice.registry.findings import Finding, InvalidRegistry, Severity
 from sluice.registry.loading import Examination, check, examine, load_registry, load_rollout, rollout_names
@@ -27,21 +28,25 @@ from sluice.registry.model import (
     TrainingJob,
 )
 from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Rate, Role, Safeguards, Step
-from sluice.registry.provider_keys import KeysNotSet, require_keys
-from sluice.registry.settings import (
-    REDIS_PASSWORD,
-    CallerLimits,
-    EmbeddedCache,
-    ExternalCache,
-    GatewaySettings,
-    Resources,
-    Settings,
-    StubProviderSettings,
-    Traces,
-    environments,
-    is_named,
-    load_settings,
-)
+
+if TYPE_CHECKING:
+    from sluice.registry.cluster_settings import Autoscaling, Ingress, Network, Quota
+    from sluice.registry.environment import Environment, load_environment
+    from sluice.registry.provider_keys import KeysNotSet, require_keys
+    from sluice.registry.settings import (
+        REDIS_PASSWORD,
+        CallerLimits,
+        EmbeddedCache,
+        ExternalCache,
+        GatewaySettings,
+        Resources,
+        Settings,
+        StubProviderSettings,
+        Traces,
+        environments,
+        is_named,
+        load_settings,
+    )
 
 __all__ = [
     "LADDER",
@@ -99,3 +104,16 @@ __all__ = [
     "require_keys",
     "rollout_names",
 ]
+
+_IMPORTED_WHEN_ASKED_FOR = ("cluster_settings", "settings", "environment", "provider_keys")
+"""What a check of the registry alone does without: it is asked for at every keystroke's save, and must not be felt."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is about an environment's settings when it is asked for."""
+    if name in __all__:
+        for module in _IMPORTED_WHEN_ASKED_FOR:
+            found = importlib.import_module(f"{__name__}.{module}")
+            if hasattr(found, name):
+                return getattr(found, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,6 @@ here knows what is checked.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -178,6 +177,8 @@ def nearest(wrong: str, names: Iterable[str]) -> str | None:
     if len(known) > _MOST_NAMES_COMPARED:
         slips = _one_slip_away(wrong) if len(wrong) <= _LONGEST_NAME_SHOWN else set()
         return min((word for word in slips if word in known), default=None)
+    import difflib  # only what is wrong needs it
+
     near = difflib.get_close_matches(wrong[:200], sorted(known), n=1, cutoff=0.6)
     return near[0] if near else None
 

@@ -16,7 +16,7 @@ from typing import TypeGuard
 from sluice.registry.building import rollout_of
 from sluice.registry.document import Document, collecting_paused, parse_document, read_document, shown_file, text_of
 from sluice.registry.findings import Finding, choices, one_for_each_cause, refuse_if_any
-from sluice.registry.history import NothingToCompareWith, commit_of, content_at
+from sluice.registry.history import NothingToCompareWith, commit_of, contents_at
 from sluice.registry.model import Registry, Rollout
 from sluice.registry.policy import AssignmentPolicy
 from sluice.registry.rules.catalogue import broken_rules
@@ -117,7 +117,8 @@ def read_folder(
     evidence, of_evidence = _read_evidence(folder)
     registry = sound_registry(models, of_models, sound_evidence(evidence, of_evidence)) if models else _no_registry()
     names = Names.in_document(models, dict.fromkeys(_names(folder / "evidence"))) if _has_names(models) else None
-    commit = commit_of(folder, against) if against and environments else None
+    asked_for = ("models.yaml", *(f"rollouts/{environment}.yaml" for environment in environments))
+    then = contents_at(folder, against, asked_for) if against and environments else None
     rollouts: list[RolloutFile] = []
     of_rollouts: list[Finding] = []
     for environment in environments:
@@ -125,8 +126,8 @@ def read_folder(
         of_rollouts += findings
         if document is not None:
             rollout = sound_rollout(document, environment, findings, registry)
-            then = _rollout_at(folder, commit, environment, registry) if commit else None
-            rollouts.append(RolloutFile(environment, document, rollout, then))
+            before = _rollout_then(then, environment, registry) if then is not None else None
+            rollouts.append(RolloutFile(environment, document, rollout, before))
     read = {shown_file(folder / "models.yaml"): models is not None}
     read |= {document.file: True for document in (*evidence.values(), *(file.document for file in rollouts))}
     files = (*[folder / "rollouts" / f"{name}.yaml" for name in environments], *sorted(folder.glob("evidence/*.yaml")))
@@ -135,8 +136,8 @@ def read_folder(
         for file in (folder / "models.yaml", *files)
         if not read.get(shown_file(file)) and (text := text_of(file))
     )
-    before = _assignment_at(folder, commit) if commit else None
-    declared = Declared(models, names, registry, evidence, tuple(rollouts), today, unreadable, before)
+    assigned = _assignment_then(then, models) if then is not None else None
+    declared = Declared(models, names, registry, evidence, tuple(rollouts), today, unreadable, assigned)
     return Folder(declared, (*of_models, *of_evidence, *of_rollouts))
 
 
@@ -165,19 +166,23 @@ def _read_evidence(folder: Path) -> tuple[Mapping[str, Document], tuple[Finding,
     return MappingProxyType(documents), tuple(findings)
 
 
-def _rollout_at(folder: Path, commit: str, environment: str, registry: Registry) -> Rollout | None:
+def _rollout_then(then: Mapping[str, bytes], environment: str, registry: Registry) -> Rollout | None:
     """Return the rollout that a commit has, as far as it can be read; where it has none, nobody had anything."""
-    content = content_at(folder, commit, f"rollouts/{environment}.yaml")
+    content = then.get(f"rollouts/{environment}.yaml")
     if content is None:
         return Rollout(environment, True, MappingProxyType({}))
     document, _ = parse_document(content, environment)
     return sound_rollout(document, environment, check_shape(document, "rollout"), registry) if document else None
 
 
-def _assignment_at(folder: Path, commit: str) -> AssignmentPolicy | None:
+def _assignment_then(then: Mapping[str, bytes], now: Document | None) -> AssignmentPolicy | None:
     """Return how a commit draws users, None where it has no models.yaml that can be read."""
-    content = content_at(folder, commit, "models.yaml")
-    document = parse_document(content, "models.yaml")[0] if content is not None else None
+    content = then.get("models.yaml")
+    if content is None:
+        return None
+    # Mostly it is the same file: reading a large one again would take as long as all the rest.
+    is_the_same = now is not None and now.text.encode() == content
+    document = now if is_the_same else parse_document(content, "models.yaml")[0]
     if document is None or any(finding.path.startswith("assignment") for finding in check_shape(document, "models")):
         return None
     return build(AssignmentPolicy, document.mapping("assignment"))

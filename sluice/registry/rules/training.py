@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import fmean
+from math import fsum
 
 from sluice.registry.findings import shown
 from sluice.registry.model import Model
@@ -127,11 +127,12 @@ def candidates_mean_is_enough(declared: Declared) -> Iterator[Broken]:
     for file in declared.rollouts:
         models = [declared.model_of(agent) for agent in file.serving()]
         scores = [model.benchmark.score for model in models if model and model.benchmark]
-        if scores and round(fmean(scores), 6) < least:
+        mean = fsum(scores) / max(1, len(scores))
+        if scores and round(mean, 6) < least:
             yield Broken(
                 file.document,
                 ("agents",),
-                f"the candidates score {fmean(scores):.2f} of 10 on average",
+                f"the candidates score {mean:.2f} of 10 on average",
                 f"the least is {least:g}; take the weakest back to 0",
                 file.environment,
                 at_key=True,

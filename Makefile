@@ -5,6 +5,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Tests start some hundred programs of ours; where no bytecode is kept, each of them compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 help:  ## Show these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -17,15 +20,36 @@ down: .venv/complete  ## Stop the local cluster and leave nothing running (PURGE
 test: check slow judges live  ## Run everything: the checks, the judges of others, the tests against a live cluster
 
 check: .venv/complete  ## Format, lint, types, import contracts, the quick tests: under a minute
-	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/sluice validate
-	@$(BIN)/mypy .
-	@contracts=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$contracts"; exit 1; }
-	@$(BIN)/pytest -q -m "not live and not judges and not slow"
+	@$(MAKE) --no-print-directory --keep-going --jobs=6 --output-sync=target checks
 
-slow: .venv/complete  ## The tests that take seconds each, and so are no part of the check
-	@$(BIN)/pytest -q -m slow
+# What `make check` runs beside each other.
+.PHONY: checks format lint registry types contracts quick
+checks: quick types lint format contracts registry
+
+format:
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
+
+lint:
+	@$(BIN)/ruff check --quiet .
+
+registry:
+	@$(BIN)/sluice validate
+
+types:
+	@$(BIN)/mypy .
+
+contracts:
+	@contracts=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$contracts"; exit 1; }
+
+quick:
+	@$(BIN)/pytest -q $(WORKERS) -m "not live and not judges and not slow" --ignore=tests/live --ignore=tests/judges
+
+slow: .venv/complete  ## The tests that take seconds each, and every property on a thousand examples
+	@$(BIN)/pytest -q $(WORKERS) -m slow
+	@$(BIN)/pytest -q $(WORKERS) -m "hypothesis and not live and not judges" --hypothesis-profile many
+
+# Two for each core (tests/conftest.py): tests wait for sockets and processes about as long as they compute.
+WORKERS := --numprocesses auto --dist worksteal
 
 judges: .venv/complete  ## kube-score, kubeconform, checkov and more over manifests/, gitleaks over the history
 	@$(BIN)/pytest -q -m judges --durations=5

@@ -1,4 +1,7 @@
-"""What holds for every test: its options, and that no property fails because the machine was slow."""
+"""What holds for every test: its options, and that no property fails because the machine was slow.
+
+`--hypothesis-profile many` tries each property on a thousand examples, or on as many as SLUICE_EXAMPLES says.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,22 @@ from sluice.local.folders import cache_folder
 
 EDITOR = Path(__file__).parent / "editor"
 
-settings.register_profile("sluice", deadline=None)
-settings.load_profile("sluice")
+# A property is tried on a few examples each time, and on many by `make slow`; what a test found before is kept.
+settings.register_profile("few", deadline=None, max_examples=30)
+settings.register_profile("many", deadline=None, max_examples=int(os.environ.get("SLUICE_EXAMPLES", "1000")))
+settings.load_profile("few")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--refresh-expected", action="store_true", help="write what is found into the files that say what is expected"
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Take two workers for each core where `-n auto` asks: tests wait about as long as they compute."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _KNOWN = re.compile(
     r"""
@@ -33,6 +33,8 @@ _KNOWN_BY = (
     *("sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "AKIA", "ASIA", "AIza", "hf_"),
     *("gsk_", "gsk-", "r8_", "r8-", "pul_", "pul-", "npm_", "npm-", "dop_v1", "eyJ", "PRIVATE KEY", "://"),
 )
+# And one of these in whatever _AFTER_A_WORD_FOR_IT finds, where the text is ASCII.
+_WORDS_FOR_IT = ("key", "token", "secret", "passw", "passphrase", "bearer", "credential", "authorization")
 _LONG_PIECE = re.compile(r"[^\s,]{16}")
 _AFTER_A_WORD_FOR_IT = re.compile(
     r"(?i)(?:key|token|secret|passw(?:or)?d|passphrase|bearer|credentials?|authorization)\b[\"']?"
@@ -44,6 +46,9 @@ _HEX = re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _BESIDE_A_DIGIT = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
+_SHORTEST = 16
+"""Nothing shorter is taken for a key, and most lines of a file are."""
+
 _LONGEST_MEAN_OF_RANDOM_WORDS = 3.2
 """Words in names are longer than this on average; stretches of one kind in random text have about two characters."""
 
@@ -53,17 +58,49 @@ _CHANGE_OF_KIND = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0
 
 def secret_spans(text: str) -> tuple[tuple[int, int], ...]:
     """Return where in `text` something stands that looks like a key or a token: start and end, in rising order."""
-    is_known = any(map(text.__contains__, _KNOWN_BY))
-    found = {match.span() for match in _KNOWN.finditer(text)} if is_known else set()
+    return _spans(text, _KNOWN_BY, _WORDS_FOR_IT)
+
+
+def secret_lines(text: str) -> Iterator[tuple[int, str, int, int]]:
+    """Yield what `secret_spans` finds in each line of a text: the line's number, from 1, the line, start and end.
+
+    What is nowhere in the text is not looked for in its lines: a file may have a hundred thousand of them.
+    """
+    lowered = text.lower()
+    known_by = tuple(sign for sign in _KNOWN_BY if sign in text)
+    words = tuple(word for word in _WORDS_FOR_IT if word in lowered or not text.isascii())
+    for number, line in enumerate(text.splitlines(), start=1):
+        if len(line) >= _SHORTEST:
+            for start, end in _spans(line, known_by, words):
+                yield number, line, start, end
+
+
+def _spans(text: str, known_by: Sequence[str], words: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    found = set()
+    for sign in known_by:
+        if sign in text:
+            found = {match.span() for match in _KNOWN.finditer(text)}
+            break
     if not _LONG_PIECE.search(text):
         return tuple(sorted(found))
+    for match in _RUN.finditer(text):
+        if _is_random_by_itself(match[0]):
+            found.add(match.span())
+    if words and _has_word(text, words):
+        for match in _AFTER_A_WORD_FOR_IT.finditer(text):
+            if _is_random_beside_a_word(match["value"]):
+                found.add(match.span("value"))
+    if not found:
+        return ()
     digests = [match.span() for match in _DIGEST.finditer(text)]
-    found |= {match.span() for match in _RUN.finditer(text) if _is_random_by_itself(match[0])}
-    found |= {
-        match.span("value") for match in _AFTER_A_WORD_FOR_IT.finditer(text) if _is_random_beside_a_word(match["value"])
-    }
     free = {span for span in found if not any(start <= span[0] and span[1] <= end for start, end in digests)}
     return tuple(_outermost(sorted(free)))
+
+
+def _has_word(text: str, words: Sequence[str]) -> bool:
+    """Whether one of `words` may be in `text`; beside ASCII, letters have more cases than two."""
+    lowered = text.lower()
+    return not text.isascii() or any(word in lowered for word in words)
 
 
 def entropy_bits(text: str) -> float:

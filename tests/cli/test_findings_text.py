@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.cli.findings_text import at_terminal
@@ -118,7 +118,6 @@ def test_every_finding_of_the_corpus_is_shown_with_its_sentence(mistake: str, fo
 
 
 @given(st.binary(max_size=120), st.integers(1, 200))
-@settings(max_examples=100, deadline=None)
 def test_whatever_a_file_holds_it_can_be_shown(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, columns: int
 ) -> None:

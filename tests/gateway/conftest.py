@@ -31,6 +31,9 @@ from sluice.gateway.listening import bind
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.local.stub_provider.app import create_app
 
+AT_ONCE = {"latency_ms": 0, "latency_jitter_ms": 0, "chunk_delay_ms": 0}
+"""The stub provider's dials for an answer without a pause."""
+
 COMPLETION = b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"ok"}}]}'
 CANDIDATES = {"qa": "qa-20251031", "legal": "legal-20251031"}
 IDS = {"qa-20251031": "ft:open-mistral-7b:5010731d:20251031:ecc3829c", "legal-20251031": "ft:legal:eb2da6b7"}
@@ -318,8 +321,12 @@ async def provider() -> AsyncIterator[tuple[RecordingProvider, str]]:
 
 @pytest.fixture
 async def stub() -> AsyncIterator[str]:
-    """The address of a stub provider."""
-    async with served(create_app()) as url:
+    """The address of a stub provider that answers at once."""
+    async with (
+        served(create_app()) as url,
+        aiohttp.ClientSession() as session,
+        session.put(f"{url}/control/default", json=AT_ONCE),
+    ):
         yield url
 
 
@@ -352,10 +359,10 @@ def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], object]], Awaitable[None]]:
-    """Wait until something is true; fails after 5 seconds."""
+    """Wait until something is true; fails after a minute, which no machine is too busy for."""
 
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.01)
 

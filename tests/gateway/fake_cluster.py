@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ class FakeCluster:
     watch_fault: Fault = Fault.NONE
     requests: Counter[str] = field(default_factory=Counter)
     queries: list[dict[str, str]] = field(default_factory=list)
+    watched_at: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """When each watch was asked for, by the ConfigMap's name; by the monotonic clock."""
     watches: list[tuple[str, web.StreamResponse]] = field(default_factory=list)
     url: str = ""
 
@@ -80,6 +83,8 @@ class FakeCluster:
         name = request.query["fieldSelector"].removeprefix("metadata.name=")
         self.requests["watch" if watch else "list"] += 1
         self.queries.append(dict(request.query))
+        if watch:
+            self.watched_at[name].append(time.monotonic())
         if request.headers.get("authorization") != f"Bearer {self.token}":
             return web.json_response({"kind": "Status", "code": 401}, status=401)
         fault = self.watch_fault if watch and self.watch_fault is not Fault.NONE else self.fault

@@ -12,7 +12,6 @@ import random
 import mmh3
 import numpy as np
 import pytest
-from scipy import stats
 
 from sluice.gateway import draw
 from sluice.gateway.draw import KNOWN_DRAWS, Draw, DrawDiffers, bucket_of, check_draw
@@ -83,6 +82,7 @@ def hashes() -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.slow
 def test_the_hashes_of_the_million_are_the_librarys(hashes: dict[str, np.ndarray]) -> None:
     for number in random.Random(1).sample(range(USERS), 300):
         for agent, of_agent in hashes.items():
@@ -93,13 +93,17 @@ def buckets(hashes: np.ndarray, count: int) -> np.ndarray:
     return (hashes * np.uint64(count)) >> np.uint64(32)
 
 
+@pytest.mark.slow
 def test_a_million_users_are_spread_evenly_over_the_buckets(hashes: dict[str, np.ndarray]) -> None:
+    from scipy.stats import chisquare  # two seconds, which whoever runs another test does not pay
+
     for of_agent in hashes.values():
         counts = np.bincount(buckets(of_agent, 100).astype(np.int64), minlength=100)
         # The users are fixed, so this cannot flicker; a sound hash fails it once in 10,000.
-        assert stats.chisquare(counts).pvalue > 1e-4
+        assert chisquare(counts).pvalue > 1e-4
 
 
+@pytest.mark.slow
 def test_the_share_of_a_million_users_is_the_weight_at_every_step(hashes: dict[str, np.ndarray]) -> None:
     for of_agent in hashes.values():
         for weight in (1, 10, 25, 50, 75):
@@ -107,10 +111,13 @@ def test_the_share_of_a_million_users_is_the_weight_at_every_step(hashes: dict[s
             assert abs(share - weight / 100) < 4 * (weight / 100 * (1 - weight / 100) / USERS) ** 0.5
 
 
+@pytest.mark.slow
 def test_two_agents_draw_a_million_users_independently(hashes: dict[str, np.ndarray]) -> None:
+    from scipy.stats import chi2_contingency  # as above
+
     pairs = buckets(hashes["qa"], 10) * np.uint64(10) + buckets(hashes["legal"], 10)
     table = np.bincount(pairs.astype(np.int64), minlength=100).reshape(10, 10)
-    assert stats.chi2_contingency(table).pvalue > 1e-4
+    assert chi2_contingency(table).pvalue > 1e-4
 
 
 def test_this_gateway_draws_as_it_says() -> None:

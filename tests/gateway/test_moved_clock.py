@@ -85,6 +85,7 @@ async def test_a_clock_set_forth_and_back_fails_no_call_and_moves_no_user(
                     async with session.post(f"{started.url}/v1/chat/completions", json=body) as response:
                         await response.read()
                         answers.append((response.status, user, response.headers.get("x-sluice-arm", "")))
+                    await asyncio.sleep(0.02)
 
         done = asyncio.Event()
         callers = [asyncio.create_task(call_on()) for _ in range(3)]

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +11,7 @@ from sluice.gateway.scoring.sampling import Sampling
 from sluice.gateway.scoring.scorer import NOTHING, score
 from sluice.gateway.scoring.scores import Dimension
 from sluice.local.stub_provider.answers import made_answer
+from tests.computing import loops
 
 QUESTION = "How do I reset my password if I no longer have access to my old e-mail address?"
 GOOD = (
@@ -93,10 +92,10 @@ def test_any_text_gets_points_between_0_and_10_and_the_same_ones_again(
 @pytest.mark.parametrize("piece", ["\n", " ", "`", '"', "a", "a_", "(", "**", "- ", "e-mail ", "1.", "Dear ", "\n>|#"])
 def test_an_adversary_cannot_make_scoring_slow(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
-    began = time.process_time()
-    score(text, text, empathetic=True)
 
-    assert time.process_time() - began < 0.25
+    assert (
+        loops(lambda: score(text, text, empathetic=True)) < 1_000_000
+    )  # as many turns of a loop take; it is 10,000 to 130,000
 
 
 def test_sampling_keeps_the_share_while_there_is_room() -> None:

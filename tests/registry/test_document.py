@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.registry import document as document_module
@@ -213,7 +212,6 @@ def paths_in(spot: Spot, path: Steps = ()) -> Iterator[Steps]:
 
 
 @given(mutations())
-@settings(max_examples=int(os.environ.get("SLUICE_FUZZ", "200")), deadline=None)
 def test_no_bytes_bring_anything_but_a_document_or_findings(content: bytes) -> None:
     document, findings = parse_document(content, "file.yaml")
 

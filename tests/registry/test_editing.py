@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.registry import InvalidRegistry
@@ -227,7 +227,6 @@ _values = _scalars | st.lists(_scalars, max_size=3) | st.dictionaries(_texts.fil
 
 
 @given(st.lists(st.tuples(st.sampled_from(_PATHS), _values | st.just(REMOVED)), min_size=1, max_size=4))
-@settings(max_examples=200, deadline=None)
 def test_whatever_is_set_can_be_read_back_and_no_comment_is_lost(
     changes: list[tuple[tuple[str | int, ...], object]],
 ) -> None:

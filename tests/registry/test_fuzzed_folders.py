@@ -1,12 +1,11 @@
 """Whatever stands in the files of a registry folder, the loader either loads it or says what is wrong.
 
-A few examples run each time; SLUICE_FUZZ=20000 asks for as many of each kind.
+A few examples run each time; SLUICE_EXAMPLES=20000 and `--hypothesis-profile many` ask for as many of each kind.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.registry import InvalidRegistry, Severity, check, load_registry, load_rollout
@@ -27,7 +26,6 @@ PROJECT = Path(__file__).parent.parent.parent
 RIGHT = Path(__file__).parent / "right"
 FULL = PROJECT / "registry"
 TODAY = date(2025, 11, 6)
-EXAMPLES = int(os.environ.get("SLUICE_FUZZ", "25"))
 FILES = sorted(str(file.relative_to(FULL)) for file in FULL.rglob("*.yaml"))
 
 _names = st.sampled_from(
@@ -89,7 +87,6 @@ def is_loaded_or_refused(folder: Path) -> None:
 
 
 @given(_values, st.sampled_from(["models.yaml", "rollouts/dev.yaml"]), st.sampled_from(["", "agents: ", "models: "]))
-@settings(max_examples=EXAMPLES, deadline=None)
 def test_made_files_are_loaded_or_refused(value: object, name: str, before: str) -> None:
     with copy_of(RIGHT) as folder:
         (folder / name).write_text(before + flow(value), encoding="utf-8")
@@ -98,7 +95,6 @@ def test_made_files_are_loaded_or_refused(value: object, name: str, before: str)
 
 
 @given(st.sampled_from(FILES), st.integers(), st.lists(_values | st.just(...), min_size=1, max_size=3))
-@settings(max_examples=EXAMPLES, deadline=None)
 def test_the_teams_own_files_with_values_put_in_the_wrong_place_are_loaded_or_refused(
     name: str, seed: int, values: list[Any]
 ) -> None:
@@ -119,7 +115,6 @@ def test_the_teams_own_files_with_values_put_in_the_wrong_place_are_loaded_or_re
 
 
 @given(st.sampled_from(FILES), st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=6)), min_size=1, max_size=3))
-@settings(max_examples=EXAMPLES, deadline=None)
 def test_the_teams_own_files_with_bytes_overwritten_are_loaded_or_refused(
     name: str, edits: list[tuple[float, bytes]]
 ) -> None:

@@ -98,9 +98,9 @@ async def test_a_long_text_does_not_hold_up_others(start: Any, provider: Any) ->
     async def feel() -> None:
         nonlocal longest
         while True:
-            began = time.perf_counter()
+            began = time.thread_time()  # what this thread computes: what others do on the machine is not in it
             await asyncio.sleep(0)
-            longest = max(longest, time.perf_counter() - began)
+            longest = max(longest, time.thread_time() - began)
 
     feeling = asyncio.create_task(feel())
     status, _ = await _ask(running, {"role": "user", "content": "Please test the function with this input. " * 25_000})

@@ -11,6 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from sluice.registry.bounds import MAX_LINE
+
 _KNOWN = re.compile(
     r"""
     \bsk-[A-Za-z0-9_-]{16,}                         # OpenAI, Anthropic, OpenRouter
@@ -61,18 +63,19 @@ def secret_spans(text: str) -> tuple[tuple[int, int], ...]:
     return _spans(text, _KNOWN_BY, _WORDS_FOR_IT)
 
 
-def secret_lines(text: str) -> Iterator[tuple[int, str, int, int]]:
-    """Yield what `secret_spans` finds in each line of a text: the line's number, from 1, the line, start and end.
+def secret_lines(text: str) -> Iterator[tuple[int, int, int]]:
+    """Yield what `secret_spans` finds in each line of a text: the line's number, from 1, start and end.
 
-    What is nowhere in the text is not looked for in its lines: a file may have a hundred thousand of them.
+    What is nowhere in the text is not looked for in its lines: a file may have a hundred thousand of them. A line that
+    is too long for a file is left out.
     """
     lowered = text.lower()
     known_by = tuple(sign for sign in _KNOWN_BY if sign in text)
     words = tuple(word for word in _WORDS_FOR_IT if word in lowered or not text.isascii())
     for number, line in enumerate(text.splitlines(), start=1):
-        if len(line) >= _SHORTEST:
+        if _SHORTEST <= len(line) <= MAX_LINE:
             for start, end in _spans(line, known_by, words):
-                yield number, line, start, end
+                yield number, start, end
 
 
 def _spans(text: str, known_by: Sequence[str], words: Sequence[str]) -> tuple[tuple[int, int], ...]:

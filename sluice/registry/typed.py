@@ -11,11 +11,12 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 Built = TypeVar("Built")
+Conversion = Callable[[Any], Any]
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])")
@@ -36,7 +37,8 @@ def build(kind: type[Built], body: Mapping[str, Any], **given: Any) -> Built:
     """Build a `kind` from a mapping of the file; `given` are the fields that are not in it."""
     for field, key, convert in _fields(kind):  # type: ignore[arg-type]  # a class can be hashed
         if key in body:
-            given[field] = convert(body[key])
+            value = body[key]
+            given[field] = value if convert is None else convert(value)
     return kind(**given)
 
 
@@ -63,8 +65,8 @@ def shown_duration(time: timedelta) -> str:
 
 
 @cache
-def _fields(kind: type[Any]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
-    """Return each field with what the file calls it and how its value is converted."""
+def _fields(kind: type[Any]) -> tuple[tuple[str, str, Conversion | None], ...]:
+    """Return each field with what the file calls it and how its value is converted, if it is."""
     types = get_type_hints(kind, include_extras=True)
     found = []
     for field in dataclasses.fields(kind):
@@ -79,28 +81,26 @@ def _is_marked(wanted: Any) -> bool:
     return get_origin(wanted) is Annotated
 
 
-def _conversion(wanted: Any) -> Callable[[Any], Any]:
-    """Return how a plain value becomes a value of the wanted type."""
+def _conversion(wanted: Any) -> Conversion | None:
+    """Return how a plain value becomes a value of the wanted type, None where it is one."""
     origin, inner = get_origin(wanted), get_args(wanted)
     if origin in {Union, UnionType}:
         (only,) = (part for part in inner if part is not NoneType)
         return _conversion(only)
     if origin is tuple:
-        item = _conversion(inner[0])
-        return lambda items: tuple(map(item, items))
+        one = _conversion(inner[0])
+        return tuple if one is None else lambda items: tuple(map(one, items))
     if origin is Mapping:
         item = _conversion(inner[1])
+        if item is None:
+            return lambda items: MappingProxyType(dict(items))
         return lambda items: MappingProxyType({name: item(value) for name, value in items.items()})
     if dataclasses.is_dataclass(wanted):
-        return _entry_conversion(cast("type[Any]", wanted))
+        return partial(build, cast("type[Any]", wanted))
     if wanted is date:
         return date.fromisoformat
     if wanted is timedelta:
         return duration
     if wanted in {int, float} or issubclass(wanted, StrEnum):
-        return cast("Callable[[Any], Any]", wanted)
-    return lambda value: value
-
-
-def _entry_conversion(kind: type[Any]) -> Callable[[Any], Any]:
-    return lambda body: build(kind, body)
+        return cast("Conversion", wanted)
+    return None

@@ -172,7 +172,7 @@ async def test_a_judge_that_fails_is_counted_and_harms_nobody(
 async def test_a_slow_judge_holds_up_neither_scores_nor_the_end_and_is_given_up(
     judged: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sluice.gateway.judge.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("sluice.gateway.judge.PATIENCE_SECONDS", 3)
     provider, running = await judged()
     provider.delay_seconds = 30
     await ask(running, 6)

@@ -30,24 +30,30 @@ class Guarded:
         await send({"type": "http.response.body", "body": COMPLETION if right else b'{"error":{"message":"no"}}'})
 
 
-async def test_no_request_fails_while_a_providers_key_is_replaced(start: Any, serve: Any) -> None:
+async def test_no_request_fails_while_a_providers_key_is_replaced(start: Any, serve: Any, eventually: Any) -> None:
     guarded = Guarded()
     running = await start(await serve(guarded))
     statuses: list[int] = []
+    answered = [0] * 4
     ends = asyncio.Event()
 
-    async def call() -> None:
+    async def call(caller: int) -> None:
         while not ends.is_set():
             async with running.post(ASK) as response:
                 statuses.append(response.status)
+            answered[caller] += 1
 
-    calls = [asyncio.create_task(call()) for _ in range(4)]
+    async def each_was_answered_twice() -> None:
+        before = list(answered)
+        await eventually(lambda: all(now >= then + 2 for now, then in zip(answered, before, strict=True)))
+
+    calls = [asyncio.create_task(call(caller)) for caller in range(4)]
     for number in range(5):
-        await asyncio.sleep(0.1)
+        await each_was_answered_twice()  # so that no request sees two replacements: it is asked again once
         # At once for the provider, which refuses the old key from here on, and not yet read by the gateway.
         running.mounted.write_key("openai-api-key", f"key-{number}")
         guarded.key = f"key-{number}"
-    await asyncio.sleep(0.1)
+    await each_was_answered_twice()
     ends.set()
     await asyncio.gather(*calls)
     assert guarded.refused >= 1, "the gateway never used an old key"

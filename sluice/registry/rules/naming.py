@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sluice.registry.bounds import MAX_LINE
 from sluice.registry.document import Document
 from sluice.registry.findings import KEY_RULE, shown
 from sluice.registry.places import Place, Steps
 from sluice.registry.rules.declared import Declared
 from sluice.registry.rules.rule import Broken, rule
-from sluice.registry.secret_text import secret_spans
+from sluice.registry.secret_text import secret_lines
 from sluice.registry.variables import SECRET_NAME, expanded, references
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -81,16 +80,14 @@ def nothing_looks_like_a_key(declared: Declared) -> Iterator[Broken]:
     """
     documents = [*([declared.models] if declared.models else []), *declared.evidence.values(), *declared.unreadable]
     for document in (*documents, *(file.document for file in declared.rollouts)):
-        for number, line in enumerate(document.text.splitlines(), start=1):
-            # Nothing shorter than this is taken for a key, and most lines are; a line too long is refused as such.
-            for start, end in secret_spans(line) if 16 <= len(line) <= MAX_LINE else ():
-                yield Broken(
-                    document,
-                    (),
-                    f"text of {end - start} characters looks like a key",
-                    "take it out, and have it replaced if it was ever pushed; name a secret in its place",
-                    place=Place(number, start + 1),
-                )
+        for number, start, end in secret_lines(document.text):
+            yield Broken(
+                document,
+                (),
+                f"text of {end - start} characters looks like a key",
+                "take it out, and have it replaced if it was ever pushed; name a secret in its place",
+                place=Place(number, start + 1),
+            )
 
 
 @rule(

@@ -15,10 +15,10 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sluice.gateway.afterwards import Afterwards
 from sluice.gateway.assignment import Assigner
@@ -46,7 +46,7 @@ from sluice.gateway.seats import Seats
 from sluice.gateway.spend import Spend
 from sluice.gateway.store import SharedStore, connect
 from sluice.gateway.thresholds import show_thresholds
-from sluice.gateway.tracing import tracing
+from sluice.gateway.tracing import ROUTE, tracing
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.watched_file import refresh_forever
 
@@ -64,7 +64,7 @@ _FOR_MISTRALS_CLIENT = {"type": "base", "capabilities": {"completion_chat": True
 class Gateway:
     """One gateway: `app` answers, `metrics` counts, and `draining` may be set to take it out of service.
 
-    `redis` stands in place of the one that the settings name.
+    `starlette` is the part of `app` that is no chat. `redis` stands in place of the one that the settings name.
     """
 
     def __init__(
@@ -117,18 +117,18 @@ class Gateway:
             self.tracing,
             body_timeout_seconds=settings.body_timeout_seconds,
         )
-        self.app = Starlette(
+        self.starlette = Starlette(
             routes=[
-                Route("/v1/chat/completions", chat, methods=["POST"]),
+                Route(ROUTE, chat, methods=["POST"]),  # for other methods to be refused as such
                 Route("/v1/models", self._models, methods=["GET"]),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
             ],
             exception_handlers={HTTPException: _refuse_route},
-            middleware=[Middleware(WithRequestId)],
             lifespan=self._lifespan,
         )
-        self.app.router.redirect_slashes = False
+        self.starlette.router.redirect_slashes = False
+        self.app: ASGIApp = WithRequestId(_ChatFirst(chat, self.starlette))
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -199,6 +199,19 @@ class Gateway:
         if self.flags.not_loaded_because:
             return PlainTextResponse(f"not ready: flags: {self.flags.not_loaded_because}\n", status_code=503)
         return PlainTextResponse("ready\n")
+
+
+class _ChatFirst:
+    """Hands chat completions to the pipeline at once: Starlette's layers would take a part of every request."""
+
+    def __init__(self, chat: ASGIApp, others: ASGIApp) -> None:
+        self._chat = chat
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        is_chat = scope["type"] == "http" and scope["path"] == ROUTE and scope["method"] == "POST"
+        await (self._chat if is_chat else self._others)(scope, receive, send)
 
 
 async def _refuse_route(request: Request, error: Exception) -> Response:

@@ -84,7 +84,7 @@ class Cache:
         key = self._store.key("cache", key)
         kept: bytes | str | None = None
         with suppress(StoreAway):
-            kept = await self._store.run(lambda redis: redis.get(key))
+            kept = await self._store.ask("GET", key)
         answer = None if kept is None else replayed(kept, assignment.models[0], chat)
         record.cache = Result.MISS if answer is None else Result.HIT
         self._asked.labels(chat.agent, record.cache).inc()
@@ -106,4 +106,4 @@ class Cache:
             completion = await asyncio.to_thread(completion_of, text, usage, streamed=streamed)
         if completion is not None:
             with suppress(StoreAway):
-                await self._store.run(lambda redis: redis.set(key, completion, ex=math.ceil(seconds)))
+                await self._store.ask("SET", key, completion, "EX", math.ceil(seconds))

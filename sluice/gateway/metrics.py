@@ -21,6 +21,7 @@ from prometheus_client import (
 from sluice.gateway.configuration import Model
 from sluice.gateway.limited import Limit
 from sluice.gateway.outcome import Arm, Outcome
+from sluice.gateway.series import Series
 from sluice.gateway.usage import Usage
 
 UNKNOWN_AGENT = "unknown"
@@ -188,21 +189,24 @@ class Metrics:
             ["agent", "family"],
             registry=self.registry,
         )
+        self._ended, self._took = Series(self._requests), Series(self._duration)
+        self._took_tokens, self._cost_dollars = Series(self._tokens), Series(self._cost)
         for agent in agents:
             self._prepare(agent)
 
     def count(self, record: Record, seconds: float) -> None:
         """Count a request that has ended after `seconds`."""
-        self._requests.labels(record.agent, record.arm, record.outcome).inc()
+        served = record.agent, record.arm
+        self._ended[*served, record.outcome].inc()
         if record.outcome is not Outcome.REJECTED and record.arm is not Arm.NONE:
-            self._duration.labels(record.agent, record.arm).observe(seconds)
+            self._took[served].observe(seconds)
         if record.usage is None or record.model is None:
             return
         if record.usage.estimated:
-            self._estimated.labels(record.agent, record.arm).inc()
-        self._tokens.labels(record.agent, record.arm, "input").inc(record.usage.input_tokens)
-        self._tokens.labels(record.agent, record.arm, "output").inc(record.usage.output_tokens)
-        self._cost.labels(record.agent, record.arm).inc(record.usage.dollars(record.model))
+            self._estimated.labels(*served).inc()
+        self._took_tokens[*served, "input"].inc(record.usage.input_tokens)
+        self._took_tokens[*served, "output"].inc(record.usage.output_tokens)
+        self._cost_dollars[served].inc(record.usage.dollars(record.model))
 
     def count_screened(self, agent: str, family: str, times: int = 1) -> None:
         """Count a request that belongs to a family of dangerous prompts."""

@@ -15,6 +15,7 @@ from starlette.types import Scope
 from yarl import URL
 
 from sluice.gateway.configuration import Model
+from sluice.gateway.series import Series
 from sluice.gateway.tracing import ProviderSpan, Tracing
 from sluice.gateway.usage import Usage
 
@@ -53,6 +54,7 @@ class Operations:
             buckets=_TOKEN_BUCKETS,
             registry=registry,
         )
+        self._durations, self._token_counts = Series(self._duration), Series(self._tokens)
         for model in models:
             labels = (_OPERATION, provider_name(model), model.id, model.id)
             self._duration.labels(*labels, "")
@@ -66,10 +68,10 @@ class Operations:
     def count(self, model: Model, answered_by: str, seconds: float, usage: Usage | None, error_type: str) -> None:
         """Count a call that has ended."""
         labels = (_OPERATION, provider_name(model), model.id, answered_by if answered_by in self._ids else _OTHER)
-        self._duration.labels(*labels, error_type).observe(seconds)
+        self._durations[*labels, error_type].observe(seconds)
         if usage is not None and not usage.estimated:
-            self._tokens.labels(*labels, "input").observe(usage.input_tokens)
-            self._tokens.labels(*labels, "output").observe(usage.output_tokens)
+            self._token_counts[*labels, "input"].observe(usage.input_tokens)
+            self._token_counts[*labels, "output"].observe(usage.output_tokens)
 
 
 class Operation:

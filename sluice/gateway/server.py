@@ -6,6 +6,7 @@ answers; after that it accepts no more and lets running answers, streams too, co
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 from types import FrameType
@@ -21,6 +22,9 @@ from sluice.gateway.workers import parent_is_gone
 
 # Longer than callers and load balancers keep idle connections, so that they close first and never send into a close.
 _KEEP_ALIVE_SECONDS = 75
+
+# Of the collector's three generations; by default it looks a dozen times at the objects of each request.
+_COLLECT_AFTER = (20_000, 10, 10)
 
 
 def serve(gateway: Gateway, settings: ProcessSettings, listener: socket.socket) -> None:
@@ -59,6 +63,13 @@ class _DrainingServer(uvicorn.Server):
         if self._gateway.draining:
             self.should_exit = True
         self._gateway.draining = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start; then hide what there is from the collector: it stays, and to look through it holds up every answer."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_COLLECT_AFTER)
 
     async def on_tick(self, counter: int) -> bool:
         """Notice the signal here, ten times a second: a signal handler itself must do next to nothing."""

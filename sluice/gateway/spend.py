@@ -93,6 +93,7 @@ class Spend:
         self._known: dict[str, Dollars] = {}  # by day or month
         self._batches: list[_Batch] = []  # of past days and sent ones first
         self._clock_offset = time.time() - time.monotonic()
+        self._today = (0, "1970-01-01")
         self._closed = False
         self._flushing: asyncio.Task[None] | None = None
         self._gauge = Gauge(
@@ -238,7 +239,10 @@ class Spend:
         return datetime.fromtimestamp(time.monotonic() + self._clock_offset, UTC)
 
     def _day(self) -> str:
-        return f"{self._now():%Y-%m-%d}"
+        number = int((time.monotonic() + self._clock_offset) // 86400)
+        if number != self._today[0]:  # written out once a day: every request asks, several times
+            self._today = (number, f"{datetime.fromtimestamp(number * 86400, UTC):%Y-%m-%d}")
+        return self._today[1]
 
     def _seconds_to_next_month(self) -> float:
         now = self._now()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Gauge
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -23,6 +23,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTooSlow
 
 from sluice.gateway import log
+from sluice.gateway.gathered import Gathered
 
 CONNECT_SECONDS = 0.1
 OPERATION_SECONDS = 0.05
@@ -50,6 +51,7 @@ class SharedStore:
         self._closed = False
         self._tell_refused_at = 0.0
         self._probing: asyncio.Task[None] | None = None
+        self._gathered = Gathered(self.run)
         self._gauge = None
         if redis is not None:
             self._gauge = Gauge(
@@ -84,6 +86,19 @@ class SharedStore:
             # It answers, but not this: out of memory, read only, a wrong type. Other commands may still be served.
             self._tell_refused(error)
             raise StoreAway from error
+
+    async def ask(self, *command: bytes | str | int) -> Any:
+        """Return what Redis answers to one command; those of many requests go together.
+
+        Raises StoreAway as `run` does.
+        """
+        if self._redis is None or not self._up:
+            raise StoreAway
+        answer = await self._gathered.ask(*command)
+        if isinstance(answer, RedisError):
+            self._tell_refused(answer)
+            raise StoreAway from answer
+        return answer
 
     async def open(self) -> None:
         """Find out whether it answers, and go on finding out."""

@@ -280,7 +280,7 @@ async def start(mounted: MountedFolder) -> AsyncIterator[Start]:
             mounted.write_configuration(api, **(configured or {}))
             loaded = load_configuration(mounted.path / "config" / "gateway.json")
             gateway = Gateway(loaded, ProcessSettings(folder=mounted.path, **settings), redis)
-            await stack.enter_async_context(gateway.app.router.lifespan_context(gateway.app))
+            await stack.enter_async_context(gateway.starlette.router.lifespan_context(gateway.starlette))
             url = await stack.enter_async_context(served(gateway.app))
             client = await stack.enter_async_context(aiohttp.ClientSession())
             return Running(gateway, url, mounted, client)

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.gateway import redaction
 from sluice.gateway.redaction import redact
 from tests.computing import growth
 
@@ -125,3 +130,35 @@ def test_dates_amounts_code_and_names_are_left(text: str) -> None:
 )  # fmt: skip
 def test_a_text_made_to_be_hard_takes_time_linear_in_its_length(piece: str) -> None:
     assert growth(lambda size: redact(piece * (size // len(piece))), 4 * 1024) < 10
+
+
+_FRAGMENTS = st.sampled_from(
+    [
+        *("call me", "+49", "0", "(0)30", "1234567", "415-555-2671", "12", ".", "-", " ", "/", "phone 555", "26 71"),
+        *("key", "TOKEN=", "secret is ", "Bearer ", "aB3dE6gH9jK2mN5p", "password: ", "hunter22", "pwd=", "sk-"),
+        *(
+            "a" * 20,
+            "A1b2C3d4" * 5,
+            "https://u:pw@x",
+            "eyJ",
+            "AKIAABCDEFGHIJKLMNOP",
+            "npm_",
+            "me",
+            "@",
+            "x.org",
+            "[at]",
+        ),
+        *("\u212aey: ", "pa\u017f\u017fword: ", "\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669"),
+    ]
+)
+
+
+@given(st.lists(_FRAGMENTS, max_size=12).map("".join))
+def test_what_is_not_looked_for_would_not_have_been_found(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for hints in ("_BEGINS_OF_KEYS", "_WORDS_OF_PASSWORDS", "_WORDS_OF_SECRETS"):
+            patch.setattr(redaction, hints, ("",))
+        patch.setattr(redaction, "_CLOSE_DIGITS", re.compile(""))
+        patch.setattr(redaction, "_MAY_HOLD_E_MAIL", re.compile(""))
+        everything_looked_for = redact(text)
+    assert redact(text) == everything_looked_for

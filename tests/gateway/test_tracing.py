@@ -36,7 +36,7 @@ class Traced:
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         made = OpenTelemetry(provider)
         gateway = running.gateway
-        gateway.tracing = gateway.app.routes[0].app._tracing = gateway._upstream._operations._tracing = made
+        gateway.tracing = gateway.starlette.routes[0].app._tracing = gateway._upstream._operations._tracing = made
 
     def spans(self, kind: SpanKind) -> list[ReadableSpan]:
         return [span for span in self._exporter.get_finished_spans() if span.kind is kind]

@@ -21,6 +21,8 @@ _MAYBE_ENCODED = 16
 _MOST_ENCODED = 8
 _LONGEST_ENCODED = 8192
 _WORD = re.compile(r"[^\W_]+")
+_ONLY_WORDS = {code: " " for code in range(128) if not chr(code).isalnum()}
+"""The same for a text of ASCII alone, which most are: a fourth of the time."""
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 
 # Cyrillic and Greek letters that are drawn as Latin ones are. A whole text of either becomes nonsense that matches
@@ -50,7 +52,7 @@ class Reading:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.words = frozenset(_WORD.findall(text))
+        self.words = frozenset(text.translate(_ONLY_WORDS).split() if text.isascii() else _WORD.findall(text))
         self._places: dict[str, list[int]] | None = None
 
     def places(self, word: str) -> list[int]:
@@ -66,7 +68,7 @@ def readings(text: str) -> Iterator[Reading]:
     """Give the text as it is read, then what is encoded in it."""
     reading = Reading(_read(text))
     yield reading
-    if any(len(word) >= _MAYBE_ENCODED for word in reading.words):
+    if max(map(len, reading.words), default=0) >= _MAYBE_ENCODED:
         for encoded in _ENCODED.findall(text)[:_MOST_ENCODED]:
             decoded = _decoded(encoded[:_LONGEST_ENCODED])
             if decoded:

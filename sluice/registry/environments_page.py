@@ -37,7 +37,9 @@ def _more_pods(settings: Settings) -> str:
 
 def _each_pod(settings: Settings) -> str:
     given = settings.gateway.resources
-    return f"{given.cpu_request} CPU, {given.memory_limit}"
+    workers = settings.gateway.workers
+    times = f"{workers} workers, each " if workers > 1 else ""
+    return f"{times}{given.cpu_request} CPU, {given.memory_limit}"
 
 
 def _one_pod_away(settings: Settings) -> str:

@@ -107,13 +107,14 @@ class Traces:
 class GatewaySettings:
     """How the gateway runs: `image` is a reference by digest, or one that a person's own cluster was given.
 
-    With `autoscaling`, `replicas` is the least.
+    With `autoscaling`, `replicas` is the least. `workers` are processes of one pod; `resources` are each one's.
     """
 
     image: str
     replicas: int
     node_port: int | None
     resources: Resources
+    workers: int = 1
     callers: Callers = Callers.REQUIRED
     autoscaling: Autoscaling | None = None
     priority_class: str | None = None
@@ -241,6 +242,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
             replicas=int(gateway["replicas"]),
             node_port=gateway.get("node_port"),
             resources=_resources(gateway.get("resources", {})),
+            workers=int(gateway.get("workers", 1)),
             autoscaling=autoscaling_of(gateway.get("autoscaling")),
             priority_class=gateway.get("priority_class"),
             longest_request_seconds=int(gateway.get("longest_request_seconds", _LONGEST_REQUEST_SECONDS)),

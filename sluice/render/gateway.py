@@ -46,6 +46,10 @@ server had been away; with 15 none, on a less loaded one.
 GRACE_TO_SPARE_SECONDS = 10
 """What Kubernetes gives beyond the time in which the gateway ends by itself."""
 
+# What workers count, for the process beside them that adds it up: some hundred KiB each, of the pod's memory.
+_COUNTS = {"name": "counts", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}
+_COUNTS_MOUNT = {"name": "counts", "mountPath": "/tmp"}  # noqa: S108 -- where Python's tempfile writes
+
 _NAMESPACE_FIELD = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
 
 
@@ -136,6 +140,7 @@ def _pod(settings: Settings, configuration: Sequence[KubernetesObject], flags: S
             {"name": "override", "configMap": {"name": override.NAME, "optional": True}},
             {"name": "callers", "secret": {"secretName": CALLERS_SECRET, "defaultMode": 0o440, "optional": True}},
             _api_access(),
+            *([_COUNTS] if settings.gateway.workers > 1 else []),
         ],
     }
 
@@ -191,7 +196,7 @@ def _container(settings: Settings, flags: Sequence[str]) -> dict[str, Any]:
         "startupProbe": _probe("/healthz", period_seconds=1, failures=30),
         "readinessProbe": _probe("/readyz", period_seconds=2, failures=2),
         "livenessProbe": _probe("/healthz", period_seconds=10, failures=3),
-        "resources": resources(settings.gateway.resources),
+        "resources": resources(settings.gateway.resources, settings.gateway.workers),
         "securityContext": restricted_container(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -200,6 +205,7 @@ def _container(settings: Settings, flags: Sequence[str]) -> dict[str, Any]:
                 for volume in ("config", *flags, "keys", "override", "callers")
             ),
             {"name": "api-access", "mountPath": API_ACCESS_FOLDER, "readOnly": True},
+            *([_COUNTS_MOUNT] if settings.gateway.workers > 1 else []),
         ],
     }
 
@@ -212,6 +218,7 @@ def _environment(settings: Settings, flags: Sequence[str]) -> list[dict[str, str
         "SLUICE_REPLICAS": str(settings.gateway.max_replicas),
         "SLUICE_GATEWAY_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "SLUICE_GATEWAY_FINISH_SECONDS": str(settings.gateway.longest_request_seconds),
+        **({} if settings.gateway.workers == 1 else {"SLUICE_GATEWAY_WORKERS": str(settings.gateway.workers)}),
         **({} if settings.gateway.log_level == "info" else {"SLUICE_GATEWAY_LOG_LEVEL": settings.gateway.log_level}),
         **({} if len(flags) == 1 else {"SLUICE_GATEWAY_FLAG_MAPS": str(len(flags))}),
         **_traces(settings.gateway.traces),

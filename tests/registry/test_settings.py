@@ -106,7 +106,8 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
     assert settings.protected is False
     assert settings.cache is None
     assert settings.network == Network()
-    assert (settings.gateway.max_replicas, settings.gateway.longest_request_seconds) == (1, 120)
+    assert (settings.gateway.max_replicas, settings.gateway.workers) == (1, 1)
+    assert settings.gateway.longest_request_seconds == 120
     assert (settings.ingress, settings.quota, settings.operators, settings.reviewers) == (None, None, (), ())
 
 

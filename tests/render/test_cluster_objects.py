@@ -85,6 +85,26 @@ def test_a_pod_that_ends_gives_the_longest_request_its_time_and_kubernetes_more(
     assert pod(settings)["terminationGracePeriodSeconds"] > drain + finish
 
 
+def test_a_pod_of_several_workers_is_given_as_much_for_each_and_a_place_for_what_they_count() -> None:
+    given = replace(SETTINGS.gateway.resources, cpu_request="0.25", cpu_limit="1500m", memory_limit="1Gi")
+    settings = replace(SETTINGS, gateway=replace(SETTINGS.gateway, workers=3, resources=given))
+    (container,) = pod(settings)["containers"]
+
+    assert told(settings)["SLUICE_GATEWAY_WORKERS"] == "3"
+    assert (container["resources"]["requests"]["cpu"], container["resources"]["limits"]["cpu"]) == ("0.75", "4500m")
+    assert container["resources"]["requests"]["memory"] == "768Mi"
+    assert container["resources"]["limits"]["memory"] == "3Gi"
+    (place,) = [volume for volume in pod(settings)["volumes"] if "emptyDir" in volume]
+    assert place["emptyDir"]["sizeLimit"]
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert "readOnly" not in mounts[place["name"]]
+
+
+def test_one_worker_writes_nothing_and_is_not_said() -> None:
+    assert "SLUICE_GATEWAY_WORKERS" not in told(SETTINGS)
+    assert not [volume for volume in pod(SETTINGS)["volumes"] if "emptyDir" in volume]
+
+
 def test_a_priority_is_the_clusters_own_and_only_named() -> None:
     named = replace(SETTINGS, gateway=replace(SETTINGS.gateway, priority_class="business-critical"))
 

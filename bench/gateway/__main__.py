@@ -20,9 +20,13 @@ from pathlib import Path
 from bench.gateway.folder import AGENT, MASTER_KEY, write_gateway_folder, write_litellm_settings
 from bench.gateway.load import CLIENTS, Measured, Target, at_full_load, at_rate, streams
 from bench.gateway.programs import Program, debian_program, free_port, litellm_program, running
+from bench.gateway.share import limited
 
 _TOKENS = 100
 _STUB_DIALS = {"latency_ms": 0, "latency_jitter_ms": 0, "chunk_delay_ms": 5, "output_tokens": _TOKENS}
+_SHARE_OF_A_WORKER = 0.3
+"""Of a processor, where workers are added: so that two leave enough of two processors for all the others."""
+
 _MOST_AT_RATE = 1500.0  # beyond it our own client takes more than its part of two cores
 _GOALS = {"LiteLLM ratio": 20.0, "median ms": 2.0, "p99 ms": 10.0, "token ms": 1.0, "MiB": 120.0, "workers": 1.8}
 
@@ -34,8 +38,21 @@ class Row:
     name: str
     full: Measured
     half: Measured
+    cpu_ms: float
+    """Of a processor, for each request at full load."""
     token_ms: float
     memory_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """What so many workers did: as fast as the machine lets them, and each given a part of a processor."""
+
+    workers: int
+    full: Measured
+    cpu_ms: float
+    shared: Measured | None
+    """None where no bound can be set here."""
 
 
 def main() -> int:
@@ -55,24 +72,45 @@ def main() -> int:
             target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
             rows.append(_measure(target, gateway, options))
             memory = _memory_over(target, gateway, options.requests, scratch)
-        with _gateway(scratch, stub, redis_port, workers=2) as gateway:
-            target = Target("sluice, 2 workers", f"{gateway.url}/v1/chat/completions", {}, AGENT)
-            two = at_full_load(target, options.seconds, scratch)
+        scaled = [_scaled(scratch, stub, redis_port, workers, options.seconds) for workers in (1, 2)]
         if not options.without_litellm:
             with _litellm(scratch, stub, redis_port) as proxy:
                 headers = {"Authorization": f"Bearer {MASTER_KEY}"}
                 target = Target("LiteLLM, 1 worker", f"{proxy.url}/v1/chat/completions", headers, AGENT)
                 rows.append(_measure(target, proxy, options))
-    return _print(rows, memory, two)
+    return _print(rows, memory, *scaled)
 
 
 def _measure(target: Target, program: Program, options: argparse.Namespace) -> Row:
     print(f"measuring {target.name} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         at_full_load(target, 2, Path(scratch))  # warm
-        full = at_full_load(target, options.seconds, Path(scratch))
+        full, cpu_ms = _at_full_load(target, program, options.seconds, Path(scratch))
     half = at_rate(target, min(full.requests_per_second / 2, _MOST_AT_RATE), options.seconds)
-    return Row(target.name, full, half, streams(target, _TOKENS), _resident_mib(program))
+    return Row(target.name, full, half, cpu_ms, streams(target, _TOKENS), _resident_mib(program))
+
+
+def _at_full_load(target: Target, program: Program, seconds: int, scratch: Path) -> tuple[Measured, float]:
+    """Return what was measured, and the milliseconds of a processor that a request took of the program."""
+    before = program.cpu_seconds
+    measured = at_full_load(target, seconds, scratch)
+    return measured, (program.cpu_seconds - before) / (measured.requests_per_second * seconds) * 1000
+
+
+def _scaled(scratch: Path, stub: Program, redis_port: int, workers: int, seconds: int) -> Scaled:
+    """Measure a gateway of so many workers."""
+    print(f"measuring {workers} workers ...", file=sys.stderr, flush=True)
+    with _gateway(scratch, stub, redis_port, workers) as gateway:
+        target = Target(f"sluice, {workers} workers", f"{gateway.url}/v1/chat/completions", {}, AGENT)
+        at_full_load(target, 2, scratch)  # warm
+        full, cpu_ms = _at_full_load(target, gateway, seconds, scratch)
+        try:
+            with limited(gateway.pids, workers * _SHARE_OF_A_WORKER):
+                at_full_load(target, 1, scratch)
+                shared = at_full_load(target, seconds, scratch)
+        except OSError:
+            shared = None
+        return Scaled(workers, full, cpu_ms, shared)
 
 
 def _memory_over(target: Target, program: Program, requests: int, scratch: Path) -> list[tuple[int, float]]:
@@ -86,15 +124,15 @@ def _memory_over(target: Target, program: Program, requests: int, scratch: Path)
     return found
 
 
-def _print(rows: list[Row], memory: list[tuple[int, float]], two: Measured) -> int:
+def _print(rows: list[Row], memory: list[tuple[int, float]], one: Scaled, two: Scaled) -> int:
     cores = os.cpu_count()
     print(
         f"{CLIENTS} clients, {cores} cores shared by client, gateway, Redis and stub; load {os.getloadavg()[0]:.1f}\n"
     )
-    head = ("", "requests/s", "median", "p99", "half: median", "p99", "a token", "memory")
+    head = ("", "requests/s", "CPU each", "median", "p99", "half: median", "p99", "a token", "memory")
     print(f"{head[0]:20}" + "".join(f"{each:>14}" for each in head[1:]))
     for row in rows:
-        times = (row.full.median_ms, row.full.p99_ms, row.half.median_ms, row.half.p99_ms, row.token_ms)
+        times = (row.cpu_ms, row.full.median_ms, row.full.p99_ms, row.half.median_ms, row.half.p99_ms, row.token_ms)
         shown = "".join(f"{each:>11.2f} ms" for each in times)
         print(f"{row.name:20}{row.full.requests_per_second:>14.0f}{shown}{row.memory_mib:>10.0f} MiB")
         if row.full.failed or row.half.failed:
@@ -106,11 +144,12 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], two: Measured) -> i
         "p99 ms": ours.half.p99_ms - stub.half.p99_ms,
         "token ms": ours.token_ms - stub.token_ms,
         "MiB": memory[-1][1],
-        "workers": two.requests_per_second / one_worker,
     }
+    if one.shared is not None and two.shared is not None:
+        added["workers"] = two.shared.requests_per_second / one.shared.requests_per_second
     if len(rows) > 2:
         added["LiteLLM ratio"] = one_worker / rows[2].full.requests_per_second
-    missed = any(row.full.failed or row.half.failed for row in rows) or two.failed > 0
+    missed = any(row.full.failed or row.half.failed for row in rows) or two.full.failed > 0
     print()
     for name, value in added.items():
         at_least = name in ("LiteLLM ratio", "workers")
@@ -119,8 +158,14 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], two: Measured) -> i
         bound = "at least" if at_least else "at most"
         print(f"{name:16}{value:8.2f}   goal: {bound} {_GOALS[name]:g}{'' if good else '   MISSED'}")
     print("\nmemory of one worker: " + ", ".join(f"{mib:.0f} MiB after {asked:,}" for asked, mib in memory))
-    print(f"2 workers: {two.requests_per_second:.0f} requests/s, {two.failed} failed")
-    print("with 2 workers: client, stub and Redis need the same cores, so two cores bound it")
+    for scaled in (one, two):
+        shared = f"; with {_SHARE_OF_A_WORKER:g} of a processor each: "
+        shared += f"{scaled.shared.requests_per_second:.0f}" if scaled.shared else "cannot be said without root"
+        print(
+            f"workers {scaled.workers}: {scaled.full.requests_per_second:.0f} requests/s, {scaled.full.failed} failed, "
+            f"{scaled.cpu_ms:.2f} ms of a processor each{shared}"
+        )
+    print("without that bound, client, stub and Redis need the same processors, and their number bounds what they do")
     return 1 if missed else 0
 
 

@@ -42,6 +42,11 @@ class Program:
         children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
         return (own, *map(int, children))
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Return what the process and its children have taken of processors since they began."""
+        return sum(_cpu_seconds(pid) for pid in self.pids)
+
 
 @contextmanager
 def running(
@@ -100,6 +105,11 @@ def litellm_program() -> str:
         pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
         subprocess.run([*pip, "-r", str(LITELLM_LOCK)], check=True)
     return str(command)
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait_until_it_answers(program: Program, path: str | None, log: Path) -> None:

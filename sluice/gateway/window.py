@@ -146,11 +146,13 @@ async def pass_through(store: SharedStore, windows: Sequence[Window]) -> float:
 
     Raises Full.
     """
+    # Who waited for a share gets its part however late its turn comes. Were it over by then, all would ask again,
+    # one by one: on a busy processor that alone kept it busy.
+    came = time.monotonic()
     while True:
-        now = time.monotonic()
         for window in windows:
-            window.refuse_if_known(now)
-        leased = [window for window in windows if window.take_leased(now)]
+            window.refuse_if_known(came)
+        leased = [window for window in windows if window.take_leased(came)]
         asked = [window for window in windows if window not in leased] if leased else windows
         if not asked:
             return 0.0
@@ -164,14 +166,15 @@ async def pass_through(store: SharedStore, windows: Sequence[Window]) -> float:
         with ExitStack() as others_wait:
             for window in asked:
                 others_wait.enter_context(window.asking())
-            return await _ask_and_note(store, asked, now)
+            return await _ask_and_note(store, asked)
     except BaseException:
         for window in leased:
             window.give_back()
         raise
 
 
-async def _ask_and_note(store: SharedStore, asked: Sequence[Window], now: float) -> float:
+async def _ask_and_note(store: SharedStore, asked: Sequence[Window]) -> float:
+    now = time.monotonic()
     try:
         waits = await _ask(store, asked)
     except StoreAway:

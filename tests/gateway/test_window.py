@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from fakeredis import FakeServer
@@ -162,3 +163,25 @@ async def test_logs_expire(stores: list[SharedStore]) -> None:
     await Replica(stores[0], requests=2, stretch_seconds=60, replicas=1).take()
     left = await stores[0].run(lambda redis: redis.ttl("sluice:dev:rate"))
     assert 55 <= left <= 62
+
+
+async def test_who_waited_for_a_share_has_its_part_however_late_the_turn_comes(
+    stores: list[SharedStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    run = stores[0].run
+
+    async def counted(ask: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        answer = await run(ask)
+        time.sleep(0.15)  # the loop is held up for longer than a share is good for
+        return answer
+
+    monkeypatch.setattr(stores[0], "run", counted)
+    replica = Replica(stores[0], requests=10_000, stretch_seconds=1, replicas=1)
+
+    taken = await asyncio.gather(*(replica.take() for _ in range(50)))
+
+    assert taken == [0.0] * 50
+    assert asked == 1

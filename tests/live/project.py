@@ -125,9 +125,9 @@ class LiveProject:
         stdout, stderr = process.communicate(timeout=300)
         return Ran(process.returncode, stdout, stderr)
 
-    def up(self) -> dict[str, Any]:
+    def up(self, **variables: str) -> dict[str, Any]:
         """Run `sluice up live`, which must succeed, and return what it says."""
-        ran = self.sluice("up", "live", "--format", "json")
+        ran = self.sluice("up", "live", "--format", "json", **variables)
         assert ran.exit_code == 0, ran.stderr
         said: dict[str, Any] = json.loads(ran.stdout)
         return said

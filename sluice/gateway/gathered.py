@@ -66,7 +66,7 @@ class Gathered:
 
 async def _asked(redis: Redis, commands: list[Command]) -> list[Any]:
     if len(commands) == 1:
-        return [await redis.execute_command(*commands[0])]
+        return [await redis.execute_command(*commands[0])]  # type: ignore[no-untyped-call]
     pipeline = redis.pipeline(transaction=False)
     for command in commands:
         pipeline.execute_command(*command)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import pulumi
-from pulumi_kubernetes import admissionregistration, apps, autoscaling, core, networking, policy, rbac
+from pulumi_kubernetes import admissionregistration, apiextensions, apps, autoscaling, core, networking, policy, rbac
 
 from sluice.render import KubernetesObject
 
@@ -38,6 +38,9 @@ _RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
 }
 
+_OPERATORS: Final = frozenset({"monitoring.coreos.com/v1"})
+"""Kinds that an operator brings to a cluster, and that Pulumi's provider has no type for."""
+
 # A pod that cannot start, or an Ingress that no controller serves, fails the update in less than two minutes: Pulumi's
 # own patience is ten.
 _PATIENCE: Final = pulumi.CustomTimeouts(create="100s", update="100s", delete="100s")
@@ -63,9 +66,12 @@ def make(
     inputs["metadata"] = owned(inputs["metadata"], namespace)
     timeouts = _PATIENCE if rendered.kind in {"Deployment", "Ingress"} else None
     usual = pulumi.ResourceOptions(parent=parent, custom_timeouts=timeouts)
-    return _RESOURCES[rendered.api_version, rendered.kind](
-        f"{name}-{rendered.kind.lower()}", **inputs, opts=pulumi.ResourceOptions.merge(usual, options)
-    )
+    called, opts = f"{name}-{rendered.kind.lower()}", pulumi.ResourceOptions.merge(usual, options)
+    if rendered.api_version in _OPERATORS:
+        return apiextensions.CustomResource(
+            called, api_version=rendered.api_version, kind=rendered.kind, **inputs, opts=opts
+        )
+    return _RESOURCES[rendered.api_version, rendered.kind](called, **inputs, opts=opts)
 
 
 def make_all(

@@ -14,6 +14,7 @@ import pulumi_kubernetes
 
 from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
+from components.alerts import Alerts, AlertsArgs
 from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
 from components.caller_keys import CallerKeys, CallerKeysArgs
@@ -81,6 +82,8 @@ def deploy() -> None:
         Availability("availability", AvailabilityArgs(rendered.availability, namespace), here)
     if rendered.ingress:
         Ingress("ingress", IngressArgs(rendered.ingress, namespace), here)
+    if rendered.alerts:
+        Alerts("alerts", AlertsArgs(rendered.alerts, namespace), here)
     pulumi.export("url", gateway.url)
     pulumi.export("namespace", namespace)
 

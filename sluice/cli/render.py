@@ -13,18 +13,29 @@ from sluice.registry import environments, load_environment
 from sluice.registry.document import shown_file
 from sluice.render import render as render_environment
 from sluice.render import write_manifests
+from sluice.render.alerts import alertmanager_text, rules_text
 
 
 @click.command()
 @click.argument("environment", metavar="ENV")
 @click.option("--registry", "registry", type=click.Path(path_type=Path), help="The registry folder to render from.")
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write; by default manifests/ENV.")
+@click.option("--rules", type=click.Path(path_type=Path), help="Write the rules as a file for Prometheus, too.")
+@click.option("--alertmanager", type=click.Path(path_type=Path), help="Write Alertmanager's configuration, too.")
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def render(environment: str, registry: Path | None, out: Path | None, output_format: str) -> None:
+def render(
+    environment: str,
+    registry: Path | None,
+    out: Path | None,
+    rules: Path | None,
+    alertmanager: Path | None,
+    output_format: str,
+) -> None:
     """Write what should exist in an environment, one object a file.
 
     ENV is an environment of the project: one with a Pulumi.ENV.yaml. The same registry and settings give the same bytes
     each time; no cluster and no Pulumi is asked. Manifests of objects that are gone are removed from the folder.
+    For who has no prometheus-operator, --rules and --alertmanager write the same as plain files.
     """
     if environment not in environments(PROJECT):
         raise UnknownEnvironment(environment, environments(PROJECT))
@@ -32,6 +43,10 @@ def render(environment: str, registry: Path | None, out: Path | None, output_for
     rendered = render_environment(declared.registry, declared.rollout, declared.settings)
     folder = out or PROJECT / "manifests" / environment
     written = write_manifests(rendered, folder)
+    if rules is not None:
+        rules.write_text(rules_text(declared.settings))
+    if alertmanager is not None:
+        alertmanager.write_text(alertmanager_text(declared.settings))
     if output_format == "json":
         click.echo(
             json.dumps(

@@ -45,7 +45,7 @@ from sluice.gateway.request_id import WithRequestId
 from sluice.gateway.seats import Seats
 from sluice.gateway.spend import Spend
 from sluice.gateway.store import SharedStore, connect
-from sluice.gateway.thresholds import show_thresholds
+from sluice.gateway.thresholds import show_thresholds, thresholds_named
 from sluice.gateway.tracing import ROUTE, tracing
 from sluice.gateway.upstream import Upstream
 from sluice.gateway.watched_file import refresh_forever
@@ -75,7 +75,8 @@ class Gateway:
         metrics: CollectorRegistry | None = None,
     ) -> None:
         self.configuration = configuration
-        self.metrics = Metrics(configuration.agents, metrics, configuration.models)
+        goals = thresholds_named("p95_goal_seconds", configuration.thresholds)
+        self.metrics = Metrics(configuration.agents, metrics, configuration.models, goals)
         show_thresholds(configuration.thresholds, self.metrics.registry)
         self.draining = False
         self.flags = Flags(configuration, self.metrics)

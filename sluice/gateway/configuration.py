@@ -62,6 +62,15 @@ class Screen(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """What is expected of an agent's callers: requests a month, and the tokens of one."""
+
+    requests_per_month: float
+    input_tokens: float
+    output_tokens: float
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """A job that callers name as the OpenAI `model`; `watermark` is the notice that its answers carry.
 
@@ -77,6 +86,7 @@ class Agent:
     cache: CacheSettings = CacheSettings()
     watermark: str | None = None
     screen: Screen = Screen.BLOCK
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,12 @@ class Model:
     output_price_per_1k_tokens: float
     fine_tuned: bool = False
     requests_per_second: int | None = None
+    benchmark: float | None = None
+    """Points of 10 that it had before anybody used it."""
+
+    def dollars(self, input_tokens: float, output_tokens: float) -> float:
+        """Return what a request of so many tokens costs."""
+        return (input_tokens * self.input_price_per_1k_tokens + output_tokens * self.output_price_per_1k_tokens) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +254,16 @@ class _Reading(LimitReading):
             self.cache(f"{path}.cache", fields.get("cache")),
             watermark=None if watermark is None else self._text(f"{path}.watermark", watermark),
             screen=self._word(f"{path}.screen", fields.get("screen", Screen.BLOCK), Screen),
+            traffic=self._traffic(f"{path}.traffic", fields.get("traffic")),
         )
+
+    def _traffic(self, path: str, value: object) -> Traffic | None:
+        if value is None:
+            return None
+        fields = self._object(path, value)
+        units = {"requests_per_month": "requests", "input_tokens": "tokens", "output_tokens": "tokens"}
+        said = (self._at_least(f"{path}.{name}", fields.get(name), least=0, unit=unit) for name, unit in units.items())
+        return Traffic(*said)
 
     def _breaker(self, path: str, value: object) -> Breaker:
         if value is None:
@@ -279,7 +304,10 @@ class _Reading(LimitReading):
             return None
         fine_tuned = self.flag(f"{path}.fine_tuned", fields.get("fine_tuned", False))
         allowed = self.requests_per_second(path, fields)
-        return Model(name, model_id, provider, input_price, output_price, fine_tuned, allowed)
+        benchmark = fields.get("benchmark")
+        if benchmark is not None:
+            benchmark = self._at_least(f"{path}.benchmark", benchmark, least=0, unit="points of 10")
+        return Model(name, model_id, provider, input_price, output_price, fine_tuned, allowed, benchmark)
 
     def _object(self, path: str, value: object) -> dict[str, Any]:
         if isinstance(value, dict) and value:

@@ -23,6 +23,7 @@ from openfeature.provider import AbstractProvider, Metadata
 from sluice.gateway import log
 from sluice.gateway.agent_flag import AgentFlag, FlagUnusable, read_agent_flag
 from sluice.gateway.configuration import Configuration
+from sluice.gateway.expectations import expectations
 from sluice.gateway.metrics import Metrics, Weights
 from sluice.gateway.mounted_map import MapContent
 from sluice.override import ALL, Override, Overrides, read_overrides
@@ -161,6 +162,8 @@ class Flags(AbstractProvider):
         for agent, flag in self._flags.items():
             allowed = self._overrides.allowed_percent(agent)
             self._metrics.weights(agent, Weights(flag.wanted_percent, allowed, flag.served_percent))
+            expected = expectations(flag, self._configuration)
+            self._metrics.expected(agent, expected.benchmark, expected.day_dollars)
         for agent in self._configuration.agents:
             self._metrics.override_active(agent, self._overrides.is_active(agent))
 

@@ -6,7 +6,8 @@ counts as "unknown". Series of known agents exist from the start, so that a firs
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -66,10 +67,17 @@ class Weights:
 
 
 class Metrics:
-    """The metrics of one gateway, in `registry` or else in one of their own."""
+    """The metrics of one gateway, in `registry` or else in one of their own.
+
+    `goals_seconds` says by agent how soon its answers are wanted; of an agent without a goal none is late.
+    """
 
     def __init__(
-        self, agents: Iterable[str], registry: CollectorRegistry | None = None, models: Iterable[str] = ()
+        self,
+        agents: Iterable[str],
+        registry: CollectorRegistry | None = None,
+        models: Iterable[str] = (),
+        goals_seconds: Mapping[str, float] | None = None,
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry() if registry is None else registry
@@ -82,6 +90,14 @@ class Metrics:
             "From a request's head to the last byte of its answer, for requests that an arm served.",
             ["agent", "arm"],
             buckets=DURATION_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self._goals_seconds = goals_seconds or {}
+        # Not taken from the histogram: a goal need not be one of its edges.
+        self._slow = Counter(
+            "sluice_slow_answers",
+            "Requests that an arm served later than the goal of the 95th percentile.",
+            ["agent", "arm"],
             registry=self.registry,
         )
         self._tokens = Counter(
@@ -100,6 +116,20 @@ class Metrics:
             "sluice_rollout_weight",
             "Percentage of the agent's users on its candidate.",
             ["agent", "kind"],
+            multiprocess_mode="mostrecent",
+            registry=self.registry,
+        )
+        self._benchmark = Gauge(
+            "sluice_benchmark_score",
+            "Points of 10 that the agent's candidate had in its benchmark; not a number where there is none.",
+            ["agent"],
+            multiprocess_mode="mostrecent",
+            registry=self.registry,
+        )
+        self._estimate = Gauge(
+            "sluice_estimate_day_dollars",
+            "What the agent's fine-tuned models cost a day, by the traffic that is expected and the weight served.",
+            ["agent"],
             multiprocess_mode="mostrecent",
             registry=self.registry,
         )
@@ -200,6 +230,8 @@ class Metrics:
         self._ended[*served, record.outcome].inc()
         if record.outcome is not Outcome.REJECTED and record.arm is not Arm.NONE:
             self._took[served].observe(seconds)
+            if seconds > self._goals_seconds.get(record.agent, math.inf):
+                self._slow.labels(*served).inc()
         if record.usage is None or record.model is None:
             return
         if record.usage.estimated:
@@ -255,6 +287,11 @@ class Metrics:
         for kind in ("wanted", "allowed", "served"):
             self._weight.labels(agent, kind).set(getattr(weights, kind))
 
+    def expected(self, agent: str, benchmark: float | None, day_dollars: float) -> None:
+        """Set what is expected of the agent's models in force: points of 10, and dollars a day."""
+        self._benchmark.labels(agent).set(math.nan if benchmark is None else benchmark)
+        self._estimate.labels(agent).set(day_dollars)
+
     def override_active(self, agent: str, active: bool) -> None:
         """Say whether an override holds for an agent."""
         self._override_active.labels(agent).set(int(active))
@@ -277,6 +314,7 @@ class Metrics:
             for outcome in Outcome:
                 self._requests.labels(agent, arm, outcome)
             self._duration.labels(agent, arm)
+            self._slow.labels(agent, arm)
             self._cost.labels(agent, arm)
             for direction in ("input", "output"):
                 self._tokens.labels(agent, arm, direction)

@@ -43,6 +43,11 @@ def show_thresholds(thresholds: Thresholds, registry: CollectorRegistry) -> None
             gauge.labels(agent, name).set(value)
 
 
+def thresholds_named(name: str, thresholds: Thresholds) -> dict[str, float]:
+    """Return one threshold of those agents that have it."""
+    return {agent: values[name] for agent, values in thresholds.items() if name in values}
+
+
 def _numbers(path: str, value: object, faults: list[str]) -> dict[str, float]:
     numbers = {}
     for name, number in _fields(path, value, faults).items():

@@ -27,10 +27,8 @@ class Usage:
     """Who answered, in the provider's words, where it says so."""
 
     def dollars(self, model: Model) -> float:
-        """Return the cost at the model's price, which is per 1,000 tokens."""
-        return (
-            self.input_tokens * model.input_price_per_1k_tokens + self.output_tokens * model.output_price_per_1k_tokens
-        ) / 1000
+        """Return the cost at the model's price."""
+        return model.dollars(self.input_tokens, self.output_tokens)
 
 
 def usage_in(document: object) -> Usage | None:

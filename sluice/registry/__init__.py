@@ -30,7 +30,7 @@ from sluice.registry.model import (
 from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Rate, Role, Safeguards, Step
 
 if TYPE_CHECKING:
-    from sluice.registry.cluster_settings import Autoscaling, Ingress, Network, Quota
+    from sluice.registry.cluster_settings import Autoscaling, Ingress, Monitoring, Network, Quota
     from sluice.registry.environment import Environment, load_environment
     from sluice.registry.provider_keys import KeysNotSet, require_keys
     from sluice.registry.settings import (
@@ -74,6 +74,7 @@ __all__ = [
     "Ladder",
     "Limits",
     "Model",
+    "Monitoring",
     "Network",
     "Policy",
     "Price",

@@ -6,7 +6,8 @@ Each is a part of the settings that an environment may leave out; what it then g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 
@@ -44,6 +45,21 @@ class Ingress:
 
 
 @dataclass(frozen=True, slots=True)
+class Monitoring:
+    """Who watches: `by_operator`, whether the cluster has prometheus-operator and its kinds of objects.
+
+    `runbooks` and `dashboards` are the addresses that alerts lead to, `labels` those by which a Prometheus finds its
+    rules and monitors.
+    """
+
+    by_operator: bool = False
+    runbooks: str = "https://git.example.com/sluice/docs/runbooks"
+    dashboards: str = "https://grafana.example.com"
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    slack_channel: str = "#sluice"
+
+
+@dataclass(frozen=True, slots=True)
 class Quota:
     """All that the environment's pods may ask for together, as Kubernetes quantities."""
 
@@ -65,6 +81,13 @@ def network_of(body: Mapping[str, Any]) -> Network:
 def ingress_of(body: Mapping[str, Any] | None) -> Ingress | None:
     """Build `sluice:ingress`, None where it is left out."""
     return None if body is None else Ingress(**body)
+
+
+def monitoring_of(body: Mapping[str, Any]) -> Monitoring:
+    """Build `sluice:monitoring`; what is left out has its default."""
+    rest = {name: value for name, value in body.items() if name not in ("by", "labels")}
+    found_by = MappingProxyType(dict(body.get("labels", {})))
+    return Monitoring(by_operator=body.get("by") == "operator", labels=found_by, **rest)
 
 
 def quota_of(body: Mapping[str, Any] | None) -> Quota | None:

@@ -68,6 +68,10 @@ def _cache(settings: Settings) -> str:
             return "none"
 
 
+def _watched_by(settings: Settings) -> str:
+    return "prometheus-operator" if settings.monitoring.by_operator else "whoever reads the plain rules"
+
+
 def _quota(settings: Settings) -> str:
     wanted = settings.quota
     return "none" if wanted is None else f"{wanted.pods} pods, {wanted.cpu} CPU, {wanted.memory}"
@@ -85,6 +89,7 @@ _ROWS: Mapping[str, Callable[[Settings], str]] = {
     "Reached from outside": _outside,
     "Called from namespaces": _callers,
     "Metrics read from namespaces": lambda settings: ", ".join(settings.network.metrics_from) or "none",
+    "Watched by": _watched_by,
     "May set the override": lambda settings: ", ".join(settings.operators) or "whoever runs the cluster",
     "May review outputs": lambda settings: ", ".join(settings.reviewers) or "whoever runs the cluster",
     "All pods together": _quota,

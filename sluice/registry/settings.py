@@ -17,10 +17,12 @@ from typing import Any
 from sluice.registry.cluster_settings import (
     Autoscaling,
     Ingress,
+    Monitoring,
     Network,
     Quota,
     autoscaling_of,
     ingress_of,
+    monitoring_of,
     network_of,
     quota_of,
 )
@@ -40,6 +42,7 @@ _FIELDS = (
     "cache",
     "network",
     "ingress",
+    "monitoring",
     "callers",
     "quota",
     "operators",
@@ -171,6 +174,7 @@ class Settings:
     cache: EmbeddedCache | ExternalCache | None = None
     network: Network = Network()
     ingress: Ingress | None = None
+    monitoring: Monitoring = Monitoring()
     quota: Quota | None = None
     operators: tuple[str, ...] = ()
     teams: tuple[str, ...] | None = None
@@ -258,6 +262,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         cache=_cache(config.get("cache")),
         network=network_of(config.get("network", {})),
         ingress=ingress_of(config.get("ingress")),
+        monitoring=monitoring_of(config.get("monitoring", {})),
         quota=quota_of(config.get("quota")),
         operators=tuple(config.get("operators", ())),
         teams=tuple(sorted(config["callers"])) if "callers" in config else None,

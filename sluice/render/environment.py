@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sluice.registry import REDIS_PASSWORD, Registry, Rollout, Settings
 from sluice.render.access import access
 from sluice.render.admission import admission
+from sluice.render.alerts import alerts
 from sluice.render.availability import availability
 from sluice.render.cache import cache
 from sluice.render.flags import flags
@@ -37,6 +38,7 @@ class Rendered:
     ingress: tuple[KubernetesObject, ...]
     network: tuple[KubernetesObject, ...]
     quotas: tuple[KubernetesObject, ...]
+    alerts: tuple[KubernetesObject, ...]
     stub_provider: tuple[KubernetesObject, ...]
     provider_keys: SecretReference
     caller_keys: SecretReference | None
@@ -56,6 +58,7 @@ class Rendered:
             *self.gateway,
             *self.availability,
             *self.ingress,
+            *self.alerts,
         )
 
 
@@ -78,6 +81,7 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         ingress=ingress(settings),
         network=network(registry, settings),
         quotas=quotas(settings),
+        alerts=alerts(settings),
         gateway=gateway(settings, gateway_configuration(registry, settings), names),
         stub_provider=stub_provider(settings),
         caller_keys=_caller_keys(settings),

@@ -95,6 +95,7 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
                 "id": model.id,
                 "price": {"input": model.price.input_per_1k_tokens, "output": model.price.output_per_1k_tokens},
                 "fine_tuned": model.fine_tuned,
+                **({} if model.benchmark is None else {"benchmark": model.benchmark.score}),
                 **allowed(model),
             }
             for name, model in registry.models.items()
@@ -128,6 +129,12 @@ def _agent(agent: Agent, registry: Registry) -> dict[str, Any]:
         "worst_queries": registry.report.worst_queries,
         "screen": str(safeguards.screen),
     }
+    if policy.traffic is not None:
+        rendered["traffic"] = {
+            "requests_per_month": policy.traffic.requests_per_month,
+            "input_tokens": policy.traffic.input_tokens,
+            "output_tokens": policy.traffic.output_tokens,
+        }
     if scoring.judge is not None:
         judge = scoring.judge
         rendered["scoring"]["judge"] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from sluice.registry import Agent, Budgets, Limits, Registry
+from sluice.registry import Agent, Budgets, Gates, Limits, Registry
 
 
 def thresholds(registry: Registry) -> dict[str, object]:
@@ -20,7 +20,7 @@ def thresholds(registry: Registry) -> dict[str, object]:
     return {
         "usual": usual,
         "agents": {name: values for name, values in differing.items() if values},
-        "budgets": _of_budgets(registry.budgets),
+        "budgets": {**_of_budgets(registry.budgets), **_of_gates(registry.gates)},
     }
 
 
@@ -59,6 +59,14 @@ def _of_budgets(budgets: Budgets) -> dict[str, float]:
         "spend_month_budget_dollars": budgets.month.budget_dollars,
         "spend_month_cap_dollars": budgets.month.cap_dollars,
         "spend_month_requests": budgets.month.requests,
+    }
+
+
+def _of_gates(gates: Gates) -> dict[str, float]:
+    specificity = gates.next_iteration.specificity
+    return {
+        "quality_mean_least": gates.benchmark.mean,
+        **({} if specificity is None else {"specificity_wanted": specificity}),
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
+from components.alerts import Alerts, AlertsArgs
 from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
@@ -58,6 +59,7 @@ def program(of: Rendered) -> Callable[[], None]:
         Cache("cache", CacheArgs(of.cache, namespace), here)
         StubProvider("stub-provider", StubProviderArgs(of.stub_provider, namespace), here)
         Gateway("gateway", GatewayArgs(of.gateway, namespace, "http://127.0.0.1:30080"), here)
+        Alerts("alerts", AlertsArgs(of.alerts, namespace), here)
 
     return run
 
@@ -211,6 +213,7 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "availability": {},
         "ingress": {},
         "quotas": {},
+        "alerts": {},
         "stub-provider": {},
         "gateway": {"url": "http://127.0.0.1:30080"},
     }

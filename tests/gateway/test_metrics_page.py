@@ -22,8 +22,8 @@ THRESHOLD = re.compile(r"^\| `([a-z_0-9]+)` \| [^|]+ \|$", re.MULTILINE)
 
 
 def _page() -> tuple[str, str]:
-    listed, _, named = (PROJECT / "docs" / "metrics.md").read_text().partition("\n## Thresholds\n")
-    return listed, named
+    listed, _, rest = (PROJECT / "docs" / "metrics.md").read_text().partition("\n## Thresholds\n")
+    return listed, rest.partition("\n## Alerts\n")[0]
 
 
 def _shown(registry: Any) -> dict[str, set[str]]:

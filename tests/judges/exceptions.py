@@ -113,8 +113,9 @@ pinned (`sluice/local/toolchain/modules`, `requirements/judges.lock`); no schema
 |---|---|---|
 | kube-score | every environment's manifests, all checks, the optional ones too | nothing critical |
 | checkov | the same, its kubernetes framework | nothing failed |
-| kubeconform | the same, strict, by schemas from the API server's own description | none invalid, none skipped |
-| kubernetes-validate | the same, strict, by its own schemas of this Kubernetes | none invalid |
+| kubeconform | the same, strict, by the API server's and the operator's descriptions | none invalid, none skipped |
+| kubernetes-validate | the same, strict, by its own schemas, but for operators' kinds | none invalid |
+| prometheus-operator | rules and alerts, by the code of its admission webhook | all taken |
 | Pod Security admission | every environment's pods, level `restricted`, in the live tests | no warning |
 | API server | every object, strict dry run, in the live tests | all taken |
 | gitleaks | every commit | no secret but planted ones |

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 LOCATION = "{{.ResourceKind}}{{.KindSuffix}}.json"
 """How kubeconform finds the file of a kind in the folder."""
@@ -33,6 +35,16 @@ def write_schemas(openapi: Path, folder: Path) -> None:
         for kind in body.get("x-kubernetes-group-version-kind", ()):
             schema = {**strict[name], "definitions": {used: strict[used] for used in sorted(_used(name, strict))}}
             (folder / file_name(kind["group"], kind["version"], kind["kind"])).write_text(json.dumps(schema))
+
+
+def write_schemas_of_definitions(files: Iterable[Path], folder: Path) -> None:
+    """Write a schema for every kind that a CustomResourceDefinition brings, as strict as the others."""
+    for file in files:
+        definition = yaml.safe_load(file.read_text())["spec"]
+        for version in definition["versions"]:
+            schema = _strict(version["schema"]["openAPIV3Schema"])
+            name = file_name(definition["group"], version["name"], definition["names"]["kind"])
+            (folder / name).write_text(json.dumps(schema))
 
 
 def file_name(group: str, version: str, kind: str) -> str:

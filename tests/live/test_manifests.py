@@ -10,6 +10,7 @@ import pytest
 
 from sluice.local.folders import PROJECT
 from sluice.registry import environments
+from tests.live.monitoring_kinds import with_monitoring_kinds
 from tests.live.project import NAMESPACE, LiveProject
 
 OWNER = "pulumi.com/patchFieldManager"
@@ -28,7 +29,8 @@ def test_the_folder_of_an_environment_is_taken_strictly_and_without_a_warning(
     there = project.kubectl("apply", "--server-side", "-f", str(tmp_path / f"namespace-{judged}.yaml"))
     assert there.exit_code == 0, there.stderr
     try:
-        taken = in_namespace(project, judged, "apply", *STRICT, "-k", str(tmp_path))
+        with with_monitoring_kinds(project):
+            taken = in_namespace(project, judged, "apply", *STRICT, "-k", str(tmp_path))
     finally:
         project.kubectl("delete", "namespace", judged, "--wait=false")
 

@@ -13,6 +13,7 @@ import pytest
 
 from sluice.local.folders import PROJECT
 from tests.live.load import Load
+from tests.live.monitoring_kinds import with_monitoring_kinds
 from tests.live.project import AGENTS, URL, LiveProject, Ran
 
 PREVIOUS_RELEASE = "8cd6c53"
@@ -165,10 +166,11 @@ def stack(request: pytest.FixtureRequest, fresh_project: LiveProject) -> Iterato
     secrets = "\n".join(re.findall(r"^  sluice:\S+-api-key:\n    secure: \S+$", keys, re.MULTILINE))
     salt = re.findall(r"^encryptionsalt: .*$", keys, re.MULTILINE)[0]
     file.write_text(f"{settings.rstrip()}\n{secrets}\n{salt}\n")
-    yield project, environment
-    project.pulumi("state", "unprotect", "--all", "--yes", environment=environment)
-    destroyed = project.pulumi("destroy", "--yes", environment=environment)
-    assert destroyed.exit_code == 0, destroyed.stderr
+    with with_monitoring_kinds(project):
+        yield project, environment
+        project.pulumi("state", "unprotect", "--all", "--yes", environment=environment)
+        destroyed = project.pulumi("destroy", "--yes", environment=environment)
+        assert destroyed.exit_code == 0, destroyed.stderr
 
 
 def test_a_second_update_of_staging_and_of_production_changes_nothing(stack: tuple[LiveProject, str]) -> None:

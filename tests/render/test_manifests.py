@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sluice.registry import environments, load_environment
 from sluice.render import KubernetesObject, Rendered, manifests, render, write_manifests
 from sluice.render.json_text import json_text
-from sluice.render.manifests import KUSTOMIZATION, ManifestsNotWritten, file_name, yaml_text
+from sluice.render.manifests import KUSTOMIZATION, ManifestsNotWritten, file_name
+from sluice.render.yaml_text import yaml_text
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -55,7 +56,7 @@ def test_a_long_text_is_written_as_a_short_one_is(text: str, monkeypatch: pytest
     quickly = yaml_text(body)
 
     assert yaml.safe_load(quickly) == body
-    monkeypatch.setattr(sys.modules["sluice.render.manifests"], "_LONG", len(text) + 1)
+    monkeypatch.setattr(sys.modules["sluice.render.yaml_text"], "_LONG", len(text) + 1)
     assert quickly == yaml_text(body)
 
 

@@ -22,6 +22,7 @@ GITLEAKS_VERSION = "8.30.1"
 KUBECONFORM_VERSION = "0.8.0"
 KUBE_SCORE_VERSION = "1.20.0"
 HELM_VERSION = "3.18.6"
+PROMETHEUS_OPERATOR_VERSION = "0.85.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,14 @@ KUBECONFORM = GoTool(
     package="github.com/yannh/kubeconform/cmd/kubeconform",
 )
 
-JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS)
+RULE_JUDGE = GoTool(
+    name="rule-judge",
+    disk_gib=1,
+    title=f"the judge of rules that prometheus-operator {PROMETHEUS_OPERATOR_VERSION} holds",
+    binary="rule-judge",
+)
+
+JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS, RULE_JUDGE)
 """What judges the rendered manifests and the history: nothing runs on them, and only the tests build them."""
 
 HELM = GoTool(

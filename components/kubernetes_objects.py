@@ -38,11 +38,15 @@ _RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
 }
 
-_OPERATORS: Final = frozenset({"monitoring.coreos.com/v1"})
+_OPERATORS: Final = frozenset({"external-secrets.io/v1", "monitoring.coreos.com/v1"})
 """Kinds that an operator brings to a cluster, and that Pulumi's provider has no type for."""
 
-# A pod that cannot start, or an Ingress that no controller serves, fails the update in less than two minutes: Pulumi's
-# own patience is ten.
+# What Pulumi is told to wait for: it knows no readiness of an operator's kinds.
+_READY_WHEN: Final[Mapping[tuple[str, str], str]] = {("external-secrets.io/v1", "ExternalSecret"): "condition=Ready"}
+
+# A pod that cannot start, keys that no store gives, or an Ingress that no controller serves, fail the update in less
+# than two minutes: Pulumi's own patience is ten.
+_PATIENT: Final = ("Deployment", "ExternalSecret", "Ingress")
 _PATIENCE: Final = pulumi.CustomTimeouts(create="100s", update="100s", delete="100s")
 
 
@@ -64,14 +68,17 @@ def make(
         _parameter(field): value for field, value in rendered.body.items() if field not in ("apiVersion", "kind")
     }
     inputs["metadata"] = owned(inputs["metadata"], namespace)
-    timeouts = _PATIENCE if rendered.kind in {"Deployment", "Ingress"} else None
+    kind = rendered.api_version, rendered.kind
+    if kind in _READY_WHEN:
+        inputs["metadata"]["annotations"]["pulumi.com/waitFor"] = _READY_WHEN[kind]
+    timeouts = _PATIENCE if rendered.kind in _PATIENT else None
     usual = pulumi.ResourceOptions(parent=parent, custom_timeouts=timeouts)
     called, opts = f"{name}-{rendered.kind.lower()}", pulumi.ResourceOptions.merge(usual, options)
     if rendered.api_version in _OPERATORS:
         return apiextensions.CustomResource(
             called, api_version=rendered.api_version, kind=rendered.kind, **inputs, opts=opts
         )
-    return _RESOURCES[rendered.api_version, rendered.kind](called, **inputs, opts=opts)
+    return _RESOURCES[kind](called, **inputs, opts=opts)
 
 
 def make_all(

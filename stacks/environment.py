@@ -19,6 +19,7 @@ from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
 from components.caller_keys import CallerKeys, CallerKeysArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
+from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
 from components.ingress import Ingress, IngressArgs
@@ -49,7 +50,8 @@ def deploy() -> None:
     environment = pulumi.get_stack()
     try:
         settings, rendered = _wanted(Path.cwd(), environment)
-        keys = provider_key_values(rendered.provider_keys.keys, environment)
+        wanted_keys = () if rendered.external_secrets else rendered.provider_keys.keys
+        keys = provider_key_values(wanted_keys, environment)
     except SluiceError as error:
         raise pulumi.RunError(str(error)) from None
     cluster = pulumi_kubernetes.Provider(
@@ -66,7 +68,10 @@ def deploy() -> None:
     if rendered.quotas:
         Quotas("quotas", QuotasArgs(rendered.quotas, namespace), here)
     Network("network", NetworkArgs(rendered.network, namespace), here)
-    ProviderKeys("provider-keys", ProviderKeysArgs(rendered.provider_keys, namespace, keys), here)
+    if rendered.external_secrets:
+        ExternalSecrets("external-secrets", ExternalSecretsArgs(rendered.external_secrets, namespace), here)
+    else:
+        ProviderKeys("provider-keys", ProviderKeysArgs(rendered.provider_keys, namespace, keys), here)
     if rendered.caller_keys:
         digests = caller_digests(rendered.caller_keys.keys)
         CallerKeys("caller-keys", CallerKeysArgs(rendered.caller_keys, namespace, digests), here)

@@ -18,7 +18,7 @@ def callers() -> None:
     """Issue, list and revoke the keys of the teams that call the gateway.
 
     Pulumi.ENV.yaml keeps digests of them, encrypted: commit it. The next `sluice up ENV` brings them to the gateway,
-    which reads them while it runs.
+    which reads them while it runs. Where the environment's secrets come from a store, `issue` says what to put there.
     """
 
 
@@ -30,9 +30,16 @@ def issue(team: str, environment: str) -> None:
 
     The team's newest key before stays good until the next one is issued, so that callers can change over.
     """
-    key = keys.issue(environment, team, Progress())
-    click.echo(key)
-    click.echo(f"it cannot be shown again; it is good after the next update: sluice up {environment}", err=True)
+    issued = keys.issue(environment, team, Progress())
+    click.echo(issued.key)
+    if issued.to_be_put is None:
+        click.echo(f"it cannot be shown again; it is good after the next update: sluice up {environment}", err=True)
+    else:
+        click.echo(
+            "it cannot be shown again; it is good once this line is in the store, above the line of the key before "
+            f"({issued.to_be_put}):\n{issued.line}",
+            err=True,
+        )
 
 
 @callers.command(name="list")

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "sluice.cli.callers:callers",
         "Issue, list and revoke the keys of the teams that call the gateway.",
     ),
+    "secrets": ("sluice.cli.secrets:secrets", "List, set and rotate the keys that an environment asks for."),
     "validate": ("sluice.cli.validate:validate", "Check a registry folder and show every mistake at once."),
     "explain": ("sluice.cli.explain:explain", "Print what a rule of the registry wants, and why."),
     "plan": ("sluice.cli.plan:plan", "Say what a change to the registry means, agent by agent, and what forbids it."),

@@ -84,6 +84,15 @@ class Engine:
             progress, f"pulumi up, stack {self.environment}", ("up", "--skip-preview", "--refresh"), is_hopeless
         )
 
+    def up_only(self, resource: str, progress: Progress) -> Update:
+        """Make one resource what git and the configuration say, by its name in the stack, and leave all others alone.
+
+        Raises as `up` does.
+        """
+        self._prepare(progress)
+        title = f"pulumi up, {resource} of stack {self.environment} alone"
+        return self._run(progress, title, ("up", "--skip-preview", "--refresh", "--target", f"**::{resource}"))
+
     def destroy(self, progress: Progress) -> Update:
         """Remove everything of the environment from the cluster, and its stack. Raises as `up` does.
 

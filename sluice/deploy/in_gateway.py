@@ -54,10 +54,22 @@ def kept(cluster: ClusterAccess, namespace: str, arguments: Sequence[str]) -> An
     raise GatewayCouldNot(pod, ran)
 
 
-def _ready_pod(cluster: ClusterAccess, namespace: str) -> str:
+def ready_pods(cluster: ClusterAccess, namespace: str) -> list[str]:
+    """Return the names of the gateway's pods that are ready and are not ending. Raises `ClusterUnreachable`."""
     pods = cluster.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=_SELECTOR)["items"]
-    for pod in pods:
-        conditions = pod.get("status", {}).get("conditions", [])
-        if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions):
-            return str(pod["metadata"]["name"])
-    raise NoGateway(namespace)
+    return [
+        str(pod["metadata"]["name"])
+        for pod in pods
+        if "deletionTimestamp" not in pod["metadata"]
+        and any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in pod.get("status", {}).get("conditions", [])
+        )
+    ]
+
+
+def _ready_pod(cluster: ClusterAccess, namespace: str) -> str:
+    ready = ready_pods(cluster, namespace)
+    if not ready:
+        raise NoGateway(namespace)
+    return ready[0]

@@ -86,7 +86,11 @@ class Gateway:
             redis = connect(settings.redis_url, settings.folder / "keys" / "redis-password")
         self.store = SharedStore(configuration.environment, redis, self.metrics.registry)
         self.spend = Spend(configuration, self.store, self.metrics)
-        self.keys = KeyRing(settings.folder / "keys", (provider.key for provider in configuration.providers.values()))
+        self.keys = KeyRing(
+            settings.folder / "keys",
+            {name: provider.key for name, provider in configuration.providers.items()},
+            self.metrics.registry,
+        )
         self.tracing = tracing(settings.traces, configuration.environment)
         self._upstream = Upstream(
             self.keys,

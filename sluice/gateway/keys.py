@@ -1,30 +1,44 @@
 """The providers' keys, one mounted file each, read again when they change so that a rotation needs no restart.
 
-A key is only ever handed to `upstream.py`; it is never logged, and nothing here prints one.
+A key is only ever handed to `upstream.py`; it is never logged, and nothing here prints one. Which one is in use shows
+in a metric, as a number that says nothing else of it (`sluice.key_hash`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 
+from prometheus_client import CollectorRegistry, Gauge
+
 from sluice.gateway import log
 from sluice.gateway.watched_file import WatchedFile
+from sluice.key_hash import METRIC, key_hash
 
 # What may stand in a header after "Bearer ": a control character or a line break would end the header early.
 _USABLE = re.compile(r"[\x21-\x7e]+")
 
 
 class KeyRing:
-    """Keys by the name of their file below `folder`."""
+    """Keys by the name of their file below `folder`; `providers` names the file of each provider."""
 
-    def __init__(self, folder: Path, names: Iterable[str]) -> None:
-        self._files = {name: WatchedFile(folder / name) for name in sorted(set(names))}
+    def __init__(self, folder: Path, providers: Mapping[str, str], registry: CollectorRegistry) -> None:
+        self._files = {name: WatchedFile(folder / name) for name in sorted(set(providers.values()))}
         self._keys: dict[str, str] = {}
         self._reading = Lock()
+        self._providers = providers
+        self._hash = Gauge(
+            METRIC,
+            "A number that follows from the key in use: where it is the same, so is the key. 0 without a key.",
+            ["provider"],
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        for provider in providers:
+            self._hash.labels(provider).set(0)
 
     def refresh(self) -> None:
         """Read the files that have changed. A file that is gone or unusable leaves the last good key in use."""
@@ -54,6 +68,12 @@ class KeyRing:
             if _USABLE.fullmatch(key):
                 log.info("provider key loaded", key=name, rotated=name in self._keys)
                 self._keys[name] = key
+                self._show(name, key)
             else:
                 reason = "it is empty" if not key else "it has characters that a header cannot carry"
                 log.warning("provider key unusable", key=name, reason=reason, last_good_kept=name in self._keys)
+
+    def _show(self, name: str, key: str) -> None:
+        for provider, file in self._providers.items():
+            if file == name:
+                self._hash.labels(provider).set(key_hash(key))

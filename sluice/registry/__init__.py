@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sluice.registry.cluster_settings import Autoscaling, Ingress, Monitoring, Network, Quota
     from sluice.registry.environment import Environment, load_environment
     from sluice.registry.provider_keys import KeysNotSet, require_keys
+    from sluice.registry.secret_settings import ExternalSecrets
     from sluice.registry.settings import (
         REDIS_PASSWORD,
         CallerLimits,
@@ -64,6 +65,7 @@ __all__ = [
     "EvidenceKind",
     "Examination",
     "ExternalCache",
+    "ExternalSecrets",
     "Finding",
     "Gates",
     "GatewaySettings",
@@ -106,7 +108,7 @@ __all__ = [
     "rollout_names",
 ]
 
-_IMPORTED_WHEN_ASKED_FOR = ("cluster_settings", "settings", "environment", "provider_keys")
+_IMPORTED_WHEN_ASKED_FOR = ("cluster_settings", "settings", "secret_settings", "environment", "provider_keys")
 """What a check of the registry alone does without: it is asked for at every keystroke's save, and must not be felt."""
 
 

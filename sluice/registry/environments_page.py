@@ -72,6 +72,12 @@ def _watched_by(settings: Settings) -> str:
     return "prometheus-operator" if settings.monitoring.by_operator else "whoever reads the plain rules"
 
 
+def _keys(settings: Settings) -> str:
+    if settings.secrets is None:
+        return f"`Pulumi.{settings.environment}.yaml`, encrypted"
+    return f"the {settings.secrets.store_kind} `{settings.secrets.store}`"
+
+
 def _quota(settings: Settings) -> str:
     wanted = settings.quota
     return "none" if wanted is None else f"{wanted.pods} pods, {wanted.cpu} CPU, {wanted.memory}"
@@ -85,6 +91,7 @@ _ROWS: Mapping[str, Callable[[Settings], str]] = {
     "A node is drained": _one_pod_away,
     "Requests that run when a pod ends have": lambda settings: f"{settings.gateway.longest_request_seconds} s",
     "Providers": lambda settings: "made answers" if settings.stub_provider else "the real ones",
+    "Keys come from": _keys,
     "Redis": _cache,
     "Reached from outside": _outside,
     "Called from namespaces": _callers,
@@ -114,7 +121,7 @@ digest, roots cannot be written, no container runs as root. Nothing of it grows 
 
 Where there is more than one pod: a disruption budget, and a wish for pods in different zones and on different nodes.
 A wish and no demand, since pods beside each other answer better than pods that nobody can place. A pod that ends
-still answers for 5 s, while Services look elsewhere, then finishes the requests that run; Kubernetes gives it 10 s
+still answers for 15 s, while Services look elsewhere, then finishes the requests that run; Kubernetes gives it 10 s
 more than that.
 
 ## What the network lets through
@@ -138,13 +145,15 @@ and the providers. Everything else is refused in both directions.
   Deployment says no number of pods any more, and Kubernetes goes to one before it goes up again; its page on
   server-side apply, "Transferring ownership", says how to keep the number meanwhile.
 - `priority_class` names a PriorityClass of the cluster's; none is made here, for it belongs to all namespaces.
+- `secrets: {from: external, ...}` takes the External Secrets Operator (`external-secrets.io/v1`) and a store's object;
+  [architecture.md](architecture.md#secrets) says what changes.
 - `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager.
 
 ## Adding one
 
 1. `Pulumi.NAME.yaml`: copy the nearest one; its namespace is its own.
 2. `registry/rollouts/NAME.yaml`: `enabled`, and the agents with their candidates.
-3. The keys: `pulumi config set --secret sluice:mistral-api-key --stack NAME`, and so on for each that is asked for.
+3. The keys: `sluice secrets list NAME` says which are asked for, `sluice secrets set NAME KEY` sets one.
 4. `sluice validate`, `sluice render NAME`, `make docs`, and the pull request.
 
 `pulumi destroy` of a protected one stops at its preview, before anything is gone; with `--skip-preview` it would take

@@ -13,7 +13,7 @@ class KeysNotSet(SluiceError):
     """An environment has no value for some of its providers' keys."""
 
     def __init__(self, environment: str, names: Iterable[str]) -> None:
-        commands = "\n".join(f"  pulumi config set --secret sluice:{name} --stack {environment}" for name in names)
+        commands = "\n".join(f"  sluice secrets set {environment} {name}" for name in names)
         super().__init__(
             f"Pulumi.{environment}.yaml: no value is set for a provider's key; "
             f"set each one (it is asked for, and stored encrypted):\n{commands}"
@@ -21,7 +21,12 @@ class KeysNotSet(SluiceError):
 
 
 def require_keys(registry: Registry, settings: Settings) -> None:
-    """Check that the settings hold an encrypted value for the key of each provider. Raises `KeysNotSet`."""
+    """Check that the settings hold an encrypted value for the key of each provider. Raises `KeysNotSet`.
+
+    What a store holds is not known here: where keys come from one, the update itself waits until they have come.
+    """
+    if settings.secrets is not None:
+        return
     wanted = dict.fromkeys(provider.key for provider in registry.providers.values())
     missing = [key for key in wanted if key not in settings.keys_set]
     if missing:

@@ -31,6 +31,7 @@ from sluice.registry.findings import Finding, choices, did_you_mean, refuse_if_a
 from sluice.registry.model import Registry
 from sluice.registry.policy import Rate
 from sluice.registry.rules.declared import Names
+from sluice.registry.secret_settings import ExternalSecrets, external_secrets_of
 from sluice.registry.shape import check_shape
 from sluice.registry.typed import build
 
@@ -47,6 +48,7 @@ _FIELDS = (
     "quota",
     "operators",
     "reviewers",
+    "secrets",
     "stub_provider",
     "provider_addresses",
 )
@@ -178,8 +180,10 @@ class Settings:
     quota: Quota | None = None
     operators: tuple[str, ...] = ()
     teams: tuple[str, ...] | None = None
-    """Those with a key to call with; None where none was ever issued, and there is no Secret of them."""
+    """Those with a key to call with; None where none was ever issued."""
     reviewers: tuple[str, ...] = ()
+    secrets: ExternalSecrets | None = None
+    """The store that the keys come from; None where Pulumi's encrypted configuration holds them."""
 
     def with_images(
         self, *, gateway: str | None = None, stub_provider: str | None = None, cache: str | None = None
@@ -226,7 +230,12 @@ def check_settings(document: Document, environment: str, names: Names | None) ->
     findings = (*check_shape(document, "settings"), *_check_place(document, environment))
     if names is None:
         return findings
-    return (*findings, *_check_names(document, names), *_check_addresses(document, names))
+    return (
+        *findings,
+        *_check_names(document, names),
+        *_check_one_place(document, names),
+        *_check_addresses(document, names),
+    )
 
 
 def settings_of(document: Document, environment: str, names: Names) -> Settings:
@@ -267,6 +276,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         operators=tuple(config.get("operators", ())),
         teams=tuple(sorted(config["callers"])) if "callers" in config else None,
         reviewers=tuple(config.get("reviewers", ())),
+        secrets=external_secrets_of(config.get("secrets")),
     )
 
 
@@ -292,6 +302,18 @@ def _check_callers(document: Document, path: tuple[str, ...]) -> Iterator[Findin
         if not (isinstance(value, dict) and list(value) == ["secure"] and isinstance(value["secure"], str)):
             remedy = f"take it out, and make a key by `sluice callers issue {team}`"
             yield document.finding((*path, team), "is not encrypted", remedy, rule="SL091", at_key=True)
+
+
+def _check_one_place(document: Document, names: Names) -> Iterator[Finding]:
+    """Check that keys which come from a store are not in the file too, where a change of them would do nothing."""
+    config = document.mapping("config")
+    if document.mapping("config", f"{_PREFIX}secrets").get("from") != "external":
+        return
+    for setting in (f"{_PREFIX}{name}" for name in (*_encrypted(names), "callers")):
+        if setting in config:
+            remedy = "take it out, or take out sluice:secrets: a key is in one place"
+            what = "is not used: sluice:secrets has the keys of this environment come from a store"
+            yield document.finding(("config", setting), what, remedy, rule="SL093", at_key=True)
 
 
 def _encrypted(names: Names) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def access(settings: Settings, flags: Sequence[str]) -> tuple[KubernetesObject, 
             _on_config_maps(["patch"], override.NAME),
         ),
         _binding(settings, GUARD, [{"kind": "ServiceAccount", "name": GUARD, "namespace": settings.namespace}]),
-        _role(settings, OPERATOR, *_of_an_operator()),
+        _role(settings, OPERATOR, *_of_an_operator(), *_on_external_secrets(settings)),
         *_binding_of_groups(settings, OPERATOR, settings.operators),
         _role(settings, REVIEWER, *_of_a_reviewer()),
         *_binding_of_groups(settings, REVIEWER, settings.reviewers),
@@ -61,6 +61,11 @@ def _of_an_operator() -> list[dict[str, Any]]:
         _rule("", ["pods/proxy"], ["get"]),
         {**_rule("", ["services/proxy"], ["create"]), "resourceNames": [f"{GATEWAY}:{GATEWAY_PORT_NAME}"]},
     ]
+
+
+def _on_external_secrets(settings: Settings) -> list[dict[str, Any]]:
+    """Return what says whether a store's keys have come; it holds no key."""
+    return [] if settings.secrets is None else [_rule("external-secrets.io", ["externalsecrets"], _READ)]
 
 
 def _of_a_reviewer() -> list[dict[str, Any]]:

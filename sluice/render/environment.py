@@ -10,8 +10,9 @@ from sluice.render.admission import admission
 from sluice.render.alerts import alerts
 from sluice.render.availability import availability
 from sluice.render.cache import cache
+from sluice.render.external_secrets import external_secrets
 from sluice.render.flags import flags
-from sluice.render.gateway import CALLERS_SECRET, KEYS_SECRET, gateway
+from sluice.render.gateway import callers_secret, gateway, keys_secret
 from sluice.render.gateway_configuration import gateway_configuration
 from sluice.render.ingress import ingress
 from sluice.render.kubernetes_object import KubernetesObject, SecretReference, labels
@@ -40,8 +41,11 @@ class Rendered:
     quotas: tuple[KubernetesObject, ...]
     alerts: tuple[KubernetesObject, ...]
     stub_provider: tuple[KubernetesObject, ...]
+    external_secrets: tuple[KubernetesObject, ...]
+    """What brings the two Secrets where they come from a store; empty where Pulumi makes them."""
     provider_keys: SecretReference
     caller_keys: SecretReference | None
+    """The Secret of callers' keys that Pulumi makes, None where a store has them."""
 
     def objects(self) -> tuple[KubernetesObject, ...]:
         """Return every object, those that others need first."""
@@ -53,6 +57,7 @@ class Rendered:
             *self.flags,
             self.override,
             *self.access,
+            *self.external_secrets,
             *self.cache,
             *self.stub_provider,
             *self.gateway,
@@ -66,7 +71,10 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
     """Render an environment: the same values in, the same objects out, with no look at the clock or the machine."""
     keys = dict.fromkeys(provider.key for provider in registry.providers.values())
     # A Redis of others may want a password; one that is set lies beside the keys.
-    keys |= dict.fromkeys(key for key in settings.keys_set if key == REDIS_PASSWORD)
+    if _has_redis_password(settings):
+        keys[REDIS_PASSWORD] = None
+    name = keys_secret(settings)
+    provider_keys = SecretReference(name, settings.namespace, tuple(keys), labels(name, component="gateway"))
     of_flags = flags(rollout, settings.namespace)
     names = tuple(config_map.name for config_map in of_flags)
     return Rendered(
@@ -85,15 +93,20 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         gateway=gateway(settings, gateway_configuration(registry, settings), names),
         stub_provider=stub_provider(settings),
         caller_keys=_caller_keys(settings),
-        provider_keys=SecretReference(
-            KEYS_SECRET, settings.namespace, tuple(keys), labels(KEYS_SECRET, component="gateway")
-        ),
+        external_secrets=external_secrets(settings, provider_keys, callers_secret(settings)),
+        provider_keys=provider_keys,
     )
+
+
+def _has_redis_password(settings: Settings) -> bool:
+    if settings.secrets is not None:
+        return settings.secrets.redis_password
+    return REDIS_PASSWORD in settings.keys_set
 
 
 def _caller_keys(settings: Settings) -> SecretReference | None:
-    if settings.teams is None:
+    if settings.secrets is not None:
         return None
-    return SecretReference(
-        CALLERS_SECRET, settings.namespace, settings.teams, labels(CALLERS_SECRET, component="gateway")
-    )
+    # Where no team has a key it is empty, and not missing: what a pod had mounted of it would stay.
+    name = callers_secret(settings)
+    return SecretReference(name, settings.namespace, settings.teams or (), labels(name, component="gateway"))

@@ -28,8 +28,6 @@ PORT = 8080
 PORT_NAME = "http"
 METRICS_PORT = 9090
 FOLDER = "/etc/sluice"
-KEYS_SECRET = "provider-keys"  # noqa: S105 - the name of a Secret
-CALLERS_SECRET = "caller-keys"  # noqa: S105 - the name of a Secret
 API_ACCESS_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where every Kubernetes client looks for a pod's token, by https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/."""
 
@@ -51,6 +49,21 @@ _COUNTS = {"name": "counts", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi
 _COUNTS_MOUNT = {"name": "counts", "mountPath": "/tmp"}  # noqa: S108 -- where Python's tempfile writes
 
 _NAMESPACE_FIELD = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
+
+
+def keys_secret(settings: Settings) -> str:
+    """Return the name of the Secret with the providers' keys."""
+    return f"provider-keys{_from_store(settings)}"
+
+
+def callers_secret(settings: Settings) -> str:
+    """Return the name of the Secret with the digests of callers' keys."""
+    return f"caller-keys{_from_store(settings)}"
+
+
+def _from_store(settings: Settings) -> str:
+    # A name of its own: an environment that changes over has both until its new pods are ready, each with one writer.
+    return "" if settings.secrets is None else "-from-store"
 
 
 def gateway(
@@ -134,11 +147,14 @@ def _pod(settings: Settings, configuration: Sequence[KubernetesObject], flags: S
             {"name": "config", **_in_one_folder(configuration)},
             *({"name": name, "configMap": {"name": name}} for name in flags),
             # 0440: the user gets at the keys by the pod's group alone.
-            {"name": "keys", "secret": {"secretName": KEYS_SECRET, "defaultMode": 0o440}},
+            {"name": "keys", "secret": {"secretName": keys_secret(settings), "defaultMode": 0o440}},
             # The override is watched; the file stands in while the API server is away. Callers' keys are an
             # environment's own choice. A pod starts without either.
             {"name": "override", "configMap": {"name": override.NAME, "optional": True}},
-            {"name": "callers", "secret": {"secretName": CALLERS_SECRET, "defaultMode": 0o440, "optional": True}},
+            {
+                "name": "callers",
+                "secret": {"secretName": callers_secret(settings), "defaultMode": 0o440, "optional": True},
+            },
             _api_access(),
             *([_COUNTS] if settings.gateway.workers > 1 else []),
         ],

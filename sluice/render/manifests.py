@@ -22,9 +22,8 @@ from sluice.render.yaml_text import yaml_text
 KUSTOMIZATION = "kustomization.yaml"
 """The file that names the others to whoever applies the folder."""
 
-_KUSTOMIZATION_NOTE = (
-    "# the Secret with the providers' keys is not among these: it must be there before the pods start\n"
-)
+_NOTE_OF_A_SECRET = "# the Secret with the providers' keys is not among these: it must be there before the pods start\n"  # noqa: S105 - it holds none
+_NOTE_OF_A_STORE = "# the External Secrets Operator makes the Secrets: it and the store's object must be there\n"
 
 
 class ManifestsNotWritten(SluiceError):
@@ -50,8 +49,9 @@ def manifests(rendered: Rendered) -> dict[str, str]:
         f"# rendered by `sluice render {rendered.environment}`; "
         f"edit registry/ or Pulumi.{rendered.environment}.yaml instead\n"
     )
+    note = _NOTE_OF_A_STORE if rendered.external_secrets else _NOTE_OF_A_SECRET
     objects = {file_name(item): header + yaml_text(item.body) for item in rendered.objects()}
-    return dict(sorted({**objects, KUSTOMIZATION: header + _KUSTOMIZATION_NOTE + _kustomization(objects)}.items()))
+    return dict(sorted({**objects, KUSTOMIZATION: header + note + _kustomization(objects)}.items()))
 
 
 def _kustomization(files: Iterable[str]) -> str:

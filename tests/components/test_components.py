@@ -15,7 +15,9 @@ from components.admission import Admission, AdmissionArgs
 from components.alerts import Alerts, AlertsArgs
 from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
+from components.caller_keys import CallerKeys, CallerKeysArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
+from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
 from components.ingress import Ingress, IngressArgs
@@ -26,6 +28,7 @@ from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.quotas import Quotas, QuotasArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.local.folders import PROJECT
+from sluice.registry import ExternalSecrets as Store
 from sluice.registry import Ingress as IngressSettings
 from sluice.registry import load_environment
 from sluice.render import KubernetesObject, Rendered, render
@@ -53,6 +56,8 @@ def program(of: Rendered) -> Callable[[], None]:
         Ingress("ingress", IngressArgs(of.ingress, namespace), here)
         values = {key: pulumi.Output.secret(f"value-of-{key}") for key in of.provider_keys.keys}
         ProviderKeys("provider-keys", ProviderKeysArgs(of.provider_keys, namespace, values), here)
+        assert of.caller_keys is not None
+        CallerKeys("caller-keys", CallerKeysArgs(of.caller_keys, namespace, pulumi.Output.secret({})), here)
         Flags("flags", FlagsArgs(of.flags, namespace), here)
         Override("override", OverrideArgs(of.override, namespace, False), here)
         Access("access", AccessArgs(of.access, namespace), here)
@@ -95,22 +100,25 @@ def test_every_rendered_object_is_made_once_with_the_very_same_content(
     assert len(made) == len(of.objects())
 
 
-def test_beside_them_there_is_one_secret_and_nothing_else(environment: tuple[Rendered, Recording]) -> None:
+def test_beside_them_there_are_two_secrets_and_nothing_else(environment: tuple[Rendered, Recording]) -> None:
     of, recording = environment
 
-    assert len(recording.kubernetes()) == len(of.objects()) + 1
-    (secret,) = recording.of_kind("Secret")
-    assert secret.inputs["metadata"] == {
-        "name": of.provider_keys.name,
-        "namespace": of.provider_keys.namespace,
-        "labels": dict(of.provider_keys.labels),
-        "annotations": OWNER,
-    }
+    assert len(recording.kubernetes()) == len(of.objects()) + 2
+    made = {one.inputs["metadata"]["name"]: one.inputs["metadata"] for one in recording.of_kind("Secret")}
+    assert of.caller_keys is not None
+    for wanted in (of.provider_keys, of.caller_keys):
+        assert made.pop(wanted.name) == {
+            "name": wanted.name,
+            "namespace": wanted.namespace,
+            "labels": dict(wanted.labels),
+            "annotations": OWNER,
+        }
+    assert made == {}
 
 
 def test_the_keys_are_secret_to_the_engine_and_in_no_other_place(environment: tuple[Rendered, Recording]) -> None:
     of, recording = environment
-    (secret,) = recording.of_kind("Secret")
+    (secret,) = [one for one in recording.of_kind("Secret") if one.inputs["metadata"]["name"] == of.provider_keys.name]
 
     assert secret.inputs["stringData"] == Secret({key: f"value-of-{key}" for key in of.provider_keys.keys})
     elsewhere = [one for one in recording.made if one is not secret]
@@ -125,6 +133,7 @@ def test_each_object_is_the_child_of_its_component_and_is_named_after_it(dev: Re
         "admission-validatingadmissionpolicy": "sluice:index:Admission::admission",
         "admission-validatingadmissionpolicybinding": "sluice:index:Admission::admission",
         "provider-keys-secret": "sluice:index:ProviderKeys::provider-keys",
+        "caller-keys-secret": "sluice:index:CallerKeys::caller-keys",
         "flags-configmap": "sluice:index:Flags::flags",
         "override-configmap": "sluice:index:Override::override",
         "access-gateway-watch-role": "sluice:index:Access::access",
@@ -205,6 +214,7 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "namespace": {"name": "sluice-dev"},
         "admission": {"policy": "sluice-dev"},
         "provider-keys": {"secret": "provider-keys"},
+        "caller-keys": {"secret": "caller-keys"},
         "flags": {"config_maps": ["flags"]},
         "override": {"config_map": "override"},
         "access": {},
@@ -256,6 +266,25 @@ def test_an_annotation_that_was_rendered_stays() -> None:
 
 def _parent() -> pulumi.ComponentResource:
     return pulumi.ComponentResource("made:index:Parent", "parent")
+
+
+def test_an_update_waits_until_the_keys_of_a_store_have_come_and_gives_up_in_less_than_two_minutes() -> None:
+    declared = load_environment(PROJECT, "staging")
+    settings = replace(declared.settings, secrets=Store("vault", callers="teams"))
+    wanted = render(declared.registry, declared.rollout, settings).external_secrets
+
+    made = record(lambda: ExternalSecrets("external-secrets", ExternalSecretsArgs(wanted, "ours"))).kubernetes()
+
+    assert [one.name for one in made] == [
+        "external-secrets-provider-keys-from-store-externalsecret",
+        "external-secrets-caller-keys-from-store-externalsecret",
+    ]
+    for one, rendered in zip(made, wanted, strict=True):
+        annotations = {**OWNER, "pulumi.com/waitFor": "condition=Ready"}
+        assert one.type == "kubernetes:external-secrets.io/v1:ExternalSecret"
+        assert one.inputs["spec"] == rendered.body["spec"]
+        assert one.inputs["metadata"] == {**rendered.body["metadata"], "namespace": "ours", "annotations": annotations}
+        assert one.timeouts["create"] == one.timeouts["update"] == "100s"
 
 
 def test_a_kind_that_no_component_knows_is_no_silent_loss() -> None:

@@ -113,6 +113,24 @@ def test_a_team_that_has_no_key_has_none_to_lose(capsys: pytest.CaptureFixture[s
     assert "team 'web' has no key in dev; those that have: (none)" in capsys.readouterr().err
 
 
+def test_where_a_store_has_the_digests_a_key_is_made_and_the_line_to_put_there_is_said(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "Pulumi.dev.yaml"
+    file.write_text(f"{file.read_text()}  sluice:secrets: {{from: external, store: {{name: vault}}, callers: teams}}\n")
+
+    assert run(["callers", "issue", "web", "--env", "dev"]) == 0
+    said = capsys.readouterr()
+    assert KEY.fullmatch(said.out)
+    assert "(SecretStore vault, entry teams, property web):" in said.err
+    digest = sha256(said.out.strip().encode()).hexdigest()
+    assert said.err.splitlines()[-1].startswith(f"sha256:{digest}  # issued 20")
+    assert not (project / "bin" / "calls").exists()
+    for arguments in (["list"], ["revoke", "web"]):
+        assert run(["callers", *arguments, "--env", "dev"]) == 1
+        assert "the teams of dev are in a store; see SecretStore vault, entry teams" in capsys.readouterr().err
+
+
 def test_a_digest_that_is_not_encrypted_is_refused_and_not_shown(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -162,7 +162,7 @@ def test_for_a_missing_passphrase_or_key_nothing_is_started(
         launch("staging", where, None, quiet)
 
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "made for this test")
-    with pytest.raises(KeysNotSet, match=r"sluice:mistral-api-key --stack staging\n(.*\n)*.*sluice:anthropic-api-key"):
+    with pytest.raises(KeysNotSet, match=r"set staging mistral-api-key\n(.*\n)*.*set staging anthropic-api-key"):
         launch("staging", where, None, quiet)
     assert boundaries.did == []
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 from starlette.types import Receive, Scope, Send
+
+from sluice.key_hash import METRIC, key_hash
 
 pytestmark = pytest.mark.anyio
 
@@ -68,3 +72,37 @@ async def test_a_key_that_stays_refused_is_tried_once(start: Any, serve: Any) ->
         assert response.status == 502
         assert (await response.json())["error"]["code"] == "provider_refused_key"
     assert guarded.refused == 1
+
+
+def _shown(running: Any) -> dict[str, float]:
+    registry = running.gateway.metrics.registry
+    return {
+        provider: registry.get_sample_value(METRIC, {"provider": provider})
+        for provider in running.gateway.configuration.providers
+    }
+
+
+async def test_which_key_is_in_use_shows_as_a_number_that_is_not_the_beginning_of_its_digest(
+    start: Any, stub: str
+) -> None:
+    running = await start(stub)
+    before = _shown(running)
+    assert before["openai"] == key_hash("made-openai-key")
+    assert 0 < before["openai"] < 2**32
+    assert f"{key_hash('made-openai-key'):08x}" not in sha256(b"made-openai-key").hexdigest()
+
+    running.mounted.write_key("openai-api-key", "rotated-key")
+    running.refresh()
+
+    assert _shown(running) == {**before, "openai": key_hash("rotated-key")}
+    page = generate_latest(running.gateway.metrics.registry).decode()
+    (line,) = [line for line in page.splitlines() if line.startswith(f'{METRIC}{{provider="openai"}} ')]
+    assert int(float(line.split()[1])) == key_hash("rotated-key"), "it is written so that it is read as the same number"
+    assert "rotated-key" not in page
+
+
+async def test_an_unusable_key_leaves_the_number_of_the_one_in_use(start: Any, stub: str) -> None:
+    running = await start(stub)
+    running.mounted.write_key("openai-api-key", "two words")
+    running.refresh()
+    assert _shown(running)["openai"] == key_hash("made-openai-key")

@@ -66,7 +66,7 @@ def test_an_environment_gets_what_is_rendered_for_it_and_its_keys(environment: s
     made = {(one.inputs["kind"], one.inputs["metadata"]["name"]): one.inputs for one in recording.kubernetes()}
     rendered = {(one.kind, one.name): one.body for one in wanted.objects()}
     assert len(made) == len(recording.kubernetes())
-    assert set(made) == {*rendered, ("Secret", "provider-keys")}
+    assert set(made) == {*rendered, ("Secret", "provider-keys"), ("Secret", "caller-keys")}
     for key, body in rendered.items():
         assert {**made[key], "metadata": {**made[key]["metadata"], "annotations": None}} == {
             **body,
@@ -141,8 +141,8 @@ def test_all_keys_that_are_missing_are_named_with_the_command_to_type() -> None:
             "Pulumi.staging.yaml: no value is set for a provider's key; "
             "set each one (it is asked for, and stored encrypted):"
         ),
-        "  pulumi config set --secret sluice:mistral-api-key --stack staging",
-        "  pulumi config set --secret sluice:anthropic-api-key --stack staging",
+        "  sluice secrets set staging mistral-api-key",
+        "  sluice secrets set staging anthropic-api-key",
     ]
 
 
@@ -176,7 +176,8 @@ def test_the_password_of_a_redis_of_others_lies_beside_the_keys(project: Path) -
     settings.write_text(settings.read_text() + "  sluice:redis-password: {secure: v1:abc:def}\n")
     config = {**CONFIG, "sluice:redis-password": "made-password"}
 
-    (secret,) = record(deploy, stack="staging", config=config).of_kind("Secret")
+    made = record(deploy, stack="staging", config=config).of_kind("Secret")
+    (secret,) = [one for one in made if one.inputs["metadata"]["name"] == "provider-keys"]
 
     assert secret.inputs["stringData"].value["redis-password"] == "made-password"
 
@@ -201,6 +202,18 @@ def test_the_digests_of_callers_keys_are_a_secret_of_their_own(
     assert secret.inputs["stringData"] == Secret(made)
     elsewhere = [one for one in recording.made if one is not secret]
     assert "sha256:made" not in repr([(one.name, one.request) for one in elsewhere] + [recording.outputs])
+
+
+@pytest.mark.usefixtures("built")
+def test_where_a_store_has_the_keys_pulumi_reads_none_and_makes_no_secret(project: Path) -> None:
+    settings = project / "Pulumi.staging.yaml"
+    settings.write_text(settings.read_text() + "  sluice:secrets: {from: external, store: {name: vault}, callers: c}\n")
+
+    recording = record(deploy, stack="staging", config={})
+
+    assert recording.of_kind("Secret") == []
+    made = recording.of_kind("ExternalSecret")
+    assert [one.inputs["metadata"]["name"] for one in made] == ["provider-keys-from-store", "caller-keys-from-store"]
 
 
 @pytest.mark.usefixtures("built")

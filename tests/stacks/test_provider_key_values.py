@@ -26,7 +26,7 @@ def test_a_value_is_a_secret_before_it_reaches_any_resource() -> None:
 def test_an_empty_value_is_a_value_and_one_of_another_project_is_none() -> None:
     config = {"sluice:a-key": "", "another:b-key": "of b"}
 
-    with pytest.raises(KeysNotSet, match=r"set each one .*:\n  pulumi config set --secret sluice:b-key --stack dev$"):
+    with pytest.raises(KeysNotSet, match=r"set each one .*:\n  sluice secrets set dev b-key$"):
         record(lambda: provider_key_values(["a-key", "b-key"], "dev"), config=config)
 
 
@@ -35,5 +35,5 @@ def test_all_that_are_missing_are_named_in_their_order_and_no_value_is_shown() -
         record(lambda: provider_key_values(["c", "a", "b"], "staging"), config={"sluice:a": "of a"})
 
     commands = str(raised.value).splitlines()[1:]
-    assert [command.split()[4] for command in commands] == ["sluice:c", "sluice:b"]
+    assert [command.split()[4] for command in commands] == ["c", "b"]
     assert "of a" not in str(raised.value)

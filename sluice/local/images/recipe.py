@@ -84,7 +84,7 @@ GATEWAY = Recipe(
     name="sluice.local/gateway",
     title="Sluice's gateway: assigns each user an arm and forwards to its models",
     module="sluice.gateway",
-    sources=("sluice/__init__.py", "sluice/errors.py", "sluice/override.py", "sluice/gateway"),
+    sources=("sluice/__init__.py", "sluice/errors.py", "sluice/key_hash.py", "sluice/override.py", "sluice/gateway"),
 )
 STUB_PROVIDER = Recipe(
     name="sluice.local/stub-provider",

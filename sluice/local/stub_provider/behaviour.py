@@ -7,6 +7,7 @@ Chance (errors, jitter) is drawn from the model's name, so that a run repeats.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
@@ -30,6 +31,8 @@ class Dials:
     """It answers 200 with what no client can read."""
     cut_after: int | None = None
     """Its connection ends in a stream after so many pieces of content, and in the middle of any other answer."""
+    keys: tuple[str, ...] | None = None
+    """The fingerprints of the keys that it takes, as the log shows them; None takes every key."""
 
 
 class DialsInvalid(SluiceError):
@@ -85,9 +88,16 @@ def read_dials(document: object) -> Dials:
             faults.append(f"{name}: must be {allowed}")
     switches = ("exists", "garbage")
     faults += [f"{name}: must be true or false" for name in switches if not isinstance(document.get(name, True), bool)]
+    keys = document.get("keys")
+    if keys is not None and not (isinstance(keys, list) and all(map(_is_fingerprint, keys))):
+        faults.append("keys: must be a list of fingerprints, each 12 of 0-9a-f, or null")
     if faults:
         raise DialsInvalid(faults)
-    return Dials(**document)
+    return Dials(**{**document, "keys": None if keys is None else tuple(keys)})
+
+
+def _is_fingerprint(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{12}", value) is not None
 
 
 class Behaviour:
@@ -129,6 +139,11 @@ class Behaviour:
     def shown(self) -> Mapping[str, object]:
         """Return all dials as JSON values."""
         return {"default": asdict(self._default), "models": {name: asdict(own) for name, own in self._own.items()}}
+
+    def takes(self, model: str, fingerprint: str) -> bool:
+        """Whether `model` takes the key of that fingerprint."""
+        keys = self.dials(model).keys
+        return keys is None or fingerprint in keys
 
     def fails(self, model: str) -> bool:
         """Draw whether this request of `model` fails."""

@@ -67,6 +67,11 @@ class ChatCompletions:
         asked.streams += chat.streams
         asked.last_user = document.get("user") if isinstance(document.get("user"), str) else None
         asked.last_key_present, asked.last_key_fingerprint = True, key_fingerprint(key)
+        if not self._behaviour.takes(chat.model, key_fingerprint(key)):
+            asked.errors += 1
+            refused = StubRefusal(401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided.")
+            await refused.send(send)
+            return
         try:
             await self._answer(chat, asked, receive, send)
         except CallerLeft:

@@ -47,6 +47,10 @@ class Messages:
         asked.requests += 1
         asked.streams += document.get("stream") is True
         asked.last_key_present, asked.last_key_fingerprint = True, key_fingerprint(key or "")
+        if not self._behaviour.takes(document["model"], key_fingerprint(key or "")):
+            asked.errors += 1
+            await _refuse(send, 401, "invalid x-api-key")
+            return
         try:
             await self._answer(document, asked, receive, send)
         except CallerLeft:

@@ -4,8 +4,18 @@ What is built comes from the go.mod and go.sum files in `modules/`, into a cache
 machines run the same programs and a second run builds nothing.
 """
 
+from sluice.local.toolchain.external_secrets import ExternalSecretsTools, ensure_external_secrets
 from sluice.local.toolchain.judges import JudgeTools, ensure_judges
 from sluice.local.toolchain.kubernetes import KubernetesTools, ensure_kubernetes
 from sluice.local.toolchain.pulumi import PulumiTools, ensure_pulumi
 
-__all__ = ["JudgeTools", "KubernetesTools", "PulumiTools", "ensure_judges", "ensure_kubernetes", "ensure_pulumi"]
+__all__ = [
+    "ExternalSecretsTools",
+    "JudgeTools",
+    "KubernetesTools",
+    "PulumiTools",
+    "ensure_external_secrets",
+    "ensure_judges",
+    "ensure_kubernetes",
+    "ensure_pulumi",
+]

@@ -23,6 +23,7 @@ KUBECONFORM_VERSION = "0.8.0"
 KUBE_SCORE_VERSION = "1.20.0"
 HELM_VERSION = "3.18.6"
 PROMETHEUS_OPERATOR_VERSION = "0.85.0"
+EXTERNAL_SECRETS_VERSION = "0.20.4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,16 @@ RULE_JUDGE = GoTool(
     binary="rule-judge",
 )
 
+EXTERNAL_SECRETS = GoTool(
+    name="external-secrets",
+    disk_gib=1,
+    title=f"the External Secrets Operator {EXTERNAL_SECRETS_VERSION}",
+    binary="external-secrets",
+    package="github.com/external-secrets/external-secrets",
+)
+"""The operator as it is, but for the clients of clouds: it knows Kubernetes and made values as stores. Only a live test
+builds it."""
+
 JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS, RULE_JUDGE)
 """What judges the rendered manifests and the history: nothing runs on them, and only the tests build them."""
 
@@ -164,4 +175,4 @@ HELM = GoTool(
 )
 """What `bench.deploy` is measured beside: nothing runs on it, and only the bench builds it."""
 
-BUILD_ORDER = (KUBE, KUBERNETES_PROVIDER, PULUMI, PYTHON_HOST, COREDNS, PAUSE, *JUDGES, HELM)
+BUILD_ORDER = (KUBE, KUBERNETES_PROVIDER, PULUMI, PYTHON_HOST, COREDNS, PAUSE, *JUDGES, HELM, EXTERNAL_SECRETS)

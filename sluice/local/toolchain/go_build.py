@@ -23,6 +23,9 @@ from sluice.local.toolchain.catalog import BUILD_ORDER, GoTool, ModuleFile
 from sluice.progress import Progress, Step
 
 OLDEST_GO = (1, 26)
+INSTEAD = "instead"
+"""The folder beside a go.mod with files that stand in place of the module's own, to leave out what takes long."""
+
 _BUILD_FLAGS = ("-trimpath", "-buildvcs=false", "-mod=readonly")
 
 
@@ -109,6 +112,8 @@ def _build_into(folder: Path, tool: GoTool, step: Step) -> None:
         shutil.copytree(tool.source, source)
         for embedded in tool.embedded:
             _copy_module_file(tool, embedded, source)
+        if (source / INSTEAD).is_dir():
+            _put_instead(tool, source)
         result = Path(scratch, "result")
         result.mkdir()
         variables = " ".join(f"-X {name}={value}" for name, value in tool.variables.items())
@@ -119,6 +124,20 @@ def _build_into(folder: Path, tool: GoTool, step: Step) -> None:
         for script in tool.scripts:
             _copy_module_file(tool, script, result).chmod(0o755)
         result.rename(folder)
+
+
+def _put_instead(tool: GoTool, source: Path) -> None:
+    """Have the tool built from a copy of its module in which the files of `INSTEAD` stand in place of its own.
+
+    The module itself is the one of go.sum; it must have the name of the tool's package.
+    """
+    copy = source / "module"
+    shutil.copytree(module_file(tool, ModuleFile(tool.package, "")), copy, copy_function=shutil.copyfile)
+    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)  # Go's cache of modules may not be written
+    shutil.copytree(source / INSTEAD, copy, dirs_exist_ok=True)
+    with (source / "go.mod").open("a") as requirements:
+        requirements.write(f"\nreplace {tool.package} => ./module\n")
 
 
 def _run_go(command: list[str], tool: GoTool, folder: Path, step: Step) -> None:

@@ -146,4 +146,12 @@ RULES = (
         "sluice:stub_provider: {image: ...}     # in Pulumi.production.yaml",
         "# nothing: production asks the real providers",
     ),
+    Rule(
+        "SL093",
+        "A key is in one place",
+        "Where `sluice:secrets` has the keys come from a store, an encrypted one in the file would do nothing,\n"
+        "and whoever rotates it would believe that it had.",
+        "sluice:mistral-api-key: {secure: v1:...}     # beside sluice:secrets: {from: external, ...}",
+        "# nothing: the store has it",
+    ),
 )

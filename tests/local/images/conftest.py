@@ -16,6 +16,7 @@ def checkout(tmp_path: Path) -> Path:
     for name in (
         "sluice/__init__.py",
         "sluice/errors.py",
+        "sluice/key_hash.py",
         "sluice/override.py",
         "sluice/gateway/__init__.py",
         "sluice/gateway/__main__.py",

@@ -230,6 +230,7 @@ def test_the_image_carries_its_sources_and_no_compiled_files(checkout: Path) -> 
     assert [str(path) for path in code.files(checkout, GATEWAY)] == [
         "sluice/__init__.py",
         "sluice/errors.py",
+        "sluice/key_hash.py",
         "sluice/override.py",
         "sluice/gateway/__init__.py",
         "sluice/gateway/__main__.py",

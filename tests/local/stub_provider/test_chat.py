@@ -154,6 +154,7 @@ async def test_dials_are_shown_and_reset(stub: Stub) -> None:
         ({"input_tokens": 1.5}, "input_tokens: must be a whole number, 0 to 1e+06, or null"),
         ({"exists": 1}, "exists: must be true or false"),
         ({"garbage": "yes"}, "garbage: must be true or false"),
+        ({"keys": ["a key itself"]}, "keys: must be a list of fingerprints, each 12 of 0-9a-f, or null"),
         ({"cut_after": -1}, "cut_after: must be a whole number, 0 to 1e+06, or null"),
     ],
 )
@@ -184,6 +185,24 @@ async def test_what_was_asked_is_shown_without_the_key(stub: Stub) -> None:
     assert "made-key" not in text
     async with stub.delete("/control/requests") as response:
         assert await response.json() == {}
+
+
+async def test_a_key_that_the_provider_does_not_take_is_401_in_both_dialects(stub: Stub) -> None:
+    await _ask(stub)
+    async with stub.get("/control/requests") as response:
+        (asked,) = (await response.json()).values()
+    await _dial(stub, "default", **FAST, keys=[asked["last_key_fingerprint"]])
+    assert (await _ask(stub))[0] == 200
+
+    await _dial(stub, "default", **FAST, keys=["0" * 12])
+    status, answer = await _ask(stub)
+    assert (status, answer["error"]["code"]) == (401, "invalid_api_key")
+    headers = {"x-api-key": "made-key", "anthropic-version": "2023-06-01"}
+    body = {"model": "claude-sonnet-4", "max_tokens": 9, "messages": MESSAGES[1:]}
+    async with stub.post("/anthropic/v1/messages", json=body, headers=headers) as response:
+        assert (response.status, (await response.json())["error"]["type"]) == (401, "authentication_error")
+    async with stub.get("/control/requests") as response:
+        assert {model: one["errors"] for model, one in (await response.json()).items()} == {QA: 1, "claude-sonnet-4": 1}
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])

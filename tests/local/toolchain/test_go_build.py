@@ -18,7 +18,16 @@ from types import SimpleNamespace
 import pytest
 
 from sluice.local.toolchain import catalog, go_build
-from sluice.local.toolchain.catalog import BUILD_ORDER, KUBE, PAUSE, PULUMI, PYTHON_HOST, GoTool, ModuleFile
+from sluice.local.toolchain.catalog import (
+    BUILD_ORDER,
+    EXTERNAL_SECRETS,
+    KUBE,
+    PAUSE,
+    PULUMI,
+    PYTHON_HOST,
+    GoTool,
+    ModuleFile,
+)
 from sluice.local.toolchain.go_build import BuildFailed, GoUnusable, NotEnoughDisk, build, key
 from sluice.progress import Progress
 from tests.local.toolchain.fake_programs import FakeGo, program, schema
@@ -113,6 +122,28 @@ def _modules_of_the_catalog(go: FakeGo) -> None:
     for tool in BUILD_ORDER:
         for file in (*tool.scripts, *tool.embedded):
             go.module_file(file.module, file.path, schema("0.0.0") if file.path.endswith(".json") else "#!/bin/sh\n")
+    go.module_file(EXTERNAL_SECRETS.package, "main.go", "package main\n")
+
+
+def test_files_stand_in_place_of_those_of_a_tools_module(
+    fake_go: FakeGo, cache: Path, quiet: Progress, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    files = {"go.mod": "module made\n", "instead/pkg/register.go": "package few"}
+    tool = replace(made_tool(monkeypatch, tmp_path / "modules", files), package="example.com/operator")
+    monkeypatch.setattr(go_build, "BUILD_ORDER", (tool,))
+    for name in ("register.go", "other.go"):
+        fake_go.module_file("example.com/operator", f"pkg/{name}", "package all")
+    own = fake_go.modules / "example.com/operator"
+    own.joinpath("pkg").chmod(0o555)
+    fake_go.before_building = 'cat module/pkg/register.go module/pkg/other.go go.mod > "$(dirname "$0")/../seen"'
+    fake_go.install()
+
+    build([tool], cache, quiet)
+
+    seen = (tmp_path / "seen").read_text()
+    assert seen == "package fewpackage allmodule made\n\nreplace example.com/operator => ./module\n"
+    assert own.joinpath("pkg/register.go").read_text() == "package all", "the module itself is not written to"
+    assert tool.source.joinpath("go.mod").read_text() == "module made\n", "nor is the checkout"
 
 
 def test_a_tool_gets_its_further_names_and_the_scripts_of_its_module(

@@ -15,7 +15,12 @@ from sluice.local.toolchain import catalog, go_build
 from sluice.local.toolchain.catalog import BUILD_ORDER, PAUSE, PYTHON_HOST, GoTool, ModuleFile
 from sluice.local.toolchain.go_build import key
 
-MODULE_FILES = [(tool, file.name) for tool in BUILD_ORDER for file in sorted(tool.source.iterdir())]
+MODULE_FILES = [
+    (tool, file.relative_to(tool.source).as_posix())
+    for tool in BUILD_ORDER
+    for file in sorted(tool.source.rglob("*"))
+    if file.is_file()
+]
 
 
 @pytest.fixture

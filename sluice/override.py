@@ -37,6 +37,12 @@ class Override:
     unreadable_because: str = ""
     """Why the weight is 0 although nobody wrote that; empty where the value could be read."""
 
+    @property
+    def text(self) -> str:
+        """The value as it is written: what nobody said is left out."""
+        said = {"by": self.by, "reason": self.reason, "evidence": self.evidence, "at": self.at}
+        return json.dumps({"weight": self.weight_percent} | {name: value for name, value in said.items() if value})
+
 
 @dataclass(frozen=True, slots=True)
 class Overrides:

@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "sluice.cli.failures:failures",
         "Print the queries of an agent that failed last, or were answered worst.",
     ),
+    "rollback": ("sluice.cli.rollback:rollback", "Send an agent, or all, to the baseline, now."),
+    "resume": ("sluice.cli.resume:resume", "Lift the override of an agent, or the one of all."),
     "local": ("sluice.cli.local:local", "Start, stop and look at the local cluster."),
     "env": ("sluice.cli.variables:variables", "Print what to export to run kubectl and pulumi by hand."),
 }

@@ -121,6 +121,21 @@ class ClusterAccess:
         answer = self._request("GET", f"{path}?{urlencode(query)}", None, {}, _PATIENCE_SECONDS)
         return answer.body.decode(errors="replace").strip() if answer.status < 300 else ""
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        content_type: str = "application/json",
+        timeout_seconds: float = _PATIENCE_SECONDS,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request, with `body` as JSON where there is one, and return whatever the API server answers."""
+        content = None if body is None else json.dumps(body).encode()
+        asked = f"{path}?{urlencode(query)}" if query else path
+        return self._request(method, asked, content, {"Content-Type": content_type}, timeout_seconds)
+
     def post_to_service(
         self,
         namespace: str,

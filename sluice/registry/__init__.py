@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Traces,
         environments,
         is_named,
+        load_namespace,
         load_settings,
     )
 
@@ -101,6 +102,7 @@ __all__ = [
     "examine",
     "is_named",
     "load_environment",
+    "load_namespace",
     "load_registry",
     "load_rollout",
     "load_settings",

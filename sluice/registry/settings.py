@@ -216,6 +216,20 @@ def load_settings(project: Path, environment: str, registry: Registry) -> Settin
     return settings_of(document, environment, names)
 
 
+def load_namespace(project: Path, environment: str) -> str:
+    """Return the namespace of an environment, whatever else is wrong with its settings or with the registry.
+
+    For what must work in an emergency. Raises InvalidRegistry where the file cannot be read or names none.
+    """
+    document, findings = read_document(project / f"Pulumi.{environment}.yaml", remedy_if_missing="name another")
+    refuse_if_any(findings)
+    assert document is not None  # noqa: S101 - without findings there is a document
+    namespace = document.get("config", f"{_PREFIX}namespace")
+    if not isinstance(namespace, str):
+        refuse_if_any(tuple(check_settings(document, environment, None)))
+    return str(namespace)
+
+
 def read_settings(project: Path, environment: str, names: Names | None) -> tuple[Document | None, tuple[Finding, ...]]:
     """Read and check settings; without `names`, when models.yaml could not be read, only their shape."""
     known = choices(environments(project), of="environments")

@@ -1,0 +1,208 @@
+"""Writes the override into its ConfigMap: one entry lowered or lifted, and never anybody else's undone.
+
+Each write says which version it was decided on, so that of two at once the second looks again. A key is patched by
+itself, and so two agents' entries set at once are both kept. What was lifted is noted on the same object in the same
+write: nobody can lift an override and leave no trace, and the guard reads there since when it may judge anew.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sluice.errors import SluiceError
+from sluice.override import NAME, Override, Overrides, read_overrides
+from sluice.rollout.cluster import MERGE_PATCH, Cluster, ClusterRefused, parsed, refused
+
+LIFTED = "sluice/lifted"
+"""The annotation with the last overrides that were lifted, the newest first, as JSON."""
+
+_KEPT_LIFTED = 20
+_ATTEMPTS = 12
+_LONGEST_PAUSE_SECONDS = 1.0
+_PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """One override that was lifted: which, by whom, why, when, and what it said."""
+
+    key: str
+    by: str
+    reason: str
+    at: str
+    was: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideMap:
+    """The ConfigMap as it was read: `version` tells it from every other state of it."""
+
+    version: str
+    overrides: Overrides
+    lifted: tuple[Lifted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What came of a write: the entry that holds now, None for none, the one before, and whether anything changed."""
+
+    key: str
+    entry: Override | None
+    before: Override | None
+    made: bool
+
+
+class NoOverrideMap(SluiceError):
+    """The environment has no ConfigMap to write to."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(
+            f"namespace {namespace}: there is no ConfigMap {NAME}, so nothing can be overridden; `sluice up` makes it"
+        )
+
+
+class NeverQuiet(SluiceError):
+    """Somebody else changed the ConfigMap between each look and the write that followed."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(
+            f"namespace {namespace}: ConfigMap {NAME} was changed by others {_ATTEMPTS} times in a row; "
+            "see who writes it: kubectl get configmap override --show-managed-fields --output yaml"
+        )
+
+
+def read_override_map(cluster: Cluster, namespace: str) -> OverrideMap:
+    """Read the ConfigMap. Raises `NoOverrideMap`, `ClusterRefused`, and what the cluster's `ask` does."""
+    answer = cluster.ask("GET", _path(namespace))
+    if answer.status == 404:
+        raise NoOverrideMap(namespace)
+    found = parsed(answer) if answer.status == 200 else None
+    if found is None:
+        raise refused(f"ConfigMap {NAME} cannot be read", answer)
+    metadata = found.get("metadata", {})
+    texts = {key: value for key, value in (found.get("data") or {}).items() if isinstance(value, str)}
+    return OverrideMap(
+        str(metadata.get("resourceVersion", "")),
+        read_overrides(texts),
+        _read_lifted((metadata.get("annotations") or {}).get(LIFTED, "")),
+    )
+
+
+def lower(
+    cluster: Cluster,
+    namespace: str,
+    key: str,
+    entry: Override,
+    *,
+    manager: str,
+    pause: Callable[[float], None] = time.sleep,
+) -> Change:
+    """Allow `key`, an agent or all, no more than `entry` says. An entry as low is left alone.
+
+    One that is as low but says neither who nor why, as a patch by hand may, is replaced by one that does. `manager`
+    names the writer in the object's own record.
+    """
+
+    def decide(now: OverrideMap) -> dict[str, Any] | None:
+        holds = now.overrides.entries.get(key)
+        if holds is not None and holds.weight_percent <= entry.weight_percent and (holds.by or holds.reason):
+            return None
+        return {"data": {key: entry.text}}
+
+    return _written(cluster, namespace, key, decide, entry, manager, pause)
+
+
+def lift(
+    cluster: Cluster,
+    namespace: str,
+    key: str,
+    *,
+    by: str,
+    reason: str,
+    at: str,
+    manager: str,
+    pause: Callable[[float], None] = time.sleep,
+) -> Change:
+    """Take the entry of `key` away, and note who did and why; without an entry nothing changes."""
+
+    def decide(now: OverrideMap) -> dict[str, Any] | None:
+        holds = now.overrides.entries.get(key)
+        if holds is None:
+            return None
+        noted = (Lifted(key, by, reason, at, holds.text), *now.lifted)[:_KEPT_LIFTED]
+        return {"data": {key: None}, "metadata": {"annotations": {LIFTED: _lifted_text(noted)}}}
+
+    return _written(cluster, namespace, key, decide, None, manager, pause)
+
+
+def _written(
+    cluster: Cluster,
+    namespace: str,
+    key: str,
+    decide: Callable[[OverrideMap], dict[str, Any] | None],
+    entry: Override | None,
+    manager: str,
+    pause: Callable[[float], None],
+) -> Change:
+    before: Override | None = None
+    wrote = False
+    failure: SluiceError = NeverQuiet(namespace)
+    began = time.monotonic()
+    for attempt in range(_ATTEMPTS):
+        try:
+            now = read_override_map(cluster, namespace)
+            holds = now.overrides.entries.get(key)
+            if wrote and holds == entry:  # the answer to an earlier attempt was lost, the write was not
+                return Change(key, entry, before, made=True)
+            patch = decide(now)
+            if patch is None:
+                return Change(key, holds, holds, made=False)
+            before, wrote = holds, True
+            patch.setdefault("metadata", {})["resourceVersion"] = now.version
+            answer = cluster.ask(
+                "PATCH", _path(namespace), patch, content_type=MERGE_PATCH, query={"fieldManager": manager}
+            )
+            if answer.status == 200:
+                return Change(key, entry, holds, made=True)
+            failure = (
+                NeverQuiet(namespace)
+                if answer.status == 409
+                else refused(f"ConfigMap {NAME} cannot be changed", answer)
+            )
+        except SluiceError as error:
+            failure = error
+        if not _is_worth_another_attempt(failure) or time.monotonic() - began > _PATIENCE_SECONDS:
+            break
+        pause(min(_LONGEST_PAUSE_SECONDS, 0.02 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311 - no secret
+    raise failure
+
+
+def _is_worth_another_attempt(failure: SluiceError) -> bool:
+    """Say whether the same may work in a moment: not where the API server understood and said no."""
+    if isinstance(failure, ClusterRefused):
+        return failure.status == 429 or failure.status >= 500
+    return not isinstance(failure, NoOverrideMap)
+
+
+def _path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"
+
+
+def _lifted_text(lifted: tuple[Lifted, ...]) -> str:
+    return json.dumps(
+        [{"key": one.key, "by": one.by, "reason": one.reason, "at": one.at, "was": one.was} for one in lifted]
+    )
+
+
+def _read_lifted(text: str) -> tuple[Lifted, ...]:
+    """Read the note; one that a person has spoilt is no reason not to roll back."""
+    try:
+        found = json.loads(text)
+        return tuple(Lifted(*(str(one[name]) for name in ("key", "by", "reason", "at", "was"))) for one in found)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ()

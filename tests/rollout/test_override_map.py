@@ -1,0 +1,177 @@
+"""The write of an override: once, whatever the API server does meanwhile, and never over somebody else's."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from sluice.errors import SluiceError
+from sluice.override import Override
+from sluice.rollout.cluster import ClusterRefused
+from sluice.rollout.override_map import NeverQuiet, NoOverrideMap, lift, lower, read_override_map
+from tests.rollout.made_cluster import NAMESPACE, MadeAnswer, MadeCluster, NoAnswer, said
+
+ENTRY = Override(0, by="ada", reason="errors", at="2026-11-21T10:00:00.000001Z")
+
+
+def no_pause(seconds: float) -> None:
+    """Wait for nothing."""
+
+
+def lowered(cluster: MadeCluster, key: str = "qa", entry: Override = ENTRY) -> bool:
+    return lower(cluster, NAMESPACE, key, entry, manager="made", pause=no_pause).made
+
+
+def lifted(cluster: MadeCluster, key: str = "qa") -> bool:
+    change = lift(cluster, NAMESPACE, key, by="bob", reason="fixed", at="later", manager="made", pause=no_pause)
+    return change.made
+
+
+def test_an_entry_is_written_with_who_why_and_when_under_the_writers_name() -> None:
+    cluster = MadeCluster()
+
+    assert lowered(cluster)
+    assert cluster.overrides.entries == {"qa": ENTRY}
+    (query,) = [query for method, _, _, query in cluster.requests if method == "PATCH"]
+    assert query == {"fieldManager": "made"}
+
+
+def test_what_another_wrote_between_look_and_write_is_looked_at_again_and_kept() -> None:
+    cluster = MadeCluster()
+    others = iter([{"legal": "0"}])
+
+    def meanwhile() -> None:
+        assert cluster.override is not None
+        cluster.override |= next(others, {})
+        cluster.version += cluster.writes == 0
+
+    cluster.before_patch = meanwhile
+    assert lowered(cluster)
+    assert set(cluster.overrides.entries) == {"qa", "legal"}
+    assert cluster.writes == 2
+
+
+def test_many_at_once_all_leave_their_entry() -> None:
+    cluster = MadeCluster()
+    together = threading.Barrier(6)
+
+    def write(agent: str) -> None:
+        together.wait()
+        lower(cluster, NAMESPACE, agent, ENTRY, manager="made")
+
+    threads = [threading.Thread(target=write, args=(f"agent-{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(cluster.overrides.entries) == {f"agent-{number}" for number in range(6)}
+
+
+def test_a_second_rollback_changes_nothing_and_says_who_was_first() -> None:
+    cluster = MadeCluster()
+    lowered(cluster)
+
+    change = lower(cluster, NAMESPACE, "qa", Override(0, by="bob", at="later"), manager="made", pause=no_pause)
+
+    assert (change.made, change.entry) == (False, ENTRY)
+    assert cluster.writes == 1
+
+
+@pytest.mark.parametrize("there", ["0", "off", '{"weight": 25, "by": "guard"}'])
+def test_an_entry_that_says_nothing_or_allows_more_is_replaced(there: str) -> None:
+    cluster = MadeCluster(override={"qa": there})
+
+    assert lowered(cluster)
+    assert cluster.overrides.entries["qa"] == ENTRY
+
+
+def test_a_write_whose_answer_was_lost_is_not_made_twice() -> None:
+    cluster = MadeCluster()
+
+    def losing(method: str, path: str) -> MadeAnswer | None:
+        if method == "PATCH" and cluster.writes == 1:
+            cluster._patch(cluster.requests[-1][2])
+            raise NoAnswer("broken")
+        return None
+
+    cluster.fault = losing
+    assert lowered(cluster)
+    assert cluster.writes == 1
+    assert cluster.overrides.entries == {"qa": ENTRY}
+
+
+def test_an_api_server_that_is_away_for_a_moment_is_asked_again() -> None:
+    cluster = MadeCluster()
+    failures = iter([NoAnswer("refused"), said(503, {"message": "starting"}), said(429, {}), None])
+
+    def failing(method: str, path: str) -> MadeAnswer | None:
+        failure = next(failures, None)
+        if isinstance(failure, Exception):
+            raise failure
+        return failure
+
+    cluster.fault = failing
+    assert lowered(cluster)
+
+
+def test_an_api_server_that_stays_away_is_said() -> None:
+    def away(method: str, path: str) -> MadeAnswer | None:
+        raise NoAnswer("nothing there")
+
+    with pytest.raises(SluiceError, match="nothing there"):
+        lowered(MadeCluster(fault=away))
+
+
+def test_who_may_not_is_told_once_and_what_role_it_takes() -> None:
+    cluster = MadeCluster(fault=lambda method, path: said(403, {"message": "no"}) if method == "PATCH" else None)
+
+    with pytest.raises(ClusterRefused, match=r"answers 403: no; the role sluice-operator"):
+        lowered(cluster)
+    assert cluster.writes == 1
+
+
+def test_without_the_config_map_there_is_one_sentence() -> None:
+    with pytest.raises(NoOverrideMap, match="there is no ConfigMap override"):
+        lowered(MadeCluster(override=None))
+
+
+def test_a_config_map_that_never_rests_is_given_up() -> None:
+    cluster = MadeCluster(fault=lambda method, path: said(409, {}) if method == "PATCH" else None)
+
+    with pytest.raises(NeverQuiet, match="changed by others 12 times"):
+        lowered(cluster)
+
+
+def test_what_is_lifted_is_gone_and_noted_with_what_it_said() -> None:
+    cluster = MadeCluster(override={"qa": ENTRY.text, "legal": "0"})
+
+    assert lifted(cluster)
+    assert set(cluster.overrides.entries) == {"legal"}
+    (noted,) = read_override_map(cluster, NAMESPACE).lifted
+    assert (noted.key, noted.by, noted.reason, noted.was) == ("qa", "bob", "fixed", ENTRY.text)
+
+
+def test_of_what_was_lifted_the_last_twenty_are_kept() -> None:
+    cluster = MadeCluster()
+    for number in range(25):
+        cluster.override = {"qa": str(number)}
+        lifted(cluster)
+
+    noted = read_override_map(cluster, NAMESPACE).lifted
+    assert [json.loads(one.was)["weight"] for one in noted] == list(range(24, 4, -1))
+
+
+def test_nothing_to_lift_is_no_write() -> None:
+    cluster = MadeCluster()
+
+    assert not lifted(cluster)
+    assert cluster.writes == 0
+
+
+def test_a_note_that_somebody_spoilt_stops_nobody() -> None:
+    cluster = MadeCluster(annotations={"sluice/lifted": "{not json"})
+
+    assert lowered(cluster)
+    assert read_override_map(cluster, NAMESPACE).lifted == ()

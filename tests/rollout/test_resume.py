@@ -1,0 +1,134 @@
+"""An override lifted: what comes back, and when that is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sluice.registry import Environment, load_environment
+from sluice.rollout.effect import Clock
+from sluice.rollout.resume import FlagsUnreadable, NotInOrder, Resumed, resume
+from sluice.rollout.rollback import UnknownAgent
+from tests.rollout.made_cluster import NAMESPACE, MadeClock, MadeCluster, said
+
+PROJECT = Path(__file__).parent.parent.parent
+HELD = '{"weight": 0, "by": "guard", "reason": "errors"}'
+
+
+@pytest.fixture(scope="module")
+def declared() -> Environment:
+    return load_environment(PROJECT, "dev")
+
+
+def wanting(declared: Environment, weight: int) -> Environment:
+    agents = {name: replace(agent, weight_percent=weight) for name, agent in declared.rollout.agents.items()}
+    return replace(declared, rollout=replace(declared.rollout, agents=agents))
+
+
+def resumed(
+    cluster: MadeCluster, declared: Environment | None, agent: str | None = "qa", *, force: bool = False
+) -> Resumed:
+    clock = MadeClock()
+    return resume(
+        cluster,
+        NAMESPACE,
+        agent,
+        declared,
+        by="ada",
+        reason="a new fine-tune",
+        force=force,
+        clock=Clock(clock.now, clock.sleep),
+    )
+
+
+def test_at_the_first_step_it_is_lifted_and_what_is_served_then_is_said(declared: Environment) -> None:
+    cluster = MadeCluster(weights={"qa": 10, "legal": 50}, override={"qa": HELD, "legal": HELD})
+
+    done = resumed(cluster, wanting(declared, 10))
+
+    assert [(one.agent, one.now_percent) for one in done.agents] == [("qa", 10)]
+    assert set(cluster.overrides.entries) == {"legal"}
+    assert json.loads(cluster.annotations["sluice/lifted"])[0]["reason"] == "a new fine-tune"
+
+
+def test_a_candidate_that_would_come_back_where_it_fell_is_refused_by_name(declared: Environment) -> None:
+    cluster = MadeCluster(weights={"qa": 50}, override={"qa": HELD})
+
+    with pytest.raises(NotInOrder, match=r"qa: 50 % of its users would be on the candidate at once.*10 %") as refusal:
+        resumed(cluster, wanting(declared, 0))
+    assert refusal.value.exit_code == 1
+    assert cluster.writes == 0
+
+
+def test_a_rollout_file_that_still_wants_the_old_weight_is_refused(declared: Environment) -> None:
+    cluster = MadeCluster(weights={"qa": 0}, override={"qa": HELD})
+
+    with pytest.raises(NotInOrder, match=r"git's rollout file wants 50 %"):
+        resumed(cluster, wanting(declared, 50))
+
+
+def test_force_lifts_it_and_is_noted(declared: Environment) -> None:
+    cluster = MadeCluster(weights={"qa": 50}, override={"qa": HELD})
+
+    assert resumed(cluster, wanting(declared, 50), force=True).change.made
+    assert json.loads(cluster.annotations["sluice/lifted"])[0]["reason"] == "a new fine-tune (forced)"
+
+
+def test_an_agent_that_another_override_holds_is_no_danger_and_says_whose(declared: Environment) -> None:
+    cluster = MadeCluster(weights={"qa": 50}, override={"qa": HELD, "all": '{"weight": 0, "by": "bob"}'})
+
+    (after,) = resumed(cluster, wanting(declared, 50)).agents
+
+    assert (after.now_percent, after.held_by) == (0, "the override of all by bob")
+
+
+def test_lifting_that_of_all_leaves_the_agents_own(declared: Environment) -> None:
+    cluster = MadeCluster(weights={"qa": 50, "legal": 10}, override={"qa": HELD, "all": "0"})
+
+    done = resumed(cluster, wanting(declared, 10), None)
+
+    assert [(one.agent, one.now_percent) for one in done.agents] == [("qa", 0), ("legal", 10)]
+    assert set(cluster.overrides.entries) == {"qa"}
+
+
+def test_an_override_that_only_narrowed_may_be_lifted_to_what_was_served_before(declared: Environment) -> None:
+    cluster = MadeCluster(weights={"qa": 25}, override={"qa": '{"weight": 25, "by": "bob"}'})
+
+    assert resumed(cluster, wanting(declared, 25)).change.made
+
+
+def test_nothing_to_lift_is_no_change(declared: Environment) -> None:
+    cluster = MadeCluster()
+
+    assert not resumed(cluster, declared).change.made
+    assert cluster.writes == 0
+
+
+def test_flags_that_cannot_be_read_refuse_it_unless_forced(declared: Environment) -> None:
+    cluster = MadeCluster(
+        override={"qa": HELD}, fault=lambda method, path: said(500, {}) if path.endswith("/flags") else None
+    )
+
+    with pytest.raises(FlagsUnreadable, match="what would be served"):
+        resumed(cluster, declared)
+    assert resumed(cluster, declared, force=True).change.made
+
+
+def test_a_registry_that_cannot_be_read_is_no_reason_to_refuse() -> None:
+    cluster = MadeCluster(weights={"qa": 10}, override={"qa": HELD})
+
+    assert resumed(cluster, None).change.made
+
+
+def test_an_unknown_agent_is_refused(declared: Environment) -> None:
+    with pytest.raises(UnknownAgent, match="did you mean qa"):
+        resumed(MadeCluster(), declared, "qaa")
+
+
+def test_a_stray_key_that_is_no_agent_can_be_lifted(declared: Environment) -> None:
+    cluster = MadeCluster(override={"qaa": "0"})
+
+    assert resumed(cluster, declared, "qaa").change.made

@@ -11,7 +11,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import pulumi
-from pulumi_kubernetes import admissionregistration, apiextensions, apps, autoscaling, core, networking, policy, rbac
+from pulumi_kubernetes import (
+    admissionregistration,
+    apiextensions,
+    apps,
+    autoscaling,
+    coordination,
+    core,
+    networking,
+    policy,
+    rbac,
+)
 
 from sluice.render import KubernetesObject
 
@@ -31,6 +41,7 @@ _RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
         admissionregistration.v1.ValidatingAdmissionPolicyBinding
     ),
     ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.v2.HorizontalPodAutoscaler,
+    ("coordination.k8s.io/v1", "Lease"): coordination.v1.Lease,
     ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
     ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,
     ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,

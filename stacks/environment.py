@@ -22,6 +22,7 @@ from components.environment_namespace import EnvironmentNamespace, EnvironmentNa
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
+from components.guard import Guard, GuardArgs
 from components.ingress import Ingress, IngressArgs
 from components.network import Network, NetworkArgs
 from components.override import Override, OverrideArgs
@@ -82,6 +83,8 @@ def deploy() -> None:
         Cache("cache", CacheArgs(rendered.cache, namespace), here)
     if rendered.stub_provider:
         StubProvider("stub-provider", StubProviderArgs(rendered.stub_provider, namespace), here)
+    if rendered.guard:
+        Guard("guard", GuardArgs(rendered.guard, namespace), here)
     gateway = Gateway("gateway", GatewayArgs(rendered.gateway, namespace, _url(settings)), here)
     if rendered.availability:
         Availability("availability", AvailabilityArgs(rendered.availability, namespace), here)
@@ -103,6 +106,8 @@ def _wanted(project: Path, environment: str) -> tuple[Settings, Rendered]:
         settings = settings.with_images(stub_provider=_built(environment, "stub_provider"))
     if isinstance(settings.cache, EmbeddedCache) and not is_named(settings.cache.image):
         settings = settings.with_images(cache=_built(environment, "cache"))
+    if settings.guard is not None and not is_named(settings.guard.image):
+        settings = settings.with_images(guard=_built(environment, "guard"))
     return settings, render(declared.registry, declared.rollout, settings)
 
 

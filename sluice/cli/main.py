@@ -41,6 +41,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "rollback": ("sluice.cli.rollback:rollback", "Send an agent, or all, to the baseline, now."),
     "resume": ("sluice.cli.resume:resume", "Lift the override of an agent, or the one of all."),
+    "guard": (
+        "sluice.cli.guard:guard",
+        "Look once, as the guard in the cluster does, say what it makes of each agent, and change nothing.",
+    ),
     "local": ("sluice.cli.local:local", "Start, stop and look at the local cluster."),
     "env": ("sluice.cli.variables:variables", "Print what to export to run kubectl and pulumi by hand."),
 }

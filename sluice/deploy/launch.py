@@ -119,6 +119,8 @@ def prepare_engine(
         named["SLUICE_STUB_PROVIDER_IMAGE"] = settings.stub_provider.image
     if isinstance(settings.cache, EmbeddedCache):
         named["SLUICE_CACHE_IMAGE"] = settings.cache.image
+    if settings.guard is not None:
+        named["SLUICE_GUARD_IMAGE"] = settings.guard.image
     missing = [variable for variable, image in named.items() if not is_named(image)]
     if missing:
         delivered = deliver_images(where, access, registry, progress)

@@ -96,4 +96,5 @@ def deliver_images(where: Target, access: ClusterAccess, registry: str | None, p
         "SLUICE_GATEWAY_IMAGE": given.gateway,
         "SLUICE_STUB_PROVIDER_IMAGE": given.stub_provider,
         "SLUICE_CACHE_IMAGE": given.cache,
+        "SLUICE_GUARD_IMAGE": given.guard,
     }

@@ -2,6 +2,9 @@
 
 Files go in, values that can be relied upon come out, or one error with everything that is wrong. Pulumi and Kubernetes
 are unknown here, and so are secrets, but for their names.
+
+A name's module is imported when the name is asked for: types and arithmetic are of use where no YAML can be read, in
+the guard's pod.
 """
 
 from __future__ import annotations
@@ -9,29 +12,28 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from sluice.registry.evidence import Evidence, EvidenceKind
-from sluice.registry.findings import Finding, InvalidRegistry, Severity
-from sluice.registry.loading import Examination, check, examine, load_registry, load_rollout, rollout_names
-from sluice.registry.model import (
-    Agent,
-    AgentRollout,
-    Arm,
-    Benchmark,
-    JobStatus,
-    Model,
-    Price,
-    Provider,
-    Registry,
-    Rollout,
-    Tier,
-    Training,
-    TrainingJob,
-)
-from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Rate, Role, Safeguards, Step
-
 if TYPE_CHECKING:
     from sluice.registry.cluster_settings import Autoscaling, Ingress, Monitoring, Network, Quota
     from sluice.registry.environment import Environment, load_environment
+    from sluice.registry.evidence import Evidence, EvidenceKind
+    from sluice.registry.findings import Finding, InvalidRegistry, Severity
+    from sluice.registry.loading import Examination, check, examine, load_registry, load_rollout, rollout_names
+    from sluice.registry.model import (
+        Agent,
+        AgentRollout,
+        Arm,
+        Benchmark,
+        JobStatus,
+        Model,
+        Price,
+        Provider,
+        Registry,
+        Rollout,
+        Tier,
+        Training,
+        TrainingJob,
+    )
+    from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Rate, Role, Safeguards, Step
     from sluice.registry.provider_keys import KeysNotSet, require_keys
     from sluice.registry.secret_settings import ExternalSecrets
     from sluice.registry.settings import (
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         EmbeddedCache,
         ExternalCache,
         GatewaySettings,
+        GuardSettings,
         Resources,
         Settings,
         StubProviderSettings,
@@ -70,6 +73,7 @@ __all__ = [
     "Finding",
     "Gates",
     "GatewaySettings",
+    "GuardSettings",
     "Ingress",
     "InvalidRegistry",
     "JobStatus",
@@ -110,15 +114,27 @@ __all__ = [
     "rollout_names",
 ]
 
-_IMPORTED_WHEN_ASKED_FOR = ("cluster_settings", "settings", "secret_settings", "environment", "provider_keys")
-"""What a check of the registry alone does without: it is asked for at every keystroke's save, and must not be felt."""
+_MODULES = {
+    "cluster_settings": "Autoscaling Ingress Monitoring Network Quota",
+    "environment": "Environment load_environment",
+    "evidence": "Evidence EvidenceKind",
+    "findings": "Finding InvalidRegistry Severity",
+    "loading": "Examination check examine load_registry load_rollout rollout_names",
+    "model": (
+        "Agent AgentRollout Arm Benchmark JobStatus Model Price Provider Registry Rollout Tier Training TrainingJob"
+    ),
+    "policy": "LADDER Budgets Gates Ladder Limits Policy Rate Role Safeguards Step",
+    "provider_keys": "KeysNotSet require_keys",
+    "secret_settings": "ExternalSecrets",
+    "settings": (
+        "REDIS_PASSWORD CallerLimits EmbeddedCache ExternalCache GatewaySettings GuardSettings Resources Settings "
+        "StubProviderSettings Traces environments is_named load_namespace load_settings"
+    ),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is about an environment's settings when it is asked for."""
-    if name in __all__:
-        for module in _IMPORTED_WHEN_ASKED_FOR:
-            found = importlib.import_module(f"{__name__}.{module}")
-            if hasattr(found, name):
-                return getattr(found, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

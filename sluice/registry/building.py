@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sluice.registry.document import Document
 from sluice.registry.evidence import Evidence
 from sluice.registry.model import Agent, AgentRollout, Model, Provider, Registry, Rollout
 from sluice.registry.policy import AssignmentPolicy, Budgets, Gates, Ladder, Policy, ReportPolicy, RollbackPolicy, Step
-from sluice.registry.typed import build, keys_of
+from sluice.registry.typed import build, keys_of, unbuilt
 from sluice.registry.variables import expanded
+
+if TYPE_CHECKING:
+    from sluice.registry.document import Document  # reads YAML, which is not to be had everywhere
 
 _OPEN_TO_EXCEPTIONS = tuple(keys_of(Policy))
 
@@ -36,6 +38,33 @@ def registry_of_sections(data: Mapping[str, Any], evidence: Mapping[str, Evidenc
         assignment=build(AssignmentPolicy, data.get("assignment", {})),
         evidence=evidence,
     )
+
+
+def sections_of(registry: Registry) -> dict[str, Any]:
+    """Return the sections of a models.yaml that builds this registry again, but for its providers and its evidence.
+
+    What agents have in common stands in the defaults, so that its length is that of their differences.
+    """
+    policies = {name: unbuilt(agent.policy) for name, agent in registry.agents.items()}
+    first: Mapping[str, Any] = next(iter(policies.values()), {})
+    common = {
+        field: value
+        for field, value in first.items()
+        if all(policy.get(field) == value for policy in policies.values())
+    }
+    return {
+        "defaults": common,
+        "models": unbuilt(registry.models),
+        "agents": {
+            name: {
+                **unbuilt(agent),
+                **{field: value for field, value in policies[name].items() if field not in common},
+            }
+            for name, agent in registry.agents.items()
+        },
+        "ladders": {name: unbuilt(ladder)["steps"] for name, ladder in registry.ladders.items()},
+        **{name: unbuilt(getattr(registry, name)) for name in ("budgets", "gates", "rollback", "report", "assignment")},
+    }
 
 
 def rollout_of(document: Document, environment: str, registry: Registry) -> Rollout:

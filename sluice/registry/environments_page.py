@@ -83,6 +83,11 @@ def _quota(settings: Settings) -> str:
     return "none" if wanted is None else f"{wanted.pods} pods, {wanted.cpu} CPU, {wanted.memory}"
 
 
+def _guard(settings: Settings) -> str:
+    wanted = settings.guard
+    return "nobody" if wanted is None else f"a guard, {wanted.replicas} of them, by `{wanted.prometheus}`"
+
+
 _ROWS: Mapping[str, Callable[[Settings], str]] = {
     "Namespace": lambda settings: f"`{settings.namespace}`",
     "Gateway pods": _pods,
@@ -97,6 +102,7 @@ _ROWS: Mapping[str, Callable[[Settings], str]] = {
     "Called from namespaces": _callers,
     "Metrics read from namespaces": lambda settings: ", ".join(settings.network.metrics_from) or "none",
     "Watched by": _watched_by,
+    "Rolls back by itself": _guard,
     "May set the override": lambda settings: ", ".join(settings.operators) or "whoever runs the cluster",
     "May review outputs": lambda settings: ", ".join(settings.reviewers) or "whoever runs the cluster",
     "All pods together": _quota,

@@ -46,6 +46,7 @@ _FIELDS = (
     "monitoring",
     "callers",
     "quota",
+    "guard",
     "operators",
     "reviewers",
     "secrets",
@@ -142,6 +143,19 @@ class StubProviderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """The guard: the Prometheus that it asks, and what narrows its queries down to this environment.
+
+    Of several replicas one acts, and another takes over within seconds of its end.
+    """
+
+    image: str
+    prometheus: str
+    match: str
+    replicas: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class EmbeddedCache:
     """A Redis of the environment's own, which forgets all when it restarts; `memory` is what it may store."""
 
@@ -178,6 +192,8 @@ class Settings:
     ingress: Ingress | None = None
     monitoring: Monitoring = Monitoring()
     quota: Quota | None = None
+    guard: GuardSettings | None = None
+    """None where nobody rolls back but people."""
     operators: tuple[str, ...] = ()
     teams: tuple[str, ...] | None = None
     """Those with a key to call with; None where none was ever issued."""
@@ -186,7 +202,12 @@ class Settings:
     """The store that the keys come from; None where Pulumi's encrypted configuration holds them."""
 
     def with_images(
-        self, *, gateway: str | None = None, stub_provider: str | None = None, cache: str | None = None
+        self,
+        *,
+        gateway: str | None = None,
+        stub_provider: str | None = None,
+        cache: str | None = None,
+        guard: str | None = None,
     ) -> Settings:
         """Return these settings with images that were just built; None leaves an image as it is.
 
@@ -199,6 +220,8 @@ class Settings:
             changed = replace(changed, stub_provider=StubProviderSettings(stub_provider))
         if cache is not None and isinstance(changed.cache, EmbeddedCache):
             changed = replace(changed, cache=replace(changed.cache, image=cache))
+        if guard is not None and changed.guard is not None:
+            changed = replace(changed, guard=replace(changed.guard, image=guard))
         return changed
 
 
@@ -287,6 +310,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         ingress=ingress_of(config.get("ingress")),
         monitoring=monitoring_of(config.get("monitoring", {})),
         quota=quota_of(config.get("quota")),
+        guard=_guard(config.get("guard"), config["namespace"]),
         operators=tuple(config.get("operators", ())),
         teams=tuple(sorted(config["callers"])) if "callers" in config else None,
         reviewers=tuple(config.get("reviewers", ())),
@@ -366,6 +390,14 @@ def _cache(body: dict[str, Any] | None) -> EmbeddedCache | ExternalCache | None:
     if "url" in body:
         return ExternalCache(body["url"])
     return EmbeddedCache(body["embedded"]["image"], body["embedded"].get("memory", _CACHE_MEMORY))
+
+
+def _guard(body: dict[str, Any] | None, namespace: str) -> GuardSettings | None:
+    if body is None:
+        return None
+    # The label that prometheus-operator puts on whatever is scraped in a namespace.
+    match = body.get("match", f'namespace="{namespace}"')
+    return GuardSettings(body["image"], body["prometheus"].rstrip("/"), match, int(body.get("replicas", 1)))
 
 
 def _limits(body: dict[str, Any]) -> CallerLimits:

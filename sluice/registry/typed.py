@@ -42,6 +42,22 @@ def build(kind: type[Built], body: Mapping[str, Any], **given: Any) -> Built:
     return kind(**given)
 
 
+def unbuilt(value: Any) -> Any:
+    """Return the plain value that `build` would make this one of; what is None or not in the file is left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = ((key, getattr(value, field)) for field, key, _ in _fields(type(value)))
+        return {key: unbuilt(inner) for key, inner in fields if inner is not None}
+    if isinstance(value, Mapping):
+        return {name: unbuilt(inner) for name, inner in value.items()}
+    if isinstance(value, tuple):
+        return [unbuilt(item) for item in value]
+    if isinstance(value, timedelta):
+        return shown_duration(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, StrEnum) else value
+
+
 def keys_of(kind: type[Any]) -> dict[str, str]:
     """Return the fields of a dataclass by what the file calls them."""
     return {key: field for field, key, _ in _fields(kind)}  # type: ignore[arg-type]  # a class can be hashed

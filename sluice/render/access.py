@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from sluice.registry import Settings
-from sluice.render import override
+from sluice.render import guard, override
 from sluice.render.gateway import NAME as GATEWAY
 from sluice.render.gateway import PORT_NAME as GATEWAY_PORT_NAME
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 
 GATEWAY_WATCH = "gateway-watch"
-GUARD = "sluice-guard"
+GUARD = guard.NAME
 OPERATOR = "sluice-operator"
 REVIEWER = "sluice-reviewer"
 
@@ -36,6 +36,9 @@ def access(settings: Settings, flags: Sequence[str]) -> tuple[KubernetesObject, 
             GUARD,
             _on_config_maps(_READ, *flags, override.NAME),
             _on_config_maps(["patch"], override.NAME),
+            _on_config_maps(["get", "patch"], guard.FACTS),
+            {**_rule("coordination.k8s.io", ["leases"], ["get", "patch"]), "resourceNames": [GUARD]},
+            _rule("", ["events"], ["create"]),
         ),
         _binding(settings, GUARD, [{"kind": "ServiceAccount", "name": GUARD, "namespace": settings.namespace}]),
         _role(settings, OPERATOR, *_of_an_operator(), *_on_external_secrets(settings)),

@@ -14,6 +14,7 @@ from sluice.render.external_secrets import external_secrets
 from sluice.render.flags import flags
 from sluice.render.gateway import callers_secret, gateway, keys_secret
 from sluice.render.gateway_configuration import gateway_configuration
+from sluice.render.guard import guard
 from sluice.render.ingress import ingress
 from sluice.render.kubernetes_object import KubernetesObject, SecretReference, labels
 from sluice.render.namespace import namespace
@@ -35,6 +36,7 @@ class Rendered:
     access: tuple[KubernetesObject, ...]
     cache: tuple[KubernetesObject, ...]
     gateway: tuple[KubernetesObject, ...]
+    guard: tuple[KubernetesObject, ...]
     availability: tuple[KubernetesObject, ...]
     ingress: tuple[KubernetesObject, ...]
     network: tuple[KubernetesObject, ...]
@@ -60,6 +62,7 @@ class Rendered:
             *self.external_secrets,
             *self.cache,
             *self.stub_provider,
+            *self.guard,
             *self.gateway,
             *self.availability,
             *self.ingress,
@@ -91,6 +94,7 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         quotas=quotas(settings),
         alerts=alerts(settings),
         gateway=gateway(settings, gateway_configuration(registry, settings), names),
+        guard=guard(registry, settings),
         stub_provider=stub_provider(settings),
         caller_keys=_caller_keys(settings),
         external_secrets=external_secrets(settings, provider_keys, callers_secret(settings)),

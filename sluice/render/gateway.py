@@ -141,7 +141,7 @@ def _pod(settings: Settings, configuration: Sequence[KubernetesObject], flags: S
         "terminationGracePeriodSeconds": (
             DRAIN_SECONDS + settings.gateway.longest_request_seconds + GRACE_TO_SPARE_SECONDS
         ),
-        **({"topologySpreadConstraints": _spread()} if settings.gateway.max_replicas > 1 else {}),
+        **({"topologySpreadConstraints": spread(NAME)} if settings.gateway.max_replicas > 1 else {}),
         "containers": [_container(settings, flags)],
         "volumes": [
             {"name": "config", **_in_one_folder(configuration)},
@@ -155,7 +155,7 @@ def _pod(settings: Settings, configuration: Sequence[KubernetesObject], flags: S
                 "name": "callers",
                 "secret": {"secretName": callers_secret(settings), "defaultMode": 0o440, "optional": True},
             },
-            _api_access(),
+            api_access(),
             *([_COUNTS] if settings.gateway.workers > 1 else []),
         ],
     }
@@ -168,22 +168,22 @@ def _in_one_folder(config_maps: Sequence[KubernetesObject]) -> dict[str, Any]:
     return {"projected": {"sources": [{"configMap": {"name": each.name}} for each in config_maps]}}
 
 
-def _spread() -> list[dict[str, Any]]:
+def spread(name: str) -> list[dict[str, Any]]:
     """Return the wish for pods in different zones and on different nodes; an update's pods are counted apart."""
     return [
         {
             "maxSkew": 1,
             "topologyKey": key,
             "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": selector(NAME)},
+            "labelSelector": {"matchLabels": selector(name)},
             "matchLabelKeys": ["pod-template-hash"],
         }
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
     ]
 
 
-def _api_access() -> dict[str, Any]:
-    """Return what the gateway watches flags and override with: a token for an hour, not the one mounted unasked."""
+def api_access() -> dict[str, Any]:
+    """Return a volume by which a pod reaches the API server: a token for an hour, not the one mounted unasked."""
     return {
         "name": "api-access",
         "projected": {

@@ -7,11 +7,12 @@ network does not enforce policies, as the local one, takes these objects and ign
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sluice.registry import EmbeddedCache, ExternalCache, Registry, Settings
-from sluice.render import cache, stub_provider
+from sluice.registry import EmbeddedCache, ExternalCache, GuardSettings, Registry, Settings
+from sluice.render import cache, guard, stub_provider
 from sluice.render.gateway import METRICS_PORT
 from sluice.render.gateway import NAME as GATEWAY
 from sluice.render.gateway import PORT as GATEWAY_PORT
@@ -48,7 +49,30 @@ def network(registry: Registry, settings: Settings) -> tuple[KubernetesObject, .
         own = stub_provider.NAME
         ingress = [_rule("from", gateway, stub_provider.PORT)]
         policies.append(_policy(settings, own, selector(own), ingress=ingress, egress=[]))
+    if settings.guard is not None:
+        policies.append(_of_the_guard(settings, settings.guard))
     return tuple(policies)
+
+
+def _of_the_guard(settings: Settings, wanted: GuardSettings) -> KubernetesObject:
+    host, port = _address(wanted.prometheus)
+    place = _place(host)
+    peers = [_block(f"{host}/32")] if _is_address(host) else [{"podSelector": {}}] if place == "." else _peers(place)
+    asked_by = settings.network.metrics_from
+    return _policy(
+        settings,
+        guard.NAME,
+        selector(guard.NAME),
+        ingress=[_rule("from", [_namespaces(*asked_by)], guard.PORT)] if asked_by else [],
+        egress=[*_to_the_cluster(settings), _rule("to", peers, port)],
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(IPv4Address(host))
+    except ValueError:
+        return False
 
 
 def _to_the_gateway(settings: Settings) -> list[dict[str, Any]]:
@@ -68,13 +92,20 @@ def _to_the_gateway(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _from_the_gateway(registry: Registry, settings: Settings) -> list[dict[str, Any]]:
+    return [
+        *_to_the_cluster(settings),
+        *_to_the_cache(settings),
+        *_to_the_providers(registry, settings),
+        *_to_the_collector(settings),
+    ]
+
+
+def _to_the_cluster(settings: Settings) -> list[dict[str, Any]]:
+    """Allow names to be looked up, and the API server to be asked."""
     api_server = settings.network.api_server or _PRIVATE
     return [
         {"to": [_namespaces("kube-system"), _block(_NODE_LOCAL_DNS)], "ports": [_port(53, "UDP"), _port(53)]},
         _rule("to", [_block(cidr) for cidr in api_server], *_API_SERVER_PORTS),
-        *_to_the_cache(settings),
-        *_to_the_providers(registry, settings),
-        *_to_the_collector(settings),
     ]
 
 

@@ -1,8 +1,8 @@
 """Moves each agent up its ladder and takes it back down, by the evidence there is.
 
 `judge` is the heart: a pure function from a `Case` to a `Verdict`. `record_of` keeps what it was made from. Whoever
-asks a cluster brings a way to it (`cluster.Cluster`), a person's kubeconfig or a pod's own token: so the same code serves
-the command at a shell and the guard in its pod.
+asks a cluster brings a way to it (`cluster.Cluster`), a person's kubeconfig or a pod's own token: so the same code
+serves the command at a shell and the guard in its pod.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The API server as this package sees it: one request, one answer.
 
 Two stand behind it: a person's kubeconfig (`sluice.deploy.cluster_access`), and a pod's own token
-(`sluice.rollout.in_cluster`). So what sets an override is one piece of code, and the pod needs no Kubernetes client.
+(`sluice.rollout.guard.in_cluster`). What sets an override is one piece of code, and a pod needs no Kubernetes client.
 """
 
 from __future__ import annotations

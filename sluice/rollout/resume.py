@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice.errors import AnswerIsNo, SluiceError
-from sluice.override import ALL, Override
+from sluice.override import ALL, Override, moment
 from sluice.registry import Environment
 from sluice.rollout.cluster import Cluster
 from sluice.rollout.effect import Clock
 from sluice.rollout.override_map import Change, lift, read_override_map
-from sluice.rollout.rollback import UnknownAgent, moment
+from sluice.rollout.rollback import UnknownAgent
 from sluice.rollout.wanted import read_wanted
 
 MANAGER = "sluice-resume"

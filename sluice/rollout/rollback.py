@@ -11,13 +11,12 @@ import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
 
 from sluice.errors import SluiceError
-from sluice.override import ALL, NAME, Override
+from sluice.override import ALL, NAME, Override, moment
 from sluice.rollout.cluster import Cluster
 from sluice.rollout.effect import Clock, Proof, Reached, prove, wait_until_reached
 from sluice.rollout.override_map import Change, lower
@@ -135,15 +134,6 @@ def roll_back(
     facts = _facts(weights, request, pods, proof)
     made = record(registry, request.environment, request.key, holds, facts)
     return Rollback(change, set_after, weights, pods, proof, made)
-
-
-def moment() -> str:
-    """Return this moment as an override writes it: to the microsecond, so that no two entries are ever equal.
-
-    A gateway that lost its API server believes the mounted file only for what it was not told before, and an override
-    equal to an earlier one would look like that one come late.
-    """
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def patch_command(request: Request) -> str:

@@ -20,6 +20,7 @@ from components.environment_namespace import EnvironmentNamespace, EnvironmentNa
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
+from components.guard import Guard, GuardArgs
 from components.ingress import Ingress, IngressArgs
 from components.kubernetes_objects import make
 from components.network import Network, NetworkArgs
@@ -63,6 +64,7 @@ def program(of: Rendered) -> Callable[[], None]:
         Access("access", AccessArgs(of.access, namespace), here)
         Cache("cache", CacheArgs(of.cache, namespace), here)
         StubProvider("stub-provider", StubProviderArgs(of.stub_provider, namespace), here)
+        Guard("guard", GuardArgs(of.guard, namespace), here)
         Gateway("gateway", GatewayArgs(of.gateway, namespace, "http://127.0.0.1:30080"), here)
         Alerts("alerts", AlertsArgs(of.alerts, namespace), here)
 
@@ -164,7 +166,9 @@ def test_nothing_but_the_parent_and_what_comes_with_it_is_asked_for(environment:
     others = ("protect", "ignoreChanges", "deleteBeforeReplace", "retainOnDelete", "replaceOnChanges")
 
     asked = [(one.name, option) for one in recording.made for option in others if one.request.get(option)]
-    assert asked == [("override-configmap", "ignoreChanges")]
+    written_while_running = {"override-configmap", "guard-lease", "guard-facts-configmap"}
+    made = {one.name for one in recording.made}
+    assert set(asked) == {(name, "ignoreChanges") for name in written_while_running & made}
     providers = {one.provider.split("::")[-2] for one in recording.kubernetes()}
     assert providers == {"cluster"}, "the component's provider reaches its children"
 
@@ -226,6 +230,7 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "alerts": {},
         "stub-provider": {},
         "gateway": {"url": "http://127.0.0.1:30080"},
+        "guard": {},
     }
 
 
@@ -234,6 +239,16 @@ def test_a_veto_in_the_override_is_never_pulumis(environment: tuple[Rendered, Re
 
     assert "data" not in override.inputs, "even empty data would be owned, and a veto would be a difference to it"
     assert override.request["ignoreChanges"] == ["data", "binaryData"]
+
+
+def test_what_the_guard_writes_is_never_pulumis() -> None:
+    recording = record(program(rendered("production")), stack="production")
+    made = {one.name: one for one in recording.made}
+    lease, facts = made["guard-lease"], made["guard-facts-configmap"]
+
+    assert "spec" not in lease.inputs
+    assert "data" not in facts.inputs
+    assert (lease.request["ignoreChanges"], facts.request["ignoreChanges"]) == (["spec"], ["data"])
 
 
 def test_where_an_environment_is_protected_its_override_and_all_around_it_are() -> None:

@@ -88,6 +88,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Images:
         Image("sluice.local/gateway", f"sha256:{'1' * 64}", archive, 1),
         Image("sluice.local/stub-provider", f"sha256:{'2' * 64}", archive, 1),
         Image("sluice.local/cache", f"sha256:{'3' * 64}", archive, 1),
+        Image("sluice.local/guard", f"sha256:{'4' * 64}", archive, 1),
     )
     monkeypatch.setattr(packages, "ensure", lambda progress: ())
     monkeypatch.setattr(images, "build", lambda project, cache, progress: made)
@@ -116,6 +117,7 @@ def test_images_go_into_the_kind_cluster_that_the_kubeconfig_is_for(
         assert variables["SLUICE_GATEWAY_IMAGE"] == built.gateway.tagged_reference
         assert variables["SLUICE_STUB_PROVIDER_IMAGE"] == built.stub_provider.tagged_reference
         assert variables["SLUICE_CACHE_IMAGE"] == built.cache.tagged_reference
+        assert variables["SLUICE_GUARD_IMAGE"] == built.guard.tagged_reference
     assert kind.read_text().splitlines() == [f"load image-archive {built.gateway.archive} --name made"] * 2
 
 
@@ -140,6 +142,7 @@ def test_images_go_into_the_local_clusters_containerd_and_are_named_by_digest(
         "SLUICE_GATEWAY_IMAGE": built.gateway.reference,
         "SLUICE_STUB_PROVIDER_IMAGE": built.stub_provider.reference,
         "SLUICE_CACHE_IMAGE": built.cache.reference,
+        "SLUICE_GUARD_IMAGE": built.guard.reference,
     }
     ((given, socket),) = loaded
     assert given is built

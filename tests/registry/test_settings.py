@@ -10,6 +10,7 @@ from sluice.registry import (
     EmbeddedCache,
     ExternalCache,
     GatewaySettings,
+    GuardSettings,
     Ingress,
     InvalidRegistry,
     Network,
@@ -49,6 +50,7 @@ config:
   sluice:network: {{callers_from: [halo], api_server: [10.0.0.1/32]}}
   sluice:ingress: {{host: llm.example.com, tls_secret: gateway-tls}}
   sluice:quota: {{pods: 30, cpu: "8", memory: 8Gi}}
+  sluice:guard: {{image: "sluice.local/guard@{DIGEST}", prometheus: "http://prometheus.example.com:9090/", replicas: 2}}
   sluice:operators: [llm-on-call]
   sluice:reviewers: [legal-reviewers]
 """
@@ -79,6 +81,9 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         network=Network(callers_from=("halo",), api_server=("10.0.0.1/32",)),
         ingress=Ingress("llm.example.com", "gateway-tls"),
         quota=Quota(30, "8", "8Gi"),
+        guard=GuardSettings(
+            f"sluice.local/guard@{DIGEST}", "http://prometheus.example.com:9090", 'namespace="sluice-dev"', 2
+        ),
         operators=("llm-on-call",),
         reviewers=("legal-reviewers",),
     )
@@ -108,6 +113,7 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
     assert settings.network == Network()
     assert (settings.gateway.max_replicas, settings.gateway.workers) == (1, 1)
     assert settings.gateway.longest_request_seconds == 120
+    assert settings.guard is None
     assert (settings.ingress, settings.quota, settings.operators, settings.reviewers) == (None, None, (), ())
 
 

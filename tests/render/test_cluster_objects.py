@@ -160,13 +160,16 @@ def test_reviewers_may_find_a_pod_and_run_a_program_in_it_and_nothing_else() -> 
     assert not any(item.kind == "RoleBinding" and item.name == "sluice-reviewer" for item in of(SETTINGS).objects())
 
 
-def test_the_guard_changes_the_override_and_nothing_else() -> None:
+def test_the_guard_changes_what_is_its_own_to_change_and_makes_events_alone() -> None:
     rules = only(of(SETTINGS), "Role", "sluice-guard").body["rules"]
 
-    assert [rule for rule in rules if rule["verbs"] == ["patch"]] == [
-        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["override"], "verbs": ["patch"]}
+    assert [(rule["resources"], rule.get("resourceNames")) for rule in rules if "patch" in rule["verbs"]] == [
+        (["configmaps"], ["override"]),
+        (["configmaps"], ["rollbacks"]),
+        (["leases"], ["sluice-guard"]),
     ]
-    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch", "patch"}
+    assert [rule["resources"] for rule in rules if "create" in rule["verbs"]] == [["events"]]
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch", "patch", "create"}
 
 
 def test_the_namespaces_rules_for_pods_are_those_of_a_named_version() -> None:

@@ -51,6 +51,9 @@ class MadeCluster:
     """`fault` is asked about each request first, and may answer in its place or raise."""
 
     weights: dict[str, int] = field(default_factory=lambda: {"qa": 50, "legal": 10})
+    more_weights: dict[str, int] = field(default_factory=dict)
+    """Of agents that stand in a second ConfigMap of flags."""
+    candidates: dict[str, str] = field(default_factory=dict)
     override: dict[str, str] | None = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     pods: dict[str, MadePod] = field(default_factory=lambda: {"gateway-a": MadePod(), "gateway-b": MadePod()})
@@ -90,7 +93,9 @@ class MadeCluster:
 
     def _answer(self, method: str, path: str, body: object) -> MadeAnswer:
         if path == f"{_CONFIG_MAPS}flags":
-            return said(200, {"data": {"flags.json": json.dumps({"flags": self._flags()})}})
+            return said(200, {"data": {"flags.json": json.dumps({"flags": self._flags(self.weights)})}})
+        if path == f"{_CONFIG_MAPS}flags-1" and self.more_weights:
+            return said(200, {"data": {"flags-1.json": json.dumps({"flags": self._flags(self.more_weights)})}})
         if path == f"{_CONFIG_MAPS}override" and self.override is not None:
             return self._patch(body) if method == "PATCH" else said(200, self._config_map())
         if path == f"{_CONFIG_MAPS}rollbacks":
@@ -108,10 +113,13 @@ class MadeCluster:
             return MadeAnswer(200, self._page(self.pods[name]).encode())
         return said(404, {"message": "there is none"})
 
-    def _flags(self) -> dict[str, Any]:
+    def _flags(self, weights: Mapping[str, int]) -> dict[str, Any]:
         return {
-            agent: {"state": "ENABLED", "metadata": {"weight": weight, "candidate": f"{agent}-1"}}
-            for agent, weight in self.weights.items()
+            agent: {
+                "state": "ENABLED",
+                "metadata": {"weight": weight, "candidate": self.candidates.get(agent, f"{agent}-1")},
+            }
+            for agent, weight in weights.items()
         }
 
     def _config_map(self) -> dict[str, Any]:

@@ -149,6 +149,12 @@ def test_an_unknown_agent_is_refused_with_the_one_that_was_meant_and_nothing_is_
     assert cluster.writes == 0
 
 
+def test_an_agent_whose_flag_stands_in_a_second_config_map_is_known() -> None:
+    cluster = MadeCluster(more_weights={"late": 25})
+
+    assert rolled_back(cluster, agent="late").change.made
+
+
 def test_flags_that_cannot_be_read_stand_in_nobodys_way() -> None:
     cluster = MadeCluster(fault=lambda method, path: said(500, {}) if path.endswith("/flags") else None)
 

@@ -20,7 +20,7 @@ from sluice import __version__
 from sluice.local import packages as debian
 from sluice.local.images import archive, base, code, debian_packages, layer, packages, program, recipe, rootfs
 from sluice.local.images.errors import ArchiveLostError, BaseToolsMissingError, RootNeededError, SourceMissingError
-from sluice.local.images.recipe import CACHE, GATEWAY, RECIPES, STUB_PROVIDER, ProgramRecipe, Recipe
+from sluice.local.images.recipe import CACHE, GATEWAY, GUARD, RECIPES, STUB_PROVIDER, ProgramRecipe, Recipe
 from sluice.local.images.store import Store, key_of
 from sluice.progress import Progress
 
@@ -59,10 +59,11 @@ class Images:
     gateway: Image
     stub_provider: Image
     cache: Image
+    guard: Image
 
     def all(self) -> tuple[Image, ...]:
         """Return every image, in the order of the fields."""
-        return (self.gateway, self.stub_provider, self.cache)
+        return (self.gateway, self.stub_provider, self.cache, self.guard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,9 @@ def _read(folder: Path) -> Images | None:
         def image(wanted: Recipe | ProgramRecipe) -> Image:
             return Image(wanted.name, archive=folder / _ARCHIVE, **record["images"][wanted.name])
 
-        return Images(gateway=image(GATEWAY), stub_provider=image(STUB_PROVIDER), cache=image(CACHE))
+        return Images(
+            gateway=image(GATEWAY), stub_provider=image(STUB_PROVIDER), cache=image(CACHE), guard=image(GUARD)
+        )
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

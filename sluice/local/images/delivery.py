@@ -23,6 +23,7 @@ class References:
     gateway: str
     stub_provider: str
     cache: str
+    guard: str
 
 
 def deliver(images: Images, *, context: str | None, registry: str | None, progress: Progress) -> References:

@@ -80,6 +80,9 @@ class Recipe:
         return ("python3", "-m", self.module)
 
 
+_REGISTRY_WITHOUT_FILES = ("__init__", "building", "evidence", "forecast", "model", "policy", "typed", "variables")
+"""The registry's types and arithmetic: what reads files needs packages that no pod has."""
+
 GATEWAY = Recipe(
     name="sluice.local/gateway",
     title="Sluice's gateway: assigns each user an arm and forwards to its models",
@@ -92,7 +95,19 @@ STUB_PROVIDER = Recipe(
     module="sluice.local.stub_provider",
     sources=("sluice/__init__.py", "sluice/errors.py", "sluice/local/__init__.py", "sluice/local/stub_provider"),
 )
-RECIPES = (GATEWAY, STUB_PROVIDER)
+GUARD = Recipe(
+    name="sluice.local/guard",
+    title="Sluice's guard: sends a candidate that does harm back to the baseline",
+    module="sluice.rollout.guard",
+    sources=(
+        "sluice/__init__.py",
+        "sluice/errors.py",
+        "sluice/override.py",
+        *(f"sluice/registry/{name}.py" for name in _REGISTRY_WITHOUT_FILES),
+        "sluice/rollout",
+    ),
+)
+RECIPES = (GATEWAY, STUB_PROVIDER, GUARD)
 
 
 @dataclass(frozen=True, slots=True)

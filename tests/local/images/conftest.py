@@ -24,7 +24,10 @@ def checkout(tmp_path: Path) -> Path:
         "sluice/local/__init__.py",
         "sluice/local/stub_provider/__init__.py",
         "sluice/local/stub_provider/__main__.py",
-        "sluice/registry/__init__.py",
+        *(source for source in recipe.GUARD.sources if source.startswith("sluice/registry/")),
+        "sluice/registry/loading.py",
+        "sluice/rollout/guard/__init__.py",
+        "sluice/rollout/guard/__main__.py",
         "sluice/gateway/__pycache__/__main__.cpython-311.pyc",
         "requirements/gateway.lock",
     ):

@@ -33,7 +33,7 @@ def _index(members: dict[str, bytes]) -> list[dict[str, Any]]:
 
 def test_every_blob_is_named_after_its_hash(members: dict[str, bytes]) -> None:
     blobs = {name: data for name, data in members.items() if name.startswith("blobs/")}
-    assert len(blobs) == 3 + 3 + 5, "three manifests, three configurations, two shared layers and one of each image"
+    assert len(blobs) == 4 + 4 + 6, "four manifests, four configurations, two shared layers and one of each image"
     assert all(name == "blobs/sha256/" + hashlib.sha256(data).hexdigest() for name, data in blobs.items())
 
 
@@ -50,21 +50,25 @@ def test_each_image_is_named_by_its_digest_and_by_the_tag_made_of_it(
     members: dict[str, bytes], parts: list[Parts]
 ) -> None:
     names = {(entry["annotations"]["io.containerd.image.name"], entry["digest"]) for entry in _index(members)}
-    gateway, stub, cache = (image.digest for image in parts)
+    gateway, stub, guard, cache = (image.digest for image in parts)
     assert names == {
         (f"sluice.local/gateway@{gateway}", gateway),
         (f"sluice.local/gateway:{gateway[7:23]}", gateway),
         (f"sluice.local/stub-provider@{stub}", stub),
         (f"sluice.local/stub-provider:{stub[7:23]}", stub),
+        (f"sluice.local/guard@{guard}", guard),
+        (f"sluice.local/guard:{guard[7:23]}", guard),
         (f"sluice.local/cache@{cache}", cache),
         (f"sluice.local/cache:{cache[7:23]}", cache),
     }
 
 
 def test_the_images_share_all_layers_but_the_last(parts: list[Parts]) -> None:
-    gateway, stub, cache = ([entry["digest"] for entry in json.loads(image.manifest)["layers"]] for image in parts)
-    assert gateway[:2] == stub[:2]
-    assert gateway[2] != stub[2]
+    gateway, stub, guard, cache = (
+        [entry["digest"] for entry in json.loads(image.manifest)["layers"]] for image in parts
+    )
+    assert gateway[:2] == stub[:2] == guard[:2]
+    assert len({gateway[2], stub[2], guard[2]}) == 3
     assert cache[0] == gateway[0]
     assert len(cache) == 2
 
@@ -80,8 +84,9 @@ def test_a_container_runs_the_module_as_a_user_that_is_not_root(parts: list[Part
     assert config["config"]["Labels"]["org.opencontainers.image.version"] == "1.2.3"
     assert config["rootfs"]["diff_ids"] == [layer.diff_id for layer in parts[0].layers]
     assert json.loads(parts[1].config)["config"]["Entrypoint"] == ["python3", "-m", "sluice.local.stub_provider"]
-    assert json.loads(parts[2].config)["config"]["Entrypoint"] == ["redis-server"]
-    assert [step["created_by"] for step in json.loads(parts[2].config)["history"]] == ["base", "program"]
+    assert json.loads(parts[2].config)["config"]["Entrypoint"] == ["python3", "-m", "sluice.rollout.guard"]
+    assert json.loads(parts[3].config)["config"]["Entrypoint"] == ["redis-server"]
+    assert [step["created_by"] for step in json.loads(parts[3].config)["history"]] == ["base", "program"]
 
 
 def test_two_archives_of_the_same_images_are_the_same_file(parts: list[Parts], tmp_path: Path) -> None:

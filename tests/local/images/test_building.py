@@ -59,7 +59,7 @@ def _build(checkout: Path) -> Images:
 
 def test_the_first_build_builds_every_layer_once(checkout: Path, built: list[str]) -> None:
     images = _build(checkout)
-    assert built == ["base", "packages", "code gateway", "code stub-provider", "program cache"]
+    assert built == ["base", "packages", "code gateway", "code stub-provider", "code guard", "program cache"]
     assert images.gateway.reference == f"sluice.local/gateway@{images.gateway.digest}"
     assert images.stub_provider.archive.is_file()
 
@@ -79,11 +79,13 @@ def test_a_second_build_builds_nothing_and_needs_no_root(
     [
         ("sluice/gateway/__main__.py", ["code gateway"]),
         ("sluice/gateway/deep/new.py", ["code gateway"]),
-        ("sluice/override.py", ["code gateway"]),
+        ("sluice/override.py", ["code gateway", "code guard"]),
         ("sluice/local/stub_provider/__init__.py", ["code stub-provider"]),
-        ("sluice/errors.py", ["code gateway", "code stub-provider"]),
+        ("sluice/errors.py", ["code gateway", "code stub-provider", "code guard"]),
         ("requirements/gateway.lock", ["packages"]),
-        ("sluice/registry/__init__.py", []),
+        ("sluice/registry/policy.py", ["code guard"]),
+        ("sluice/rollout/guard/new.py", ["code guard"]),
+        ("sluice/registry/loading.py", []),
         ("sluice/gateway/__pycache__/__main__.cpython-311.pyc", []),
         ("README.md", []),
     ],
@@ -143,7 +145,7 @@ def test_what_was_finished_before_a_failure_is_kept_and_nothing_half_made(
     monkeypatch.setattr(packages, "build", real)
     built.clear()
     _build(checkout)
-    assert built == ["packages", "code gateway", "code stub-provider", "program cache"]
+    assert built == ["packages", "code gateway", "code stub-provider", "code guard", "program cache"]
 
 
 def test_what_a_killed_build_left_is_cleared_by_the_next(checkout: Path, built: list[str]) -> None:
@@ -175,7 +177,7 @@ def test_what_builds_the_base_is_installed_only_when_the_base_is_built(
     _build(checkout)
     (checkout / "sluice/errors.py").write_text("# changed\n")
     _build(checkout)
-    assert built[-2:] == ["code gateway", "code stub-provider"]
+    assert built[-3:] == ["code gateway", "code stub-provider", "code guard"]
     assert len(asked) == 1
 
 
@@ -260,7 +262,7 @@ def test_what_is_kept_of_an_archive_and_is_damaged_is_not_taken_for_whole(damage
     (tmp_path / "images.tar").write_bytes(b"four")
     images = {
         f"sluice.local/{name}": {"digest": "sha256:0", "size_bytes": 4}
-        for name in ("gateway", "stub-provider", "cache")
+        for name in ("gateway", "stub-provider", "cache", "guard")
     }
     record = tmp_path / "images.json"
     record.write_text(json.dumps({"archive_bytes": 4, "images": images}))

@@ -20,7 +20,7 @@ def images(tmp_path: Path) -> Images:
     archive = tmp_path / "images.tar"
     archive.write_bytes(b"")
     return Images(
-        *(Image(f"sluice.local/{name}", _DIGEST, archive, 1) for name in ("gateway", "stub-provider", "cache"))
+        *(Image(f"sluice.local/{name}", _DIGEST, archive, 1) for name in ("gateway", "stub-provider", "cache", "guard"))
     )
 
 
@@ -59,6 +59,7 @@ def test_kind_and_k3d_load_the_archive_once_and_pods_name_a_tag(
         "sluice.local/gateway:0123456789abcdef",
         "sluice.local/stub-provider:0123456789abcdef",
         "sluice.local/cache:0123456789abcdef",
+        "sluice.local/guard:0123456789abcdef",
     )
     assert (tools / "calls").read_text().splitlines() == [call.format(archive=images.gateway.archive)]
 
@@ -85,5 +86,5 @@ def test_a_named_registry_is_used_whatever_the_cluster_is(
 ) -> None:
     monkeypatch.setattr(delivery, "push", lambda image, registry: f"{registry}/{image.name.rpartition('/')[2]}@made")
     assert _deliver(images, "kind-dev", "registry.example.com/team") == References(
-        *(f"registry.example.com/team/{name}@made" for name in ("gateway", "stub-provider", "cache"))
+        *(f"registry.example.com/team/{name}@made" for name in ("gateway", "stub-provider", "cache", "guard"))
     )

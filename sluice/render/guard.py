@@ -1,0 +1,145 @@
+"""The guard as Kubernetes runs it, where an environment has one: what it writes to, what it is told, its Deployment.
+
+The Lease and the ConfigMap of facts are declared without content, as the override is: the guard may then change these
+two objects and make none. Its configuration is named by its content, and holds nothing that a rollout changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from sluice.registry import GuardSettings, Registry, Resources, Settings
+from sluice.registry.building import sections_of
+from sluice.render.container_resources import resources
+from sluice.render.gateway import API_ACCESS_FOLDER, api_access, spread
+from sluice.render.json_text import json_text
+from sluice.render.kubernetes_object import (
+    PROGRESS_DEADLINE_SECONDS,
+    KubernetesObject,
+    kubernetes_object,
+    labels,
+    restricted_container,
+    restricted_pod,
+    selector,
+)
+
+NAME = "sluice-guard"
+NAME_PREFIX = "guard-config"
+DATA_KEY = "guard.json"
+FACTS = "rollbacks"
+"""The ConfigMap in which the facts of each automatic rollback are kept for its post-mortem."""
+
+PORT = 9090
+_VERSION = 1
+
+
+def guard(registry: Registry, settings: Settings) -> tuple[KubernetesObject, ...]:
+    """Render the guard's objects, none where the environment has no guard."""
+    if settings.guard is None:
+        return ()
+    configuration = _configuration(registry, settings, settings.guard)
+    disruption = () if settings.guard.replicas == 1 else (_disruption_budget(settings),)
+    return (
+        _written_while_running("coordination.k8s.io/v1", "Lease", NAME, settings),
+        _written_while_running("v1", "ConfigMap", FACTS, settings),
+        configuration,
+        _deployment(settings, settings.guard, configuration),
+        *disruption,
+    )
+
+
+def _written_while_running(api_version: str, kind: str, name: str, settings: Settings) -> KubernetesObject:
+    named = labels(NAME, component="guard")
+    return kubernetes_object(api_version, kind, name, namespace=settings.namespace, labels=named)
+
+
+def _configuration(registry: Registry, settings: Settings, wanted: GuardSettings) -> KubernetesObject:
+    text = json_text(
+        {
+            "version": _VERSION,
+            "environment": settings.environment,
+            "namespace": settings.namespace,
+            "prometheus": wanted.prometheus,
+            "match": wanted.match,
+            "registry": sections_of(registry),
+        }
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return kubernetes_object(
+        "v1",
+        "ConfigMap",
+        f"{NAME_PREFIX}-{digest}",
+        namespace=settings.namespace,
+        labels=labels(NAME, component="configuration"),
+        immutable=True,
+        data={DATA_KEY: text},
+    )
+
+
+def _disruption_budget(settings: Settings) -> KubernetesObject:
+    return kubernetes_object(
+        "policy/v1",
+        "PodDisruptionBudget",
+        NAME,
+        namespace=settings.namespace,
+        labels=labels(NAME, component="guard"),
+        spec={
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": selector(NAME)},
+        },
+    )
+
+
+def _deployment(settings: Settings, wanted: GuardSettings, configuration: KubernetesObject) -> KubernetesObject:
+    named = labels(NAME, component="guard")
+    return kubernetes_object(
+        "apps/v1",
+        "Deployment",
+        NAME,
+        namespace=settings.namespace,
+        labels=named,
+        spec={
+            "replicas": wanted.replicas,
+            "revisionHistoryLimit": 3,
+            "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
+            "selector": {"matchLabels": selector(NAME)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": {
+                "metadata": {"labels": labels(NAME, component="guard")},
+                "spec": {
+                    "serviceAccountName": NAME,
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "securityContext": restricted_pod(),
+                    "terminationGracePeriodSeconds": 30,
+                    **({"topologySpreadConstraints": spread(NAME)} if wanted.replicas > 1 else {}),
+                    "containers": [_container(wanted)],
+                    "volumes": [{"name": "config", "configMap": {"name": configuration.name}}, api_access()],
+                },
+            },
+        },
+    )
+
+
+def _container(wanted: GuardSettings) -> dict[str, Any]:
+    # Alive is one whose ticks go on, ready one that hears the API server, whether it acts or stands by.
+    lives = {"httpGet": {"path": "/healthz", "port": "metrics"}, "timeoutSeconds": 2}
+    ready = {"httpGet": {"path": "/readyz", "port": "metrics"}, "timeoutSeconds": 2}
+    return {
+        "name": NAME,
+        "image": wanted.image,
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [{"name": "metrics", "containerPort": PORT, "protocol": "TCP"}],
+        "startupProbe": {**lives, "periodSeconds": 1, "failureThreshold": 30},
+        "readinessProbe": {**ready, "periodSeconds": 5, "failureThreshold": 2},
+        "livenessProbe": {**lives, "periodSeconds": 20, "failureThreshold": 3},
+        "resources": resources(Resources(cpu_request="50m", memory_request="128Mi", memory_limit="128Mi")),
+        "securityContext": restricted_container(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "config", "mountPath": "/etc/sluice/guard", "readOnly": True},
+            {"name": "api-access", "mountPath": API_ACCESS_FOLDER, "readOnly": True},
+        ],
+    }

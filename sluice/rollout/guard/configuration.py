@@ -1,0 +1,54 @@
+"""What a guard's pod is told: the environment, where Prometheus is, and the registry it holds rollouts to.
+
+It is one JSON file, written by `sluice.render.guard`. Which candidate has which weight is not in it: that stands in the
+cluster's flags, so that a weight restarts no guard.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.errors import SluiceError
+from sluice.registry import Registry
+from sluice.registry.building import registry_of_sections
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GuardConfiguration:
+    """One environment, as its guard knows it. `match` narrows queries down to it, as `namespace="x"`."""
+
+    environment: str
+    namespace: str
+    prometheus: str
+    match: str
+    registry: Registry
+
+
+class ConfigurationUnreadable(SluiceError):
+    """The file is not there, or not what `sluice render` writes."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(f"{file}: {why}; it is rendered by the sluice that this image is of: update both together")
+
+
+def read_configuration(file: Path) -> GuardConfiguration:
+    """Read the file. Raises ConfigurationUnreadable."""
+    try:
+        said = json.loads(file.read_text())
+        if said["version"] != VERSION:
+            raise ConfigurationUnreadable(file, f"is of version {said['version']}, and {VERSION} is known here")
+        return GuardConfiguration(
+            said["environment"],
+            said["namespace"],
+            said["prometheus"],
+            said["match"],
+            registry_of_sections(said["registry"], {}),
+        )
+    except OSError as error:
+        raise ConfigurationUnreadable(file, f"cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationUnreadable(file, f"is not what is rendered ({type(error).__name__}: {error})") from None

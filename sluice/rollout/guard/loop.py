@@ -1,0 +1,232 @@
+"""The loop that rolls back by itself: looks, has every rollout judged, and lowers what does harm.
+
+It keeps no state. What holds stands in the override, what is noted is made from it, and what is judged is measured anew
+each round; so a guard may be killed at any line and the next one goes on. It only ever lowers a weight, to 0, and
+leaves an entry alone that is as low. Where it cannot see, nothing moves, and it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from sluice.errors import SluiceError
+from sluice.override import ALL, Override, moment, read_override
+from sluice.rollout.cluster import Cluster
+from sluice.rollout.guard.metrics import GuardMetrics
+from sluice.rollout.guard.notes import COMPONENT, Facts, facts_key, note_event, noted, write_facts
+from sluice.rollout.override_map import OverrideMap, lower, read_override_map
+from sluice.rollout.wanted import Wanted, read_wanted
+
+BY = "guard"
+_ALL_FROM = 3
+"""So many agents at once, if they are half of those that have users on candidates, are no candidates' fault."""
+
+_MOST_A_MINUTE = 6
+"""Beyond so many writes in a minute, one for all takes their place."""
+
+_TOGETHER = timedelta(minutes=10)
+_AFTER_RESUME = timedelta(seconds=60)
+"""A person has just looked: what they lifted is left to them for so long."""
+
+_MOST_REASON_CHARACTERS = 300
+_MOST_EVIDENCE_CHARACTERS = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One agent that has users on its candidate. `resumed_at` is since when alone it may be judged, None for ever."""
+
+    agent: str
+    candidate: str
+    weight_percent: int
+    resumed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What was judged of one agent: `action` in the gates' words, why, the numbers, and a record to judge it again."""
+
+    action: str
+    reason: str
+    evidence: str
+    record: str
+    is_rollback: bool
+
+
+class CannotSee(SluiceError):
+    """What there is to judge by could not be had at all."""
+
+
+class Court(Protocol):
+    """Measures and judges: the gates, with Prometheus before them."""
+
+    def judge(self, watched: Watched, now: datetime) -> Ruling:
+        """Judge one agent by what had been measured at `now`. Raises `CannotSee`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    key: str
+    entry: Override
+    record: str
+
+
+@dataclass(slots=True)
+class Guard:
+    """One guard of one environment. `may_act` is asked before every write; `say` writes a line of the log."""
+
+    cluster: Cluster
+    environment: str
+    namespace: str
+    court: Court
+    metrics: GuardMetrics
+    may_act: Callable[[], bool]
+    say: Callable[[str, Mapping[str, str]], None]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    pause: Callable[[float], None] = lambda _: None
+    rulings: dict[str, Ruling] = field(default_factory=dict)
+    """What was judged in the last round."""
+    is_blind: bool = False
+    """Whether something could not be asked in the last round."""
+    _records: dict[str, str] = field(default_factory=dict)
+    _written: list[datetime] = field(default_factory=list)
+
+    def round(self) -> None:
+        """Look once, judge, and do what follows. Raises nothing: what fails is counted, said, and tried again."""
+        self.rulings, self.is_blind = {}, False
+        try:
+            now, wanted = read_override_map(self.cluster, self.namespace), read_wanted(self.cluster, self.namespace)
+        except SluiceError as error:
+            self._failed("cluster", error)
+            return
+        watched = self._watched(now, wanted)
+        self.rulings = self._judged(watched)
+        due = self._due(watched, self.rulings, now)
+        for one in due:
+            self._set(one)
+        self._note(wanted, again=bool(due), seen=now)
+        self.metrics.heartbeat.set(self.now().timestamp())
+
+    def _watched(self, now: OverrideMap, wanted: Mapping[str, Wanted]) -> list[Watched]:
+        """Return the agents whose candidates have users: no override holds them at 0, and no person just lifted one."""
+        found = []
+        for one in wanted.values():
+            weight = min(one.weight_percent, now.overrides.allowed_percent(one.agent))
+            if weight == 0 or one.candidate is None:
+                continue
+            lifted = [_time(each.at) for each in now.lifted if each.key in (one.agent, ALL)]
+            resumed = max((each for each in lifted if each is not None), default=None)
+            if resumed is None or self.now() - resumed >= _AFTER_RESUME:
+                found.append(Watched(one.agent, one.candidate, weight, resumed))
+        return found
+
+    def _judged(self, watched: Sequence[Watched]) -> dict[str, Ruling]:
+        rulings: dict[str, Ruling] = {}
+        for one in watched:
+            try:
+                rulings[one.agent] = self.court.judge(one, self.now())
+            except CannotSee as error:
+                self._failed("measure", error)
+                break  # what does not answer once is not asked for every agent
+        self.metrics.sees.set(len(rulings) == len(watched))
+        self.metrics.verdicts((agent, ruling.action) for agent, ruling in rulings.items())
+        return rulings
+
+    def _due(self, watched: Sequence[Watched], rulings: Mapping[str, Ruling], now: OverrideMap) -> list[_Due]:
+        """Decide what to set: an entry for each agent, or one for all where that is what happened."""
+        bad = {agent: ruling for agent, ruling in rulings.items() if ruling.is_rollback}
+        if not bad:
+            return []
+        lately = [
+            key
+            for key, entry in now.overrides.entries.items()
+            if entry.by == BY and key != ALL and (at := _time(entry.at)) and self.now() - at < _TOGETHER
+        ]
+        together = len(bad) + len(lately)
+        self._written = [at for at in self._written if self.now() - at < timedelta(minutes=1)]
+        is_everybody = together >= _ALL_FROM and 2 * together >= len(watched) + len(lately)
+        if is_everybody or len(bad) + len(self._written) > _MOST_A_MINUTE:
+            names = sorted([*bad, *lately])
+            reason = f"{together} agents went bad within {_TOGETHER.seconds // 60} minutes: {', '.join(names)}"
+            evidence = "; ".join(f"{agent}: {ruling.reason}" for agent, ruling in bad.items())
+            record = "[" + ",".join(ruling.record for ruling in bad.values() if ruling.record) + "]"
+            return [_Due(ALL, _entry(reason, evidence), record)]
+        return [_Due(agent, _entry(ruling.reason, ruling.evidence), ruling.record) for agent, ruling in bad.items()]
+
+    def _set(self, due: _Due) -> None:
+        if not self.may_act():
+            self.say("not set, for this guard does not act", {"agent": due.key})
+            return
+        try:
+            change = lower(self.cluster, self.namespace, due.key, due.entry, manager=COMPONENT, pause=self.pause)
+        except SluiceError as error:
+            self._failed("override", error)
+            return
+        if change.made:
+            self._written.append(self.now())
+            self._records[facts_key(due.key, due.entry)] = due.record
+            self.metrics.rollbacks.labels(due.key).inc()
+            self.say("rolled back", {"agent": due.key, "reason": due.entry.reason, "evidence": due.entry.evidence})
+
+    def _note(self, wanted: Mapping[str, Wanted], *, again: bool, seen: OverrideMap) -> None:
+        """Finish every rollback of a guard's that holds, this one's or another's: its Event, then its facts."""
+        try:
+            now = read_override_map(self.cluster, self.namespace) if again else seen
+            holding = {key: entry for key, entry in now.overrides.entries.items() if entry.by == BY}
+            self.metrics.rolled_back(holding)
+            # One that a person lifted within seconds is noted all the same.
+            lifted = [(one.key, read_override(one.was)) for one in now.lifted]
+            ours = [*holding.items(), *((key, entry) for key, entry in lifted if entry.by == BY)]
+            done = noted(self.cluster, self.namespace) if ours else frozenset()
+        except SluiceError as error:
+            self._failed("facts", error)
+            return
+        weights = {agent: one.weight_percent for agent, one in wanted.items()}
+        keep = {facts_key(key, entry) for key, entry in ours}
+        for key, entry in ours:
+            if facts_key(key, entry) in done or not self.may_act():
+                continue
+            stage = "event"
+            try:
+                note_event(self.cluster, self.namespace, key, entry)
+                stage = "facts"
+                record = self._record(key, entry, wanted)
+                facts = Facts(self.environment, key, entry, weights, record)
+                write_facts(self.cluster, self.namespace, facts, keep)
+            except SluiceError as error:
+                self._failed(stage, error)
+
+    def _record(self, key: str, entry: Override, wanted: Mapping[str, Wanted]) -> str:
+        """Return the judgement; after another guard's end, that of the same moment, which is the same judgement."""
+        known = self._records.pop(facts_key(key, entry), None)
+        if known is not None:
+            return known
+        at, one = _time(entry.at), wanted.get(key)
+        if at is None or one is None or one.candidate is None:
+            return ""
+        try:
+            return self.court.judge(Watched(key, one.candidate, one.weight_percent), at).record
+        except CannotSee:
+            return ""
+
+    def _failed(self, stage: str, error: SluiceError) -> None:
+        self.is_blind = True
+        self.metrics.failures.labels(stage).inc()
+        self.say("could not", {"stage": stage, "why": str(error)})
+
+
+def _entry(reason: str, evidence: str) -> Override:
+    return Override(
+        0, by=BY, reason=reason[:_MOST_REASON_CHARACTERS], evidence=evidence[:_MOST_EVIDENCE_CHARACTERS], at=moment()
+    )
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

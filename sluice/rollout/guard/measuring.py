@@ -1,0 +1,216 @@
+"""Fills in what the gates judge by: counts of both arms, period by period, asked of Prometheus.
+
+A rollout begins where its weight last rose from nothing or fell, or where a person lifted its override, whichever came
+last; a period ends where the weight changed or the day did. Periods that are over do not change: they are asked once,
+so a round asks for the one that runs. A series that is not there is None, and never 0.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sluice.rollout import (
+    SCORE_EDGES,
+    SECONDS_EDGES,
+    ArmCounts,
+    Histogram,
+    Measurements,
+    Newest,
+    Period,
+    Recent,
+)
+from sluice.rollout.guard.loop import Watched
+from sluice.rollout.guard.prometheus import Prometheus
+
+_LOOK_BACK = timedelta(days=30)
+_HISTORY_STEP = timedelta(minutes=5)
+_RECENT = timedelta(minutes=2)
+_SHORTEST = timedelta(minutes=1)
+"""Less than this holds too few scrapes to tell an increase."""
+
+_REMEMBERED = 4096
+_FAILED = ("error", "fallback")
+_ANSWERED = ("ok", *_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    weight_percent: int
+    began: datetime
+    ended: datetime
+
+
+@dataclass(slots=True)
+class Measuring:
+    """Measures agents by one Prometheus. `match` narrows every query down to one environment, as `namespace="x"`."""
+
+    prometheus: Prometheus
+    match: str
+    _history: dict[str, list[tuple[datetime, int]]] = field(default_factory=dict)
+    _over: OrderedDict[tuple[str, datetime, datetime], tuple[ArmCounts, ArmCounts]] = field(default_factory=OrderedDict)
+
+    def of(self, watched: Watched, now: datetime) -> Measurements:
+        """Measure one agent's rollout by what was known at `now`. Raises CannotSee."""
+        stretches = self._stretches(watched, now)
+        periods = tuple(
+            Period(one.weight_percent, one.began, *self._counts(watched.agent, one, is_over=one is not stretches[-1]))
+            for one in stretches
+        )
+        return Measurements(
+            taken_at=now,
+            periods=periods,
+            recent=self._recent(watched.agent, now),
+            newest=self._newest(watched.agent, now),
+            served_weight_percent=self._served(watched.agent, now),
+            month_spend_dollars=self._spend(now),
+        )
+
+    def _stretches(self, watched: Watched, now: datetime) -> list[_Stretch]:
+        changes = [change for change in self._changes(watched, now) if change[0] <= now]
+        if watched.resumed_at is not None:
+            later = [change for change in changes if change[0] > watched.resumed_at]
+            before = [change for change in changes if change[0] <= watched.resumed_at]
+            changes = [(watched.resumed_at, before[-1][1] if before else watched.weight_percent), *later]
+        found: list[_Stretch] = []
+        for (began, weight), (ended, _) in zip(changes, [*changes[1:], (now, 0)], strict=True):
+            found += _by_days(weight, began, ended)
+        return found
+
+    def _changes(self, watched: Watched, now: datetime) -> list[tuple[datetime, int]]:
+        """Return when the rollout that runs got which weight."""
+        known = self._history.get(watched.agent)
+        if known and known[-1][1] == watched.weight_percent:
+            return known
+        query = f"max(sluice_rollout_weight{{{self._of(watched.agent, kind='served')}}})"
+        samples = self.prometheus.over(query, now - _LOOK_BACK, now, _HISTORY_STEP)
+        changes: list[tuple[datetime, int]] = []
+        last = 0
+        for at, value in samples:
+            weight = round(value)
+            if weight < last:
+                changes = []  # what fell begins anew
+            if weight not in (0, last) or (weight and not changes):
+                changes.append((datetime.fromtimestamp(at, UTC), weight))
+            last = weight
+        if not changes or changes[-1][1] != watched.weight_percent:
+            # The pods have it and Prometheus has not seen it yet.
+            changes = [one for one in changes if one[1] < watched.weight_percent]
+            return [*changes, (now, watched.weight_percent)]
+        self._history[watched.agent] = changes
+        return changes
+
+    def _counts(self, agent: str, stretch: _Stretch, *, is_over: bool) -> tuple[ArmCounts, ArmCounts]:
+        key = (agent, stretch.began, stretch.ended)
+        if is_over and key in self._over:
+            return self._over[key]
+        window = stretch.ended - stretch.began
+        if window < _SHORTEST:
+            return ArmCounts(), ArmCounts()
+        both = self._asked(agent, window, stretch.ended)
+        if is_over:
+            self._over[key] = both
+            if len(self._over) > _REMEMBERED:
+                self._over.popitem(last=False)
+        return both
+
+    def _asked(self, agent: str, window: timedelta, at: datetime) -> tuple[ArmCounts, ArmCounts]:
+        requests = self._increase("sluice_requests_total", agent, window, at, "arm, outcome")
+        cost = self._increase("sluice_cost_dollars_total", agent, window, at, "arm")
+        overall = {"dimension": "overall"}
+        score_buckets = self._increase("sluice_quality_score_bucket", agent, window, at, "arm, le", **overall)
+        score_sums = self._increase("sluice_quality_score_sum", agent, window, at, "arm", **overall)
+        second_buckets = self._increase("sluice_request_duration_seconds_bucket", agent, window, at, "arm, le")
+        second_sums = self._increase("sluice_request_duration_seconds_sum", agent, window, at, "arm")
+
+        def of(arm: str) -> ArmCounts:
+            counted = _of_outcomes(requests, arm)
+            return ArmCounts(
+                requests=counted[0] if counted else None,
+                failed=counted[1] if counted else None,
+                scores=_histogram(SCORE_EDGES, score_buckets, score_sums, arm),
+                seconds=_histogram(SECONDS_EDGES, second_buckets, second_sums, arm),
+                cost_dollars=next((value for labels, value in cost if labels.get("arm") == arm), None),
+            )
+
+        return of("candidate"), of("baseline")
+
+    def _recent(self, agent: str, now: datetime) -> Recent | None:
+        found = self._increase("sluice_requests_total", agent, _RECENT, now, "arm, outcome")
+        candidate, baseline = _of_outcomes(found, "candidate"), _of_outcomes(found, "baseline")
+        return None if candidate is None or baseline is None else Recent(*candidate, *baseline)
+
+    def _newest(self, agent: str, now: datetime) -> Newest:
+        def scraped(metric: str, **labels: str) -> datetime | None:
+            query = f"max by (arm) (timestamp({metric}{{{self._of(agent, **labels)}}}))"
+            by_arm = {found.get("arm"): value for found, value in self.prometheus.now(query, now)}
+            arms = [by_arm[arm] for arm in ("candidate", "baseline") if arm in by_arm]
+            return datetime.fromtimestamp(min(arms), UTC) if len(arms) == 2 else None
+
+        return Newest(
+            errors=scraped("sluice_requests_total"),
+            quality=scraped("sluice_quality_score_count", dimension="overall"),
+            latency=scraped("sluice_request_duration_seconds_count"),
+            cost=scraped("sluice_cost_dollars_total"),
+        )
+
+    def _served(self, agent: str, now: datetime) -> int | None:
+        found = self.prometheus.now(f"max(sluice_rollout_weight{{{self._of(agent, kind='served')}}})", now)
+        return round(found[0][1]) if found else None
+
+    def _spend(self, now: datetime) -> float | None:
+        match = self._of("all", window="month", models="fine_tuned")
+        found = self.prometheus.now(f"max(sluice_spend_dollars{{{match}}})", now)
+        return found[0][1] if found else None
+
+    def _increase(
+        self, metric: str, agent: str, window: timedelta, at: datetime, by: str, **labels: str
+    ) -> list[tuple[Mapping[str, str], float]]:
+        seconds = max(1, round(window.total_seconds()))
+        query = f"sum by ({by}) (increase({metric}{{{self._of(agent, **labels)}}}[{seconds}s]))"
+        return self.prometheus.now(query, at)
+
+    def _of(self, agent: str, **labels: str) -> str:
+        wanted = [f'{name}="{value}"' for name, value in {"agent": agent, **labels}.items()]
+        return ",".join([*wanted, self.match] if self.match else wanted)
+
+
+def _by_days(weight: int, began: datetime, ended: datetime) -> list[_Stretch]:
+    """Cut a time at each midnight by UTC; a first or last piece too short to be measured stays with its neighbour."""
+    found: list[_Stretch] = []
+    while True:
+        midnight = (began + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        if midnight - began < _SHORTEST:
+            midnight += timedelta(days=1)
+        if ended - midnight < _SHORTEST:
+            return [*found, _Stretch(weight, began, ended)]
+        found.append(_Stretch(weight, began, midnight))
+        began = midnight
+
+
+def _of_outcomes(samples: Sequence[tuple[Mapping[str, str], float]], arm: str) -> tuple[int, int] | None:
+    """Return how many requests an arm had and how many failed; None where its series are missing."""
+    counts = {labels.get("outcome"): value for labels, value in samples if labels.get("arm") == arm}
+    if not counts.keys() & set(_ANSWERED):
+        return None
+    failed = round(sum(counts.get(outcome, 0) for outcome in _FAILED))
+    return round(counts.get("ok", 0)) + failed, failed
+
+
+def _histogram(
+    edges: tuple[float, ...],
+    buckets: Sequence[tuple[Mapping[str, str], float]],
+    sums: Sequence[tuple[Mapping[str, str], float]],
+    arm: str,
+) -> Histogram | None:
+    """Return an arm's histogram; None where it is missing or has other edges than are known here."""
+    by_edge = {float(labels["le"]): value for labels, value in buckets if labels.get("arm") == arm and "le" in labels}
+    total = next((value for labels, value in sums if labels.get("arm") == arm), None)
+    if total is None or sorted(by_edge) != [*edges, float("inf")]:
+        return None
+    cumulated = [round(by_edge[edge]) for edge in sorted(by_edge)]
+    # Rounding each by itself may let one fall below the one before.
+    counts = tuple(max(0, above - below) for below, above in zip([0, *cumulated], cumulated, strict=False))
+    return Histogram(edges, counts, total)

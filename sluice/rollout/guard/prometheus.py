@@ -1,0 +1,68 @@
+"""Asks Prometheus, by its HTTP API (https://prometheus.io/docs/prometheus/latest/querying/api/).
+
+An answer is samples by their labels. Anything but an answer is `CannotSee`: who asked must not go on as if nothing had
+happened where nothing was seen.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from sluice.rollout.guard.in_cluster import NotHeard, http
+from sluice.rollout.guard.loop import CannotSee
+
+_PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """One Prometheus: its address without a slash at its end."""
+
+    url: str
+
+    def now(self, query: str, at: datetime) -> list[tuple[Mapping[str, str], float]]:
+        """Return the samples of a query at a moment, by labels; those that are no number are left out."""
+        found = self._asked("query", {"query": query, "time": f"{at.timestamp():.3f}"}, "vector")
+        samples = ((one["metric"], float(one["value"][1])) for one in found)
+        return [(labels, value) for labels, value in samples if math.isfinite(value)]
+
+    def over(self, query: str, begin: datetime, end: datetime, step: timedelta) -> list[tuple[float, float]]:
+        """Return the samples of a query of one series over a time, as seconds since 1970 and values; empty of none."""
+        about = {
+            "query": query,
+            "start": f"{begin.timestamp():.3f}",
+            "end": f"{end.timestamp():.3f}",
+            "step": f"{step.total_seconds():g}",
+        }
+        found = self._asked("query_range", about, "matrix")
+        return [(float(at), float(value)) for one in found[:1] for at, value in one["values"]]
+
+    def _asked(self, kind: str, about: Mapping[str, str], wanted: str) -> list[dict[str, Any]]:
+        request = urllib.request.Request(  # noqa: S310 - the address is the settings'
+            f"{self.url}/api/v1/{kind}",
+            urlencode({**about, "timeout": f"{_PATIENCE_SECONDS:g}s"}).encode(),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            method="POST",
+        )
+        try:
+            answer = http(request, _PATIENCE_SECONDS)
+        except NotHeard as error:
+            raise CannotSee(f"Prometheus: {error}") from None
+        try:
+            said = json.loads(answer.body)
+            if answer.status == 200 and said["status"] == "success" and said["data"]["resultType"] == wanted:
+                found: list[dict[str, Any]] = said["data"]["result"]
+                return found
+            why = str(said.get("error", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            why = "what it says is no answer of Prometheus"
+        raise CannotSee(
+            f"Prometheus at {self.url} answers {answer.status}: {why[:300]}; the query was {about['query']}"
+        )

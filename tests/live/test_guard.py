@@ -1,0 +1,155 @@
+"""The guard in real pods: it sets what the gates say, one of several acts, and without Prometheus nothing moves.
+
+Prometheus is a made one, which the pods reach at the node's own address; everything else is as it is in production.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sluice.local.cluster.layout import NODE_ADDRESS
+from sluice.rollout import Action, read, replay
+from sluice.rollout.guard.notes import judgement_of
+from tests.live.project import AGENTS, NAMESPACE, LiveProject
+from tests.live.test_failures import edit
+from tests.rollout.made_prometheus import SCRAPE, MadePrometheus, serving
+
+USERS = tuple(f"user-{number}" for number in range(40))
+GOOD = {"candidate": {"ok": 6}, "baseline": {"ok": 54}}
+BAD = {"candidate": {"fallback": 6}, "baseline": {"ok": 54}}
+GUARD = ("--selector", "app.kubernetes.io/name=sluice-guard")
+
+
+class Scraping:
+    """Goes on scraping made traffic of two agents, as the time passes."""
+
+    def __init__(self, made: MadePrometheus) -> None:
+        self.made = made
+        self.traffic: dict[str, Mapping[str, Mapping[str, int]]] = {"qa": GOOD, "legal": GOOD}
+        self._next = datetime.now(UTC) - timedelta(minutes=10)
+        self._lock = threading.Lock()
+
+    def catch_up(self) -> None:
+        with self._lock:
+            while self._next <= datetime.now(UTC):
+                for agent, each in self.traffic.items():
+                    self.made.traffic(agent, 10, self._next, self._next, each_scrape=each)
+                self._next += SCRAPE
+
+
+@contextmanager
+def scraping(made: MadePrometheus) -> Iterator[Scraping]:
+    one, over = Scraping(made), threading.Event()
+
+    def go_on() -> None:
+        one.catch_up()
+        while not over.wait(1):
+            one.catch_up()
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield one
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Scraping]:
+    with (
+        serving(MadePrometheus(environment={"namespace": NAMESPACE}), NODE_ADDRESS) as prometheus,
+        scraping(prometheus) as one,
+    ):
+        yield one
+
+
+@pytest.fixture(scope="module")
+def guarded(project: LiveProject, made: Scraping) -> Iterator[LiveProject]:
+    settings = project.folder / "Pulumi.live.yaml"
+    before = settings.read_text()
+    image = f"sluice.local/guard@sha256:{'0' * 64}"
+    wanted = f"  sluice:guard: {{image: '{image}', prometheus: '{made.made.url}', replicas: 2}}\n  sluice:cache:"
+    edit(settings, r"  sluice:cache:", wanted)
+    project.roll_out(dict.fromkeys(AGENTS, 0) | {"qa": 10, "legal": 10})
+    project.up()
+    project.wait_for(lambda: bool(leader(project)))
+    yield project
+    settings.write_text(before)
+    project.kubectl("patch", "configmap", "override", "--type", "json", "-p", '[{"op": "remove", "path": "/data"}]')
+    project.up()
+
+
+def leader(project: LiveProject) -> str:
+    """Return the name of the pod that holds the lease."""
+    lease = json.loads(project.kubectl("get", "lease", "sluice-guard", "--output", "json").stdout)
+    return str(lease.get("spec", {}).get("holderIdentity") or "").rpartition("-")[0]
+
+
+def config_map(project: LiveProject, name: str) -> dict[str, str]:
+    found = json.loads(project.kubectl("get", "configmap", name, "--output", "json").stdout)
+    return dict(found.get("data") or {})
+
+
+def events(project: LiveProject) -> list[dict[str, Any]]:
+    found = project.kubectl("get", "events", "--field-selector", "reason=RolledBack", "--output", "json")
+    return list(json.loads(found.stdout)["items"])
+
+
+def test_one_guard_acts_and_good_candidates_stay(guarded: LiveProject, made: Scraping) -> None:
+    asked = len(made.made.queries)
+    guarded.wait_for(lambda: len(made.made.queries) > asked + 40, seconds=60)
+
+    assert config_map(guarded, "override") == {}
+    assert guarded.kubectl("get", "pods", *GUARD, "--output", "name").stdout.count("pod/") == 2
+    assert set(guarded.up()["changes"]) == {"same"}, "what the guard writes is no difference to an update"
+
+
+def test_a_bad_candidate_is_rolled_back_and_without_prometheus_nothing_moves(
+    guarded: LiveProject, made: Scraping
+) -> None:
+    made.made.answer = (503, "gone")
+    made.traffic["qa"] = BAD
+    time.sleep(40)
+    assert config_map(guarded, "override") == {}, "nothing moves by what is not seen"
+
+    made.made.answer = None
+    back = time.monotonic()
+    guarded.wait_for(lambda: "qa" in config_map(guarded, "override"), seconds=40)
+    set_after = time.monotonic() - back
+    guarded.wait_for(lambda: set(guarded.arms("qa", USERS).values()) == {"baseline"}, seconds=5)
+
+    entry = json.loads(config_map(guarded, "override")["qa"])
+    print(f"\nPrometheus back: rolled back after {set_after:.1f} s: {entry['reason']}")
+    assert (entry["weight"], entry["by"]) == (0, "guard")
+    guarded.wait_for(lambda: bool(config_map(guarded, "rollbacks")))
+    (facts,) = (json.loads(text) for text in config_map(guarded, "rollbacks").values())
+    assert replay(read(judgement_of(facts))).action is Action.ROLLBACK
+    (event,) = events(guarded)
+    assert event["message"].startswith("qa went back to the baseline")
+    assert set(guarded.up()["changes"]) == {"same"}
+
+
+def test_when_the_guard_that_acts_is_killed_another_finishes_and_nothing_is_doubled(
+    guarded: LiveProject, made: Scraping
+) -> None:
+    first = leader(guarded)
+    made.traffic["legal"] = BAD
+    began = time.monotonic()
+    killed = guarded.kubectl("delete", "pod", first, "--grace-period=0", "--force", "--wait=false")
+    assert killed.exit_code == 0, killed.stderr
+
+    guarded.wait_for(lambda: "legal" in config_map(guarded, "override"), seconds=120)
+    print(f"\nthe guard that acts killed as legal goes bad: rolled back {time.monotonic() - began:.0f} s later")
+    assert leader(guarded) != first
+    guarded.wait_for(lambda: len(config_map(guarded, "rollbacks")) == 2)
+    assert sorted(config_map(guarded, "override")) == ["legal", "qa"]
+    assert len(events(guarded)) == 2

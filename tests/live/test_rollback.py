@@ -1,0 +1,191 @@
+"""The way back by hand on real pods: how fast, beside what, and that nothing but a person takes it away."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.live.project import AGENTS, NAMESPACE, LiveProject
+from tests.live.test_failures import edit
+
+REPLICAS = 2
+USERS = tuple(f"user-{number}" for number in range(12))
+
+
+@pytest.fixture(scope="module")
+def serving(project: LiveProject) -> Iterator[LiveProject]:
+    """Two pods with everybody on the candidates, in a folder that is a repository as well."""
+    settings = project.folder / "Pulumi.live.yaml"
+    before = settings.read_text()
+    edit(settings, r"replicas: \d+", f"replicas: {REPLICAS}")
+    project.roll_out(dict.fromkeys(AGENTS, 100))
+    project.up()
+    git(project, "init", "-q", "-b", "main")
+    git(project, "add", "registry")
+    git(project, "-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "-q", "-m", "Begin")
+    project.wait_for(lambda: len(project.pods()) == REPLICAS)
+    yield project
+    settings.write_text(before)
+    shutil.rmtree(project.folder / ".git")
+
+
+def git(project: LiveProject, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=project.folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@contextmanager
+def asking(project: LiveProject, agent: str) -> Iterator[list[dict[str, str]]]:
+    """Ask an agent as a dozen users again and again; each round is kept, and one that fails fails the test."""
+    rounds: list[dict[str, str]] = []
+    failures: list[Exception] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(0.5):
+            try:
+                rounds.append(project.arms(agent, USERS))
+            except Exception as failure:  # noqa: BLE001 - it is raised at the end, in the test's own thread
+                failures.append(failure)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield rounds
+    finally:
+        over.set()
+        thread.join()
+    assert failures == []
+
+
+@contextmanager
+def pulumi_locked(project: LiveProject) -> Iterator[Path]:
+    """Hold the lock of the stack as an update by a living Pulumi elsewhere does."""
+    exported = project.sluice("env", "live").stdout
+    found = re.search(r"PULUMI_BACKEND_URL='?file://([^'\s]+)", exported)
+    assert found, exported
+    lock = Path(found[1]) / ".pulumi/locks/organization/sluice/live/held.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text(
+        json.dumps({"pid": 1, "username": "x", "hostname": "elsewhere", "timestamp": "2026-11-21T10:00:00Z"})
+    )
+    try:
+        yield lock
+    finally:
+        lock.unlink()
+
+
+def test_every_pod_is_on_the_baseline_within_seconds_while_pulumi_is_locked(serving: LiveProject) -> None:
+    pods = serving.pods()
+    with pulumi_locked(serving) as lock, asking(serving, "qa") as rounds:
+        serving.wait_for(lambda: bool(rounds) and set(rounds[-1].values()) == {"candidate"})
+        assert "is being updated on elsewhere" in serving.sluice("up", "live").stderr, "the lock is a real one"
+        held = lock.read_text()
+        began = time.monotonic()
+        ran = serving.sluice(
+            "rollback",
+            "live",
+            "qa",
+            "--reason",
+            "errors above 5 %",
+            "--by",
+            "ada",
+            "--prove-for",
+            "5",
+            "--format",
+            "json",
+        )
+        whole = time.monotonic() - began
+        assert ran.exit_code == 0, ran.stdout + ran.stderr
+        assert lock.read_text() == held
+    told = json.loads(ran.stdout)
+
+    seconds = [pod["seconds"] for pod in told["pods"]]
+    print(f"\nrollback: set after {told['set_after_seconds']:.2f} s, the pods after {seconds} s, in all {whole:.1f} s")
+    assert len(seconds) == REPLICAS
+    assert max(seconds) < 5
+    assert told["proof"]["holds"]
+    (qa,) = told["proof"]["agents"]
+    assert qa["baseline_requests"] > 0
+    assert qa["candidate_requests"] == 0
+    assert set(rounds[-1].values()) == {"baseline"}
+    assert serving.pods() == pods
+
+    assert git(serving, "status", "--porcelain", "--", "registry") == ""
+    diff = git(serving, "diff", "--unified=0", "main", told["commit"]["branch"], "--", "registry")
+    assert "+  qa: {candidate: qa-20251031, weight: 0, since: 20" in diff
+
+
+def test_a_second_one_says_who_was_first_and_coming_back_where_it_fell_is_refused(serving: LiveProject) -> None:
+    again = serving.sluice("rollback", "live", "qa", "--reason", "another", "--by", "bob", "--prove-for", "0")
+    assert again.exit_code == 0, again.stderr
+    assert "qa: at most 0 % already, by ada" in again.stdout
+
+    refused = serving.sluice("resume", "live", "qa", "--reason", "mended", "--by", "ada")
+    assert refused.exit_code == 1
+    assert "qa: 100 % of its users would be on the candidate at once" in refused.stderr
+    assert set(serving.arms("qa", USERS).values()) == {"baseline"}
+
+    assert set(serving.up()["changes"]) == {"same"}, "neither the override nor its notes are an update's business"
+    lifted = serving.sluice("resume", "live", "qa", "--reason", "mended", "--by", "ada", "--force")
+    assert lifted.exit_code == 0, lifted.stderr
+    serving.wait_for(lambda: set(serving.arms("qa", USERS).values()) == {"candidate"})
+    assert set(serving.up()["changes"]) == {"same"}
+    noted = json.loads(serving.kubectl("get", "configmap", "override", "--output", "json").stdout)
+    assert json.loads(noted["metadata"]["annotations"]["sluice/lifted"])[0]["reason"] == "mended (forced)"
+
+
+def test_two_at_once_are_both_kept(serving: LiveProject) -> None:
+    started = [
+        serving.start("rollback", "live", agent, "--reason", "at once", "--by", "ada", "--prove-for", "0")
+        for agent in ("legal", "support")
+    ]
+    assert [process.wait(120) for process in started] == [0, 0]
+
+    held = json.loads(serving.kubectl("get", "configmap", "override", "--output", "json").stdout)["data"]
+    assert set(held) == {"legal", "support"}
+    for agent in held:
+        assert serving.sluice("resume", "live", agent, "--reason", "over", "--force").exit_code == 0
+
+
+def test_the_runbooks_line_does_it_with_kubectl_alone(serving: LiveProject) -> None:
+    text = (serving.folder / "docs/runbooks/rollback.md").read_text()
+    (line,) = re.findall(r"^    (kubectl -n sluice-production patch configmap override .*)$", text, re.MULTILINE)
+    serving.wait_for(lambda: set(serving.arms("qa", USERS).values()) == {"candidate"})
+
+    began = time.monotonic()
+    ran = serving.in_shell(line.replace("sluice-production", NAMESPACE))
+    assert ran.exit_code == 0, ran.stderr
+    said = time.monotonic() - began
+    serving.wait_for(lambda: set(serving.arms("qa", USERS).values()) == {"baseline"}, seconds=5)
+
+    entry = json.loads(
+        json.loads(serving.kubectl("get", "configmap", "override", "--output", "json").stdout)["data"]["qa"]
+    )
+    print(f"\nby the runbook's kubectl line, shell included: {said:.1f} s; it says {entry}")
+    assert entry["weight"] == 0
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT[\d:.]+Z", entry["at"])
+    assert serving.sluice("resume", "live", "qa", "--reason", "over", "--force").exit_code == 0
+
+
+def test_all_are_stopped_and_come_back(serving: LiveProject) -> None:
+    ran = serving.sluice(
+        "rollback", "live", "--reason", "provider", "--by", "ada", "--prove-for", "0", "--format", "json"
+    )
+    assert ran.exit_code == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    print(f"\nall agents: the pods after {[pod['seconds'] for pod in told['pods']]} s")
+    assert max(pod["seconds"] for pod in told["pods"]) < 5
+    for agent in AGENTS:
+        assert set(serving.arms(agent, USERS).values()) == {"baseline"}
+    assert "enabled: false" in git(serving, "show", f"{told['commit']['branch']}:registry/rollouts/live.yaml")
+    assert serving.sluice("resume", "live", "--reason", "over", "--force").exit_code == 0

@@ -1,0 +1,221 @@
+"""From Prometheus to a ruling: what is measured, what is not, and what the gates make of it in the guard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sluice.registry import load_registry
+from sluice.registry.building import registry_of_sections, sections_of
+from sluice.rollout import Action, read, replay
+from sluice.rollout.guard.gates_court import GatesCourt
+from sluice.rollout.guard.loop import CannotSee, Guard, Watched
+from sluice.rollout.guard.measuring import Measuring
+from sluice.rollout.guard.metrics import GuardMetrics
+from sluice.rollout.guard.notes import judgement_of
+from sluice.rollout.guard.prometheus import Prometheus
+from sluice.rollout.wanted import read_wanted
+from tests.rollout.made_cluster import NAMESPACE, MadeCluster
+from tests.rollout.made_prometheus import MadePrometheus, serving
+
+PROJECT = Path(__file__).parent.parent.parent
+REGISTRY = registry_of_sections(json.loads(json.dumps(sections_of(load_registry(PROJECT / "registry")))), {})
+MATCH = 'namespace="sluice-made"'
+START = datetime(2026, 11, 21, 10, tzinfo=UTC)
+QA = Watched("qa", "qa-20251031", 10)
+GOOD = {"candidate": {"ok": 2}, "baseline": {"ok": 18}}
+FAILING = {"candidate": {"fallback": 2}, "baseline": {"ok": 18}}
+BOTH_FAILING = {"candidate": {"error": 2}, "baseline": {"error": 18}}
+
+
+@pytest.fixture
+def prometheus() -> Iterator[MadePrometheus]:
+    with serving(MadePrometheus()) as made:
+        yield made
+
+
+def cluster() -> MadeCluster:
+    return MadeCluster(weights={"qa": 10}, candidates={"qa": "qa-20251031"})
+
+
+def measuring(prometheus: MadePrometheus) -> Measuring:
+    return Measuring(Prometheus(prometheus.url), MATCH)
+
+
+def court(prometheus: MadePrometheus, of: MadeCluster | None = None) -> GatesCourt:
+    made = of or cluster()
+    return GatesCourt("made", REGISTRY, measuring(prometheus), lambda: read_wanted(made, NAMESPACE))
+
+
+def test_both_arms_are_counted_since_the_weight_rose(prometheus: MadePrometheus) -> None:
+    prometheus.traffic("qa", 0, START - timedelta(hours=1), START, each_scrape={"baseline": {"ok": 20}})
+    end = START + timedelta(minutes=30)
+    each = {"candidate": {"ok": 1, "error": 1, "rejected": 5}, "baseline": {"ok": 18}}
+    prometheus.traffic("qa", 10, START + timedelta(seconds=15), end, each_scrape=each)
+
+    measured = measuring(prometheus).of(QA, end)
+
+    (period,) = measured.periods
+    assert period.weight_percent == 10
+    assert abs(period.began - START) <= timedelta(minutes=5)
+    assert period.candidate.requests == pytest.approx(240, abs=40)
+    assert period.candidate.failed == pytest.approx(120, abs=20)
+    assert period.baseline.failed == 0
+    assert period.baseline.scores is not None
+    assert period.baseline.scores.mean == pytest.approx(8.0)
+    assert period.candidate.seconds is not None
+    assert period.candidate.cost_dollars is not None
+    assert measured.served_weight_percent == 10
+    assert measured.newest.errors == end
+    assert measured.recent is not None
+    assert measured.recent.candidate_failed == 8
+
+
+def test_a_period_ends_with_the_weight_and_with_the_day_and_is_asked_for_once(prometheus: MadePrometheus) -> None:
+    changed, end = START + timedelta(hours=4), START + timedelta(hours=20)
+    prometheus.traffic("qa", 10, START, changed, each_scrape=GOOD)
+    prometheus.traffic("qa", 25, changed, end, each_scrape=GOOD)
+    one = measuring(prometheus)
+
+    watched = Watched("qa", "qa-20251031", 25)
+    first = one.of(watched, end)
+    asked = len(prometheus.queries)
+    second = one.of(watched, end)
+
+    assert [period.weight_percent for period in first.periods] == [10, 25, 25]
+    assert first.periods[2].began == datetime(2026, 11, 22, tzinfo=UTC)
+    assert second == first
+    assert len(prometheus.queries) - asked <= asked / 2
+
+
+def test_after_a_person_lifted_the_override_only_what_came_then_counts(prometheus: MadePrometheus) -> None:
+    resumed, end = START + timedelta(hours=1), START + timedelta(hours=2)
+    prometheus.traffic("qa", 10, START, resumed, each_scrape=FAILING)
+    prometheus.traffic("qa", 10, resumed + timedelta(seconds=15), end, each_scrape=GOOD)
+
+    measured = measuring(prometheus).of(Watched("qa", "qa-20251031", 10, resumed), end)
+
+    (period,) = measured.periods
+    assert period.began == resumed
+    assert period.candidate.failed == 0
+    assert court(prometheus).judge(Watched("qa", "qa-20251031", 10, resumed), end).is_rollback is False
+
+
+def test_what_fell_and_rose_again_is_another_rollout(prometheus: MadePrometheus) -> None:
+    fell, rose, end = (START + timedelta(hours=hour) for hour in (1, 2, 3))
+    prometheus.traffic("qa", 50, START, fell, each_scrape=FAILING)
+    prometheus.traffic("qa", 0, fell, rose, each_scrape={"baseline": {"ok": 20}})
+    prometheus.traffic("qa", 10, rose, end, each_scrape=GOOD)
+
+    (period,) = measuring(prometheus).of(QA, end).periods
+
+    assert abs(period.began - rose) <= timedelta(minutes=5)
+    assert period.candidate.failed == 0
+
+
+def test_what_was_never_scraped_is_none_and_not_0(prometheus: MadePrometheus) -> None:
+    measured = measuring(prometheus).of(QA, START)
+
+    assert [period.candidate.requests for period in measured.periods] == [None]
+    assert (measured.recent, measured.newest.errors, measured.served_weight_percent) == (None, None, None)
+
+
+def test_another_environments_series_are_not_counted(prometheus: MadePrometheus) -> None:
+    end = START + timedelta(hours=1)
+    prometheus.traffic("qa", 10, START, end, each_scrape=FAILING)
+    other = Measuring(Prometheus(prometheus.url), 'namespace="sluice-other"')
+
+    assert other.of(QA, end).recent is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (503, "starting"),
+        (200, "<html>"),
+        (200, "[]"),
+        (200, '{"status": "error", "error": "too many samples"}'),
+        (422, '{"status": "error", "error": "parse error"}'),
+        (200, '{"status": "success", "data": {"resultType": "scalar", "result": []}}'),
+    ],
+)
+def test_what_is_no_answer_is_not_seen(prometheus: MadePrometheus, answer: tuple[int, str]) -> None:
+    prometheus.answer = answer
+
+    with pytest.raises(CannotSee, match=r"Prometheus at .* answers"):
+        measuring(prometheus).of(QA, START)
+
+
+def test_one_that_is_gone_is_not_seen() -> None:
+    with pytest.raises(CannotSee, match="does not answer"):
+        Measuring(Prometheus("http://127.0.0.1:9"), MATCH).of(QA, START)
+
+
+def test_a_candidate_that_always_fails_is_rolled_back_within_a_minute(prometheus: MadePrometheus) -> None:
+    prometheus.traffic("qa", 10, START, START + timedelta(minutes=10), each_scrape=GOOD)
+    bad = START + timedelta(minutes=10, seconds=15)
+    many = {"candidate": {"fallback": 6}, "baseline": {"ok": 54}}
+    prometheus.traffic("qa", 10, bad, bad + timedelta(minutes=5), each_scrape=many)
+    sits = court(prometheus)
+
+    rounds = (bad + timedelta(seconds=15 * number) for number in range(20))
+    first = next(at for at in rounds if sits.judge(QA, at).is_rollback)
+
+    ruling = sits.judge(QA, first)
+    print(f"\nall failing: ruled {(first - bad).total_seconds():.0f} s after the first bad scrape: {ruling.reason}")
+    assert first - bad <= timedelta(seconds=60)
+    assert replay(read(ruling.record)).action is Action.ROLLBACK
+
+
+@pytest.mark.parametrize("each", [GOOD, BOTH_FAILING], ids=["both good", "both failing"])
+def test_a_candidate_that_is_no_worse_is_left_alone(
+    prometheus: MadePrometheus, each: Mapping[str, Mapping[str, int]]
+) -> None:
+    end = START + timedelta(hours=3)
+    prometheus.traffic("qa", 10, START, end, each_scrape=each)
+
+    assert not court(prometheus).judge(QA, end).is_rollback
+
+
+def test_metrics_that_stopped_hold(prometheus: MadePrometheus) -> None:
+    end = START + timedelta(hours=1)
+    prometheus.traffic("qa", 10, START, end, each_scrape=GOOD)
+
+    ruling = court(prometheus).judge(QA, end + timedelta(minutes=20))
+
+    assert not ruling.is_rollback
+    assert ruling.action == "hold"
+
+
+def test_a_candidate_that_the_configuration_does_not_know_is_left_alone(prometheus: MadePrometheus) -> None:
+    ruling = court(prometheus).judge(Watched("qa", "qa-20991231", 10), START)
+
+    assert (ruling.action, ruling.is_rollback) == ("hold", False)
+    assert prometheus.queries == []
+
+
+def test_from_the_first_bad_scrape_to_the_override_and_without_prometheus_nothing(prometheus: MadePrometheus) -> None:
+    end = START + timedelta(minutes=20)
+    prometheus.traffic("qa", 10, START, START + timedelta(minutes=10), each_scrape=GOOD)
+    many = {"candidate": {"error": 6}, "baseline": {"ok": 54}}
+    prometheus.traffic("qa", 10, START + timedelta(minutes=10, seconds=15), end, each_scrape=many)
+    made, metrics = cluster(), GuardMetrics()
+
+    def say(text: str, about: Mapping[str, str]) -> None:
+        """Nobody reads it here."""
+
+    one = Guard(made, "made", NAMESPACE, court(prometheus, made), metrics, lambda: True, say, now=lambda: end)
+    prometheus.answer = (503, "gone")
+    one.round()
+    assert made.override == {}
+    assert metrics.registry.get_sample_value("sluice_guard_prometheus_up") == 0
+
+    prometheus.answer = None
+    one.round()
+    assert made.overrides.entries["qa"].by == "guard"
+    (facts,) = (json.loads(text) for text in made.facts.values())
+    assert replay(read(judgement_of(facts))).action is Action.ROLLBACK

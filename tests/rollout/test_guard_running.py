@@ -1,0 +1,225 @@
+"""The guard as a process: its configuration, its ticks, its pages, and what it stands on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client.metrics import MetricWrapperBase
+
+from sluice.local.images import recipe
+from sluice.registry import GuardSettings, load_environment
+from sluice.render import render
+from sluice.rollout.guard.configuration import ConfigurationUnreadable, read_configuration
+from sluice.rollout.guard.in_cluster import NotHeard, PodAccess
+from sluice.rollout.guard.lease import Lease
+from sluice.rollout.guard.loop import Guard
+from sluice.rollout.guard.metrics import GuardMetrics
+from sluice.rollout.guard.running import ROUND_EVERY_SECONDS, Running, serve
+from tests.deploy.api_server import TOKEN, ApiServer, running_api_server
+from tests.rollout.made_cluster import NAMESPACE, MadeClock, MadeCluster, said
+from tests.rollout.test_guard import MadeCourt
+
+PROJECT = Path(__file__).parent.parent.parent
+ROW = re.compile(r"^\| `([a-z_0-9]+)` \| ([a-z_, ]*) ?\| .+ \|$", re.MULTILINE)
+
+
+@pytest.fixture
+def rendered(tmp_path: Path) -> Path:
+    """The configuration as it is rendered for production."""
+    declared = load_environment(PROJECT, "production")
+    (found,) = [
+        item
+        for item in render(declared.registry, declared.rollout, declared.settings).guard
+        if item.name.startswith("guard-config-")
+    ]
+    file = tmp_path / "guard.json"
+    file.write_text(found.body["data"]["guard.json"])
+    return file
+
+
+def running(cluster: MadeCluster, clock: MadeClock, name: str) -> Running:
+    def say(text: str, about: Mapping[str, str]) -> None:
+        """Nobody reads it here."""
+
+    metrics = GuardMetrics()
+    lease = Lease(cluster, NAMESPACE, "made", name, clock.now)
+    court = MadeCourt(frozenset({"qa"}))
+    guard = Guard(cluster, "made", NAMESPACE, court, metrics, lambda: lease.is_held, say)
+    return Running(guard, lease, metrics)
+
+
+def test_what_is_rendered_is_what_is_read(rendered: Path) -> None:
+    declared = load_environment(PROJECT, "production")
+    wanted = declared.settings.guard
+    assert isinstance(wanted, GuardSettings)
+
+    read = read_configuration(rendered)
+
+    assert (read.environment, read.namespace) == ("production", "sluice-production")
+    assert (read.prometheus, read.match) == (wanted.prometheus, 'namespace="sluice-production"')
+    assert read.registry == replace(declared.registry, providers={}, evidence={})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "registry": []}'])
+def test_a_configuration_that_is_none_is_one_sentence(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "guard.json"
+    file.write_text(text)
+
+    with pytest.raises(ConfigurationUnreadable, match=r"guard\.json: is .*update both together"):
+        read_configuration(file)
+
+
+def test_the_one_with_the_lease_does_its_rounds_and_the_other_stands_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, clock = MadeCluster(weights={"qa": 10}), MadeClock()
+    monkeypatch.setattr("sluice.rollout.guard.running.time.monotonic", clock.now)
+    first, second = running(cluster, clock, "first"), running(cluster, clock, "second")
+
+    for _ in range(int(3 * ROUND_EVERY_SECONDS)):
+        first.tick()
+        second.tick()
+        clock.sleep(1)
+
+    assert first.metrics.registry.get_sample_value("sluice_guard_leader") == 1
+    assert second.metrics.registry.get_sample_value("sluice_guard_leader") == 0
+    assert second.metrics.registry.get_sample_value("sluice_guard_heartbeat_timestamp_seconds") == 0
+    assert first.metrics.registry.get_sample_value("sluice_guard_rollbacks_total", {"agent": "qa"}) == 1
+    heartbeat = first.metrics.registry.get_sample_value("sluice_guard_heartbeat_timestamp_seconds")
+    assert heartbeat == pytest.approx(datetime.now(UTC).timestamp(), abs=60)
+
+
+def test_when_the_one_that_acts_dies_the_other_acts_within_twenty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, clock = MadeCluster(weights={}), MadeClock()
+    monkeypatch.setattr("sluice.rollout.guard.running.time.monotonic", clock.now)
+    first, second = running(cluster, clock, "first"), running(cluster, clock, "second")
+    first.tick()
+    second.tick()
+    cluster.weights = {"qa": 10}
+    died = clock.now()
+
+    while cluster.override == {}:
+        second.tick()
+        clock.sleep(1)
+
+    print(f"\nthe second guard acted {clock.now() - died:.0f} s after the first one's end")
+    assert clock.now() - died <= 20
+
+
+def test_pages_tell_metrics_and_life_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = MadeClock()
+    monkeypatch.setattr("sluice.rollout.guard.running.time.monotonic", clock.now)
+    cluster = MadeCluster()
+    one = running(cluster, clock, "one")
+    one.tick()
+    with closing(serve(one, 0).socket) as socket:
+        at = f"http://127.0.0.1:{socket.getsockname()[1]}"
+        with urllib.request.urlopen(f"{at}/metrics", timeout=5) as page:
+            assert b"sluice_guard_leader 1.0" in page.read()
+        with urllib.request.urlopen(f"{at}/healthz", timeout=5) as page:
+            assert page.status == 200
+        with urllib.request.urlopen(f"{at}/readyz", timeout=5) as page:
+            assert page.status == 200
+        cluster.fault = lambda method, path: said(503, {})
+        clock.sleep(31)
+        one.tick()
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(f"{at}/readyz", timeout=5)
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{at}/", timeout=5)
+        clock.sleep(120)
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(f"{at}/healthz", timeout=5)
+
+
+def test_the_page_in_docs_lists_every_metric_with_its_labels_and_no_other() -> None:
+    registry = GuardMetrics().registry
+    shown = {}
+    for collector in {id(one): one for one in registry._names_to_collectors.values()}.values():
+        if isinstance(collector, MetricWrapperBase):
+            ending = "_total" if collector._type == "counter" else ""
+            shown[f"{collector._name}{ending}"] = set(collector._labelnames)
+
+    text = (PROJECT / "docs/guard.md").read_text()
+    assert {name: set(labels.replace(" ", "").split(",")) - {""} for name, labels in ROW.findall(text)} == shown
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """The guard's code as its image holds it."""
+    for source in recipe.GUARD.sources:
+        for file in [PROJECT / source] if (PROJECT / source).is_file() else (PROJECT / source).rglob("*.py"):
+            copy = tmp_path / "image" / file.relative_to(PROJECT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    return tmp_path / "image"
+
+
+def test_its_image_holds_all_it_needs_and_needs_little(image: Path, rendered: Path) -> None:
+    unwanted = (
+        "numpy",
+        "scipy",
+        "yaml",
+        "ruamel",
+        "ruamel.yaml",
+        "jsonschema_rs",
+        "kubernetes",
+        "pulumi",
+        "rich",
+        "click",
+    )
+    code = (
+        "import runpy, sys\n"
+        f"for name in {unwanted!r}: sys.modules[name] = None\n"
+        "sys.argv = ['guard']\n"
+        "runpy.run_module('sluice.rollout.guard', run_name='__main__')\n"
+    )
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("KUBERNETES_")}
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=image,
+        env={**outside, "PYTHONPATH": str(image), "SLUICE_GUARD_FILE": str(rendered)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stderr) == (2, "")
+    assert json.loads(ran.stdout)["message"].startswith("this is no pod of a cluster")
+
+
+@pytest.fixture
+def api() -> Iterator[ApiServer]:
+    with running_api_server() as server:
+        yield server
+
+
+def test_a_pod_asks_with_its_token_and_hears_whatever_is_answered(api: ApiServer, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    api.put("/api/v1/namespaces/made/events", {"made": True}, method="POST", status=201)
+    access = PodAccess(f"http://127.0.0.1:{api.port}", tmp_path)
+
+    made = access.ask("POST", "/api/v1/namespaces/made/events", {"a": 1}, query={"fieldManager": "x"})
+    missing = access.ask("GET", "/api/v1/nothing")
+
+    assert (made.status, json.loads(made.body)) == (201, {"made": True})
+    assert missing.status == 404
+    assert api.requests[0].query == {"fieldManager": "x"}
+
+
+def test_a_pod_without_its_token_or_api_server_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NotHeard, match="token or authority cannot be read"):
+        PodAccess("https://127.0.0.1:9", tmp_path).ask("GET", "/")
+    (tmp_path / "token").write_text("made")
+    with pytest.raises(NotHeard, match=r"127\.0\.0\.1:9 does not answer"):
+        PodAccess("http://127.0.0.1:9", tmp_path).ask("GET", "/")

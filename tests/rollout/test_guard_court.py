@@ -150,6 +150,13 @@ def test_what_is_no_answer_is_not_seen(prometheus: MadePrometheus, answer: tuple
         measuring(prometheus).of(QA, START)
 
 
+def test_before_each_query_the_lease_is_kept(prometheus: MadePrometheus) -> None:
+    kept: list[int] = []
+    Measuring(Prometheus(prometheus.url, lambda: kept.append(1)), MATCH).of(QA, START)
+
+    assert len(kept) == len(prometheus.queries) > 5
+
+
 def test_one_that_is_gone_is_not_seen() -> None:
     with pytest.raises(CannotSee, match="does not answer"):
         Measuring(Prometheus("http://127.0.0.1:9"), MATCH).of(QA, START)

@@ -24,7 +24,7 @@ from sluice.render import render
 from sluice.rollout.guard.configuration import ConfigurationUnreadable, read_configuration
 from sluice.rollout.guard.in_cluster import NotHeard, PodAccess
 from sluice.rollout.guard.lease import Lease
-from sluice.rollout.guard.loop import Guard
+from sluice.rollout.guard.loop import Guard, Ruling, Watched
 from sluice.rollout.guard.metrics import GuardMetrics
 from sluice.rollout.guard.running import ROUND_EVERY_SECONDS, Running, serve
 from tests.deploy.api_server import TOKEN, ApiServer, running_api_server
@@ -81,9 +81,8 @@ def test_a_configuration_that_is_none_is_one_sentence(tmp_path: Path, text: str)
         read_configuration(file)
 
 
-def test_the_one_with_the_lease_does_its_rounds_and_the_other_stands_by(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_one_with_the_lease_does_its_rounds_and_the_other_stands_by() -> None:
     cluster, clock = MadeCluster(weights={"qa": 10}), MadeClock()
-    monkeypatch.setattr("sluice.rollout.guard.running.time.monotonic", clock.now)
     first, second = running(cluster, clock, "first"), running(cluster, clock, "second")
 
     for _ in range(int(3 * ROUND_EVERY_SECONDS)):
@@ -99,9 +98,8 @@ def test_the_one_with_the_lease_does_its_rounds_and_the_other_stands_by(monkeypa
     assert heartbeat == pytest.approx(datetime.now(UTC).timestamp(), abs=60)
 
 
-def test_when_the_one_that_acts_dies_the_other_acts_within_twenty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_the_one_that_acts_dies_the_other_acts_within_twenty_seconds() -> None:
     cluster, clock = MadeCluster(weights={}), MadeClock()
-    monkeypatch.setattr("sluice.rollout.guard.running.time.monotonic", clock.now)
     first, second = running(cluster, clock, "first"), running(cluster, clock, "second")
     first.tick()
     second.tick()
@@ -116,9 +114,29 @@ def test_when_the_one_that_acts_dies_the_other_acts_within_twenty_seconds(monkey
     assert clock.now() - died <= 20
 
 
-def test_pages_tell_metrics_and_life_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prometheus_that_is_slow_costs_nobody_the_lease() -> None:
+    cluster, clock = MadeCluster(weights={"qa": 10}), MadeClock()
+    first, second = running(cluster, clock, "first"), running(cluster, clock, "second")
+
+    class Slow(MadeCourt):
+        """Fifteen queries of four seconds, and the lease asked for before each, as Prometheus' client does."""
+
+        def judge(self, watched: Watched, now: datetime) -> Ruling:
+            for _ in range(15):
+                first.lease.renew()
+                assert not second.lease.renew()
+                clock.sleep(4)
+                assert first.is_alive
+            return super().judge(watched, now)
+
+    first.guard.court = Slow(frozenset({"qa"}))
+    first.tick()
+
+    assert "qa" in cluster.overrides.entries
+
+
+def test_pages_tell_metrics_and_life_and_nothing_else() -> None:
     clock = MadeClock()
-    monkeypatch.setattr("sluice.rollout.guard.running.time.monotonic", clock.now)
     cluster = MadeCluster()
     one = running(cluster, clock, "one")
     one.tick()

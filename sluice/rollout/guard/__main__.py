@@ -36,7 +36,7 @@ def main() -> int:
     # A container that is started anew in its pod is another holder of the lease, or it would renew what it lost.
     identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
     lease = Lease(cluster, configuration.namespace, LEASE, identity)
-    running = Running(guard_of(configuration, cluster, metrics, lambda: lease.is_held), lease, metrics)
+    running = Running(guard_of(configuration, cluster, metrics, lambda: lease.is_held, lease.renew), lease, metrics)
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame

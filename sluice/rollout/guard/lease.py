@@ -41,7 +41,8 @@ class Lease:
     _seen: tuple[str, str] = ("", "")
     _seen_at: float = field(default=0.0)
     _renewed_at: float | None = None
-    _asked_at: float | None = None
+    asked_at: float | None = None
+    """When it was last tried, by the clock."""
 
     @property
     def is_held(self) -> bool:
@@ -51,8 +52,8 @@ class Lease:
     def renew(self) -> bool:
         """Take or renew the lease where that is due; return whether it is held."""
         now = self.clock()
-        if self._asked_at is None or now - self._asked_at >= RENEW_EVERY_SECONDS:
-            self._asked_at = now
+        if self.asked_at is None or now - self.asked_at >= RENEW_EVERY_SECONDS:
+            self.asked_at = now
             with suppress(SluiceError):  # of an API server that is away; `is_held` says how long that may last
                 self._try(now)
         return self.is_held

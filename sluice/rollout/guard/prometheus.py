@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,9 +23,13 @@ _PATIENCE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    """One Prometheus: its address without a slash at its end."""
+    """One Prometheus: its address without a slash at its end. `before` is called before each query.
+
+    Queries may be many and slow, and whoever asks has a lease to keep.
+    """
 
     url: str
+    before: Callable[[], object] = lambda: None
 
     def now(self, query: str, at: datetime) -> list[tuple[Mapping[str, str], float]]:
         """Return the samples of a query at a moment, by labels; those that are no number are left out."""
@@ -45,6 +49,7 @@ class Prometheus:
         return [(float(at), float(value)) for one in found[:1] for at, value in one["values"]]
 
     def _asked(self, kind: str, about: Mapping[str, str], wanted: str) -> list[dict[str, Any]]:
+        self.before()
         request = urllib.request.Request(  # noqa: S310 - the address is the settings'
             f"{self.url}/api/v1/{kind}",
             urlencode({**about, "timeout": f"{_PATIENCE_SECONDS:g}s"}).encode(),

@@ -46,14 +46,15 @@ def guard_of(
     cluster: Cluster,
     metrics: GuardMetrics,
     may_act: Callable[[], bool],
+    keep: Callable[[], object] = lambda: None,
     say: Callable[[str, Mapping[str, str]], None] = say,
 ) -> Guard:
-    """Return the guard of an environment: Prometheus and the gates as its court."""
+    """Return the guard of an environment: Prometheus and the gates as its court. `keep` keeps a lease meanwhile."""
     namespace = configuration.namespace
     court = GatesCourt(
         configuration.environment,
         configuration.registry,
-        Measuring(Prometheus(configuration.prometheus), configuration.match),
+        Measuring(Prometheus(configuration.prometheus, keep), configuration.match),
         lambda: read_wanted(cluster, namespace),
     )
     return Guard(cluster, configuration.environment, namespace, court, metrics, may_act, say, pause=time.sleep)
@@ -66,7 +67,6 @@ class Running:
     guard: Guard
     lease: Lease
     metrics: GuardMetrics
-    ticked_at: float = field(default_factory=time.monotonic)
     _rounded_at: float | None = None
     _was_leader: bool = False
     _over: threading.Event = field(default_factory=threading.Event)
@@ -79,15 +79,15 @@ class Running:
 
     def tick(self) -> None:
         """Keep the lease, and do a round where one is due."""
-        self.ticked_at = time.monotonic()
+        now = self.lease.clock()
         is_leader = self.lease.renew()
         self.metrics.leader.set(is_leader)
         if is_leader != self._was_leader:
             say("acts" if is_leader else "stands by", {"identity": self.lease.identity})
             self._was_leader = is_leader
-        is_due = self._rounded_at is None or self.ticked_at - self._rounded_at >= ROUND_EVERY_SECONDS
+        is_due = self._rounded_at is None or now - self._rounded_at >= ROUND_EVERY_SECONDS
         if is_leader and is_due:
-            self._rounded_at = self.ticked_at
+            self._rounded_at = now
             self.guard.round()
 
     def stop(self) -> None:
@@ -96,8 +96,9 @@ class Running:
 
     @property
     def is_alive(self) -> bool:
-        """Whether ticks go on: a guard that hangs is to be started anew."""
-        return time.monotonic() - self.ticked_at < _STUCK_AFTER_SECONDS
+        """Whether it still asks for the lease, as it does at each tick and query: one that hangs is started anew."""
+        asked = self.lease.asked_at
+        return asked is None or self.lease.clock() - asked < _STUCK_AFTER_SECONDS
 
     @property
     def is_ready(self) -> bool:

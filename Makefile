@@ -90,6 +90,12 @@ environment = $(if $(filter command,$(firstword $(origin ENV))),$(ENV),dev)
 context = $(if $(filter command,$(firstword $(origin CONTEXT))),--context $(CONTEXT))
 purge = $(if $(filter command,$(firstword $(origin PURGE))),--purge)
 
+# A linked .venv is another checkout's: it is used as it is, with the packages of this checkout before its own.
+ifneq ($(shell readlink .venv),)
+export PYTHONPATH := $(CURDIR)
+.venv/complete:
+	@test -e $@ || { echo ".venv leads to no whole environment; run make check where it belongs, or unlink it" >&2; exit 3; }
+else
 .venv/complete: requirements/development.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.11" >&2; exit 3; }
@@ -100,3 +106,4 @@ purge = $(if $(filter command,$(firstword $(origin PURGE))),--purge)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+endif

@@ -1,4 +1,4 @@
-"""The gateway's name outside the cluster."""
+"""The gateway's name outside the cluster: an Ingress, a route at one of the cluster's Gateways, or both."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sluice.render import KubernetesObject
 
 @dataclass(frozen=True, slots=True)
 class IngressArgs:
-    """The rendered Ingress, where there is one, and the namespace it goes to."""
+    """The rendered Ingress and HTTPRoute, where there are any, and the namespace they go to."""
 
     objects: tuple[KubernetesObject, ...]
     namespace: pulumi.Input[str]
 
 
 class Ingress(pulumi.ComponentResource):
-    """The Ingress, with the certificate that callers see."""
+    """Ingress and HTTPRoute, by which callers outside the cluster come in."""
 
     def __init__(self, name: str, args: IngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("sluice:index:Ingress", name, None, opts)

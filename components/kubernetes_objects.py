@@ -49,8 +49,10 @@ _RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
 }
 
-_OPERATORS: Final = frozenset({"external-secrets.io/v1", "monitoring.coreos.com/v1"})
-"""Kinds that an operator brings to a cluster, and that Pulumi's provider has no type for."""
+_DEFINED_IN_THE_CLUSTER: Final = frozenset(
+    {"external-secrets.io/v1", "gateway.networking.k8s.io/v1", "monitoring.coreos.com/v1"}
+)
+"""The groups of kinds that a definition in the cluster brings, and that Pulumi's provider has no type for."""
 
 # What Pulumi is told to wait for: it knows no readiness of an operator's kinds.
 _READY_WHEN: Final[Mapping[tuple[str, str], str]] = {("external-secrets.io/v1", "ExternalSecret"): "condition=Ready"}
@@ -83,13 +85,23 @@ def make(
     if kind in _READY_WHEN:
         inputs["metadata"]["annotations"]["pulumi.com/waitFor"] = _READY_WHEN[kind]
     timeouts = _PATIENCE if rendered.kind in _PATIENT else None
-    usual = pulumi.ResourceOptions(parent=parent, custom_timeouts=timeouts)
+    usual = pulumi.ResourceOptions(parent=parent, custom_timeouts=timeouts, ignore_changes=_left_alone(rendered))
     called, opts = f"{name}-{rendered.kind.lower()}", pulumi.ResourceOptions.merge(usual, options)
-    if rendered.api_version in _OPERATORS:
+    if rendered.api_version in _DEFINED_IN_THE_CLUSTER:
         return apiextensions.CustomResource(
             called, api_version=rendered.api_version, kind=rendered.kind, **inputs, opts=opts
         )
     return _RESOURCES[kind](called, **inputs, opts=opts)
+
+
+def _left_alone(rendered: KubernetesObject) -> list[str] | None:
+    """Return the fields whose value in the cluster stays, whoever set it.
+
+    A Deployment that says no number of pods belongs to an autoscaler. Where git said one before, Pulumi would take it
+    away with the field, and Kubernetes' own default is one pod: so it stays until the autoscaler sets another.
+    """
+    is_scaled = rendered.kind == "Deployment" and "replicas" not in rendered.body["spec"]
+    return ["spec.replicas"] if is_scaled else None
 
 
 def make_all(

@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sluice.registry.cluster_settings import Autoscaling, Ingress, Monitoring, Network, Quota
+    from sluice.registry.cluster_settings import Autoscaling, Ingress, Monitoring, Network, Quota, Route
     from sluice.registry.environment import Environment, load_environment
     from sluice.registry.evidence import Evidence, EvidenceKind
     from sluice.registry.findings import Finding, InvalidRegistry, Severity
@@ -92,6 +92,7 @@ __all__ = [
     "Resources",
     "Role",
     "Rollout",
+    "Route",
     "Safeguards",
     "Settings",
     "Severity",
@@ -115,7 +116,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "cluster_settings": "Autoscaling Ingress Monitoring Network Quota",
+    "cluster_settings": "Autoscaling Ingress Monitoring Network Quota Route",
     "environment": "Environment load_environment",
     "evidence": "Evidence EvidenceKind",
     "findings": "Finding InvalidRegistry Severity",

@@ -45,6 +45,25 @@ class Ingress:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """The name at which a Gateway of the cluster's lets callers in, by its listener with the certificate.
+
+    `proxy_namespace` is where the pods run that carry its traffic; left out, they run where the Gateway is.
+    """
+
+    host: str
+    gateway: str
+    gateway_namespace: str
+    listener: str
+    proxy_namespace: str | None = None
+
+    @property
+    def comes_from(self) -> str:
+        """The namespace that its traffic comes from."""
+        return self.proxy_namespace or self.gateway_namespace
+
+
+@dataclass(frozen=True, slots=True)
 class Monitoring:
     """Who watches: `by_operator`, whether the cluster has prometheus-operator and its kinds of objects.
 
@@ -81,6 +100,11 @@ def network_of(body: Mapping[str, Any]) -> Network:
 def ingress_of(body: Mapping[str, Any] | None) -> Ingress | None:
     """Build `sluice:ingress`, None where it is left out."""
     return None if body is None else Ingress(**body)
+
+
+def route_of(body: Mapping[str, Any] | None) -> Route | None:
+    """Build `sluice:route`, None where it is left out."""
+    return None if body is None else Route(**body)
 
 
 def monitoring_of(body: Mapping[str, Any]) -> Monitoring:

@@ -47,8 +47,9 @@ def _one_pod_away(settings: Settings) -> str:
 
 
 def _outside(settings: Settings) -> str:
-    if settings.ingress is not None:
-        return f"https://{settings.ingress.host}"
+    names = [f"https://{one.host}" for one in (settings.ingress, settings.route) if one is not None]
+    if names:
+        return ", ".join(dict.fromkeys(names))
     return "not" if settings.gateway.node_port is None else f"port {settings.gateway.node_port} of every node"
 
 
@@ -146,14 +147,18 @@ and the providers. Everything else is refused in both directions.
 
 ## What is optional
 
-- `requests_in_flight` of `autoscaling` takes an adapter that brings `sluice_requests_in_flight` to the custom metrics
-  API. CPU is looked at always, and takes metrics-server. Where one is switched on in a running environment, the
-  Deployment says no number of pods any more, and Kubernetes goes to one before it goes up again; its page on
-  server-side apply, "Transferring ownership", says how to keep the number meanwhile.
+- `autoscaling` looks at CPU always, and takes metrics-server. `requests_in_flight` takes an adapter that brings
+  `sluice_requests_in_flight` to the custom metrics API. While one of the two metrics is missing, the other still adds
+  pods, and none are taken away; without both, the number of pods stays as it is.
+- `autoscaling` may be switched on while an environment serves: `pulumi up` leaves the number of pods alone from then
+  on. Where something else applies `manifests/`, the field that goes away makes it one pod for a moment: have that
+  ignore the gateway's `spec.replicas` first (Argo CD: `ignoreDifferences` and `RespectIgnoreDifferences=true`).
 - `priority_class` names a PriorityClass of the cluster's; none is made here, for it belongs to all namespaces.
 - `secrets: {from: external, ...}` takes the External Secrets Operator (`external-secrets.io/v1`) and a store's object;
   [architecture.md](architecture.md#secrets) says what changes.
 - `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager.
+- `route` is the same by the Gateway API: an HTTPRoute at a Gateway of the cluster's, which has the certificate and must
+  admit routes from this namespace (`allowedRoutes`). Both may stand side by side, to move from one to the other.
 
 ## Adding one
 

@@ -20,11 +20,13 @@ from sluice.registry.cluster_settings import (
     Monitoring,
     Network,
     Quota,
+    Route,
     autoscaling_of,
     ingress_of,
     monitoring_of,
     network_of,
     quota_of,
+    route_of,
 )
 from sluice.registry.document import Document, read_document
 from sluice.registry.findings import Finding, choices, did_you_mean, refuse_if_any, shown
@@ -43,6 +45,7 @@ _FIELDS = (
     "cache",
     "network",
     "ingress",
+    "route",
     "monitoring",
     "callers",
     "quota",
@@ -190,6 +193,7 @@ class Settings:
     cache: EmbeddedCache | ExternalCache | None = None
     network: Network = Network()
     ingress: Ingress | None = None
+    route: Route | None = None
     monitoring: Monitoring = Monitoring()
     quota: Quota | None = None
     guard: GuardSettings | None = None
@@ -308,6 +312,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         cache=_cache(config.get("cache")),
         network=network_of(config.get("network", {})),
         ingress=ingress_of(config.get("ingress")),
+        route=route_of(config.get("route")),
         monitoring=monitoring_of(config.get("monitoring", {})),
         quota=quota_of(config.get("quota")),
         guard=_guard(config.get("guard"), config["namespace"]),

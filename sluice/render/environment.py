@@ -15,6 +15,7 @@ from sluice.render.flags import flags
 from sluice.render.gateway import callers_secret, gateway, keys_secret
 from sluice.render.gateway_configuration import gateway_configuration
 from sluice.render.guard import guard
+from sluice.render.http_route import http_route
 from sluice.render.ingress import ingress
 from sluice.render.kubernetes_object import KubernetesObject, SecretReference, labels
 from sluice.render.namespace import namespace
@@ -89,7 +90,7 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         access=access(settings, names),
         cache=cache(settings),
         availability=availability(settings),
-        ingress=ingress(settings),
+        ingress=(*ingress(settings), *http_route(settings)),
         network=network(registry, settings),
         quotas=quotas(settings),
         alerts=alerts(settings),

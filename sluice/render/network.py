@@ -83,7 +83,8 @@ def _to_the_gateway(settings: Settings) -> list[dict[str, Any]]:
         rules.append({"ports": [_port(GATEWAY_PORT)]})
     else:
         controller = settings.ingress.controller_namespace if settings.ingress else None
-        callers = dict.fromkeys([*wanted.callers_from, *([controller] if controller else [])])
+        proxy = settings.route.comes_from if settings.route else None
+        callers = dict.fromkeys([*wanted.callers_from, *filter(None, (controller, proxy))])
         if callers:
             rules.append(_rule("from", [_namespaces(*callers)], GATEWAY_PORT))
     if wanted.metrics_from:

@@ -34,12 +34,15 @@ from sluice.registry import Ingress as IngressSettings
 from sluice.registry import load_environment
 from sluice.render import KubernetesObject, Rendered, render
 from tests.components.recording import Recording, Secret, record
+from tests.everything import everything
 
-ENVIRONMENTS = ("dev", "staging", "production")
+ENVIRONMENTS = ("dev", "staging", "production", "everything")
 OWNER = {"pulumi.com/patchFieldManager": "sluice"}
 
 
 def rendered(environment: str) -> Rendered:
+    if environment == "everything":
+        return everything()
     declared = load_environment(PROJECT, environment)
     return render(declared.registry, declared.rollout, declared.settings)
 
@@ -162,13 +165,15 @@ def test_each_object_is_the_child_of_its_component_and_is_named_after_it(dev: Re
 
 
 def test_nothing_but_the_parent_and_what_comes_with_it_is_asked_for(environment: tuple[Rendered, Recording]) -> None:
-    _, recording = environment
+    of, recording = environment
     others = ("protect", "ignoreChanges", "deleteBeforeReplace", "retainOnDelete", "replaceOnChanges")
 
     asked = [(one.name, option) for one in recording.made for option in others if one.request.get(option)]
     written_while_running = {"override-configmap", "guard-lease", "guard-facts-configmap"}
     made = {one.name for one in recording.made}
-    assert set(asked) == {(name, "ignoreChanges") for name in written_while_running & made}
+    scaled = any(item.kind == "HorizontalPodAutoscaler" for item in of.objects())
+    left_alone = written_while_running & made | ({"gateway-deployment"} if scaled else set())
+    assert set(asked) == {(name, "ignoreChanges") for name in left_alone}
     providers = {one.provider.split("::")[-2] for one in recording.kubernetes()}
     assert providers == {"cluster"}, "the component's provider reaches its children"
 
@@ -268,6 +273,18 @@ def test_where_there_is_no_stub_provider_its_component_makes_nothing() -> None:
     recording = record(lambda: StubProvider("stub-provider", StubProviderArgs((), "ours")))
 
     assert recording.kubernetes() == []
+
+
+def test_a_number_of_pods_that_git_no_longer_says_stays_until_the_autoscaler_sets_another() -> None:
+    made = {
+        name: next(one for one in record(program(rendered(name))).made if one.name == "gateway-deployment")
+        for name in ("dev", "production")
+    }
+
+    assert "replicas" in made["dev"].inputs["spec"]
+    assert not made["dev"].request.get("ignoreChanges")
+    assert "replicas" not in made["production"].inputs["spec"]
+    assert made["production"].request["ignoreChanges"] == ["spec.replicas"]
 
 
 def test_an_annotation_that_was_rendered_stays() -> None:

@@ -13,6 +13,8 @@ from sluice.local.folders import cache_folder
 from sluice.local.toolchain import JudgeTools, ensure_judges
 from sluice.progress import Progress
 from sluice.registry import environments
+from sluice.render import write_manifests
+from tests.everything import everything
 from tests.judges.exceptions import PROJECT
 
 
@@ -36,6 +38,9 @@ def tools(request: pytest.FixtureRequest) -> JudgeTools:
 
 
 @pytest.fixture(scope="session")
-def folders() -> dict[str, Path]:
-    """The folder of manifests of every environment, by the environment."""
-    return {environment: PROJECT / "manifests" / environment for environment in environments(PROJECT)}
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folder of manifests of every environment, by the environment, and of one that has all that is optional."""
+    whole = tmp_path_factory.mktemp("manifests") / "everything"
+    write_manifests(everything(), whole)
+    committed = {environment: PROJECT / "manifests" / environment for environment in environments(PROJECT)}
+    return {**committed, "everything": whole}

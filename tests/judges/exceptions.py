@@ -120,6 +120,10 @@ pinned (`sluice/local/toolchain/modules`, `requirements/judges.lock`); no schema
 | API server | every object, strict dry run, in the live tests | all taken |
 | gitleaks | every commit | no secret but planted ones |
 
+Beside the environments they see one with all that is optional (`tests/everything.py`). For kinds that others serve,
+HTTPRoute for one, kubeconform's schemas are made from their own definitions, out of Go modules that are pinned by hash
+(`sluice/local/toolchain/modules/crds`). kubernetes-validate has none of these, and is not shown them.
+
 ## Exceptions: {exceptions}
 
 This table is written from `tests/judges/exceptions.py` (`pytest tests/judges --refresh-expected`). An exception that

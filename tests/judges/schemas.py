@@ -1,5 +1,7 @@
 """JSON schemas for kubeconform, made from what the API server says that it takes: nothing is fetched.
 
+Those of kinds that others serve are made from their custom resource definitions, likewise strict.
+
 Each kind gets a file of its own that holds all it refers to. They are strict: a field that Kubernetes does not know is
 refused, as it is by the API server's own strict validation.
 """
@@ -37,14 +39,14 @@ def write_schemas(openapi: Path, folder: Path) -> None:
             (folder / file_name(kind["group"], kind["version"], kind["kind"])).write_text(json.dumps(schema))
 
 
-def write_schemas_of_definitions(files: Iterable[Path], folder: Path) -> None:
-    """Write a schema for every kind that a CustomResourceDefinition brings, as strict as the others."""
-    for file in files:
-        definition = yaml.safe_load(file.read_text())["spec"]
-        for version in definition["versions"]:
-            schema = _strict(version["schema"]["openAPIV3Schema"])
-            name = file_name(definition["group"], version["name"], definition["names"]["kind"])
-            (folder / name).write_text(json.dumps(schema))
+def write_defined_schemas(definitions: Iterable[Path], folder: Path) -> None:
+    """Write a schema for every version that the custom resource definitions have served."""
+    for file in definitions:
+        spec = yaml.safe_load(file.read_text())["spec"]
+        for version in spec["versions"]:
+            if version["served"]:
+                name = file_name(spec["group"], version["name"], spec["names"]["kind"])
+                (folder / name).write_text(json.dumps(_strict(version["schema"]["openAPIV3Schema"])))
 
 
 def file_name(group: str, version: str, kind: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sluice.local.toolchain import JudgeTools
-from sluice.local.toolchain.catalog import KUBERNETES_VERSION
+from sluice.local.toolchain.catalog import CRDS, KUBERNETES_VERSION
 from tests.judges.judged import objects_in, run
-from tests.judges.schemas import LOCATION, write_schemas, write_schemas_of_definitions
+from tests.judges.schemas import LOCATION, write_defined_schemas, write_schemas
 
 MINOR = KUBERNETES_VERSION.rpartition(".")[0]
 
@@ -34,7 +34,7 @@ BROKEN = {
 def schemas(tools: JudgeTools, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("schemas")
     write_schemas(tools.openapi, folder)
-    write_schemas_of_definitions(tools.monitoring_kinds, folder)
+    write_defined_schemas(tools.definitions, folder)
     return folder
 
 
@@ -51,6 +51,28 @@ def kubernetes_validate(tools: JudgeTools, files: list[str]) -> list[str]:
     """Return a line for each manifest, which begins with INFO where nothing is wrong with it."""
     said = run(tools.python, "-I", "-m", "kubernetes_validate", "-k", MINOR, "--strict", *files)
     return said.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("sectionName:", "sectionname:"), ("port: 8080", "port: http"), ("    - name: shared\n", "    - group: a\n")],
+)
+def test_kubeconform_finds_what_is_wrong_with_a_kind_that_others_serve(
+    before: str, after: str, tools: JudgeTools, schemas: Path, tmp_path: Path, folders: dict[str, Path]
+) -> None:
+    whole = (folders["everything"] / "httproute-gateway.yaml").read_text()
+    broken = tmp_path / "httproute.yaml"
+    broken.write_text(whole.replace(before, after, 1))
+    assert broken.read_text() != whole
+
+    report = kubeconform(tools, schemas, [str(broken)])["summary"]
+
+    assert (report["invalid"], report["skipped"]) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", CRDS.files)
+def test_every_definition_has_become_a_schema(kind: str, schemas: Path) -> None:
+    assert list(schemas.glob(f"{kind.lower()}-*.json"))
 
 
 def broken_deployment(tmp_path: Path, folders: dict[str, Path], mistake: str) -> list[str]:
@@ -79,12 +101,15 @@ def test_kubeconform_finds(
     assert kubeconform(tools, schemas, files)["summary"]["invalid"] == 1
 
 
+def of_kubernetes_own_kinds(files: list[str]) -> list[str]:
+    of_others = {kind.lower() for kind in CRDS.files}
+    return [file for file in files if Path(file).name.partition("-")[0] not in of_others]
+
+
 def test_kubernetes_validate_finds_all_manifests_valid(tools: JudgeTools, folders: dict[str, Path]) -> None:
     """All but those of prometheus-operator's kinds, which it has no schema for."""
     for folder in folders.values():
-        files = [
-            file for file in objects_in(folder) if "apiVersion: monitoring.coreos.com/" not in Path(file).read_text()
-        ]
+        files = of_kubernetes_own_kinds(objects_in(folder))
         lines = kubernetes_validate(tools, files)
         assert len(lines) == len(files), lines
         assert [line for line in lines if not line.startswith("INFO ")] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +11,43 @@ import pytest
 
 from sluice.local.folders import PROJECT
 from sluice.registry import environments
-from tests.live.monitoring_kinds import with_monitoring_kinds
+from sluice.render import write_manifests
+from tests.everything import everything
+from tests.live.kinds_of_others import with_kinds_of_others
 from tests.live.project import NAMESPACE, LiveProject
 
 OWNER = "pulumi.com/patchFieldManager"
 STRICT = ("--server-side", "--dry-run=server", "--validate=strict", "--warnings-as-errors")
 
 
-@pytest.mark.parametrize("environment", environments(PROJECT))
+@pytest.fixture(scope="module")
+def kinds_of_others(project: LiveProject) -> Iterator[None]:
+    with with_kinds_of_others(project):
+        yield
+
+
+@pytest.fixture(scope="module")
+def everything_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("manifests") / "everything"
+    write_manifests(everything(), folder)
+    return folder
+
+
+@pytest.mark.usefixtures("kinds_of_others")
+@pytest.mark.parametrize("environment", [*environments(PROJECT), "everything"])
 def test_the_folder_of_an_environment_is_taken_strictly_and_without_a_warning(
-    environment: str, project: LiveProject, tmp_path: Path
+    environment: str, project: LiveProject, everything_folder: Path, tmp_path: Path
 ) -> None:
     # Under another name and port: the environment itself may be running here.
-    name, judged = f"sluice-{environment}", f"sluice-judged-{environment}"
-    for file in (PROJECT / "manifests" / environment).iterdir():
+    is_whole = environment == "everything"
+    name, judged = f"sluice-{'production' if is_whole else environment}", f"sluice-judged-{environment}"
+    for file in (everything_folder if is_whole else PROJECT / "manifests" / environment).iterdir():
         text = file.read_text().replace(name, judged).replace("nodePort: 30080", "nodePort: 30089")
         (tmp_path / file.name.replace(name, judged)).write_text(text)
     there = project.kubectl("apply", "--server-side", "-f", str(tmp_path / f"namespace-{judged}.yaml"))
     assert there.exit_code == 0, there.stderr
     try:
-        with with_monitoring_kinds(project):
-            taken = in_namespace(project, judged, "apply", *STRICT, "-k", str(tmp_path))
+        taken = in_namespace(project, judged, "apply", *STRICT, "-k", str(tmp_path))
     finally:
         project.kubectl("delete", "namespace", judged, "--wait=false")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sluice.local.folders import PROJECT
+from tests.live.kinds_of_others import with_kinds_of_others
 from tests.live.load import Load
-from tests.live.monitoring_kinds import with_monitoring_kinds
 from tests.live.project import AGENTS, URL, LiveProject, Ran
 
 PREVIOUS_RELEASE = "8cd6c53"
@@ -166,7 +166,7 @@ def stack(request: pytest.FixtureRequest, fresh_project: LiveProject) -> Iterato
     secrets = "\n".join(re.findall(r"^  sluice:\S+-api-key:\n    secure: \S+$", keys, re.MULTILINE))
     salt = re.findall(r"^encryptionsalt: .*$", keys, re.MULTILINE)[0]
     file.write_text(f"{settings.rstrip()}\n{secrets}\n{salt}\n")
-    with with_monitoring_kinds(project):
+    with with_kinds_of_others(project):
         yield project, environment
         project.pulumi("state", "unprotect", "--all", "--yes", environment=environment)
         destroyed = project.pulumi("destroy", "--yes", environment=environment)

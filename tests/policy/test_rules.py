@@ -12,6 +12,7 @@ import pytest
 from sluice.policy import OBJECT_RULES, RULES, violations
 from sluice.registry import environments, load_environment
 from sluice.render import render
+from tests.everything import everything
 from tests.policy.examples import BROKEN, KEPT, LABELS, Broken, deployment, made, service
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -40,6 +41,10 @@ def test_what_is_rendered_breaks_no_rule(environment: str) -> None:
     rendered = render(declared.registry, declared.rollout, declared.settings)
 
     assert list(map(str, violations([item.body for item in rendered.objects()]))) == []
+
+
+def test_an_environment_with_all_that_is_optional_breaks_no_rule() -> None:
+    assert list(map(str, violations([item.body for item in everything().objects()]))) == []
 
 
 def test_objects_that_keep_every_rule_are_passed() -> None:

@@ -16,6 +16,7 @@ from sluice.registry import (
     Network,
     Quota,
     Resources,
+    Route,
     Settings,
     StubProviderSettings,
     environments,
@@ -53,6 +54,7 @@ config:
   sluice:guard: {{image: "sluice.local/guard@{DIGEST}", prometheus: "http://prometheus.example.com:9090/", replicas: 2}}
   sluice:operators: [llm-on-call]
   sluice:reviewers: [legal-reviewers]
+  sluice:route: {{host: llm.example.com, gateway: shared, gateway_namespace: gateways, listener: https}}
 """
 
 
@@ -80,6 +82,7 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         cache=ExternalCache("rediss://redis.example.com:6380/1"),
         network=Network(callers_from=("halo",), api_server=("10.0.0.1/32",)),
         ingress=Ingress("llm.example.com", "gateway-tls"),
+        route=Route("llm.example.com", "shared", "gateways", "https"),
         quota=Quota(30, "8", "8Gi"),
         guard=GuardSettings(
             f"sluice.local/guard@{DIGEST}", "http://prometheus.example.com:9090", 'namespace="sluice-dev"', 2
@@ -114,7 +117,8 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
     assert (settings.gateway.max_replicas, settings.gateway.workers) == (1, 1)
     assert settings.gateway.longest_request_seconds == 120
     assert settings.guard is None
-    assert (settings.ingress, settings.quota, settings.operators, settings.reviewers) == (None, None, (), ())
+    assert (settings.ingress, settings.route, settings.quota) == (None, None, None)
+    assert (settings.operators, settings.reviewers) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -207,6 +211,19 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
             (
                 "13:3: config.sluice:mistral-api-key: is empty; set it by `pulumi config set --secret "
                 "sluice:mistral-api-key`"
+            ),
+        ),
+        (
+            ", listener: https}",
+            "}",
+            "21:3: config.sluice:route: listener is missing; add it, for example listener: https",
+        ),
+        (
+            "listener: https",
+            "listener: https, tls_secret: gateway-tls",
+            (
+                "21:104: config.sluice:route.tls_secret: is not a field here; the fields are host, gateway, "
+                "gateway_namespace, listener, proxy_namespace"
             ),
         ),
     ],

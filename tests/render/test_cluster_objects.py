@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sluice.registry import Autoscaling, Ingress, Quota, Settings, Traces, environments, load_environment
+from sluice.registry import Autoscaling, Ingress, Quota, Route, Settings, Traces, environments, load_environment
 from sluice.render import Rendered, render
 from tests.render.test_environment import REGISTRY, SETTINGS, only, rollout
 
@@ -123,6 +123,28 @@ def test_an_ingress_has_a_certificate_and_leads_to_the_api_alone() -> None:
     assert rule["host"] == "llm.example.com"
     assert [path["path"] for path in rule["http"]["paths"]] == ["/v1/"]
     assert "Ingress" not in kinds(SETTINGS)
+
+
+def test_a_route_leads_from_the_listener_with_the_certificate_to_the_api_alone() -> None:
+    settings = replace(SETTINGS, route=Route("llm.example.com", "shared", "gateways", "https"))
+    found = only(of(settings), "HTTPRoute", "gateway")
+    spec = found.body["spec"]
+
+    assert (found.api_version, found.namespace) == ("gateway.networking.k8s.io/v1", SETTINGS.namespace)
+    (parent,) = spec["parentRefs"]
+    assert (parent["namespace"], parent["name"], parent["sectionName"]) == ("gateways", "shared", "https")
+    assert spec["hostnames"] == ["llm.example.com"]
+    (rule,) = spec["rules"]
+    assert [match["path"] for match in rule["matches"]] == [{"type": "PathPrefix", "value": "/v1"}]
+    assert [(to["name"], to["port"]) for to in rule["backendRefs"]] == [("gateway", 8080)]
+    assert rule["timeouts"] == {"request": f"{SETTINGS.gateway.longest_request_seconds}s"}
+    assert "HTTPRoute" not in kinds(SETTINGS)
+
+
+def test_an_ingress_and_a_route_may_stand_beside_each_other() -> None:
+    ingress, route = Ingress("llm.example.com", "gateway-tls"), Route("llm.example.com", "shared", "gateways", "https")
+
+    assert {"Ingress", "HTTPRoute"} <= kinds(replace(SETTINGS, ingress=ingress, route=route))
 
 
 def test_a_quota_leaves_no_room_for_what_nobody_reviewed() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sluice.registry import ExternalCache, Ingress, Network, Provider, Settings
+from sluice.registry import ExternalCache, Ingress, Network, Provider, Route, Settings
 from sluice.render import Rendered, render
 from tests.render.test_environment import REGISTRY, SETTINGS, only, rollout
 
@@ -82,6 +82,16 @@ def test_the_ingress_controller_may_call_the_gateway() -> None:
     spec = policy(replace(PLAIN, ingress=own, network=Network(callers_from=("halo",))))
 
     assert namespaces_let_in(spec, 8080) == ["halo", "ingress-nginx"]
+
+
+@pytest.mark.parametrize(("proxies", "expected"), [(None, "gateways"), ("envoy", "envoy")])
+def test_the_pods_that_carry_a_routes_traffic_may_call_the_gateway(proxies: str | None, expected: str) -> None:
+    own = Route("llm.example.com", "shared", "gateways", "https", proxies)
+
+    spec = policy(replace(PLAIN, route=own, network=Network(callers_from=("halo",))))
+
+    assert namespaces_let_in(spec, 8080) == ["halo", expected]
+    assert expected not in namespaces_let_in(spec, 9090)
 
 
 def test_a_node_port_is_open_to_everybody_and_the_metrics_are_not() -> None:

@@ -5,7 +5,7 @@ machines run the same programs and a second run builds nothing.
 """
 
 from sluice.local.toolchain.external_secrets import ExternalSecretsTools, ensure_external_secrets
-from sluice.local.toolchain.judges import JudgeTools, ensure_judges
+from sluice.local.toolchain.judges import JudgeTools, definition, ensure_judges
 from sluice.local.toolchain.kubernetes import KubernetesTools, ensure_kubernetes
 from sluice.local.toolchain.pulumi import PulumiTools, ensure_pulumi
 
@@ -14,6 +14,7 @@ __all__ = [
     "JudgeTools",
     "KubernetesTools",
     "PulumiTools",
+    "definition",
     "ensure_external_secrets",
     "ensure_judges",
     "ensure_kubernetes",

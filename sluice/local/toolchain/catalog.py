@@ -61,6 +61,20 @@ class GoTool:
         return MODULES / self.name
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Definitions:
+    """Custom resource definitions by the kind that they define: each lies in a module that `modules/NAME` pins."""
+
+    name: str
+    title: str
+    files: Mapping[str, ModuleFile]
+
+    @property
+    def source(self) -> Path:
+        """The folder with the go.mod and go.sum that pin the modules."""
+        return MODULES / self.name
+
+
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
 _VERSION_VARIABLE = f"{_PULUMI_SDK}/go/common/version.Version"
@@ -176,3 +190,25 @@ HELM = GoTool(
 """What `bench.deploy` is measured beside: nothing runs on it, and only the bench builds it."""
 
 BUILD_ORDER = (KUBE, KUBERNETES_PROVIDER, PULUMI, PYTHON_HOST, COREDNS, PAUSE, *JUDGES, HELM, EXTERNAL_SECRETS)
+
+CRDS = Definitions(
+    name="crds",
+    title="the definitions of the kinds that others serve",
+    files={
+        "ExternalSecret": ModuleFile(
+            "github.com/external-secrets/external-secrets", "config/crds/bases/external-secrets.io_externalsecrets.yaml"
+        ),
+        "HTTPRoute": ModuleFile(
+            "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
+        ),
+        "PodMonitor": ModuleFile(
+            "github.com/prometheus-operator/prometheus-operator",
+            "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+        ),
+        "PrometheusRule": ModuleFile(
+            "github.com/prometheus-operator/prometheus-operator",
+            "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+        ),
+    },
+)
+"""Every kind beyond Kubernetes' own that we render: the tests hold it to its own definition."""

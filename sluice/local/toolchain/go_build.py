@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sluice.errors import SluiceError
-from sluice.local.toolchain.catalog import BUILD_ORDER, GoTool, ModuleFile
+from sluice.local.toolchain.catalog import BUILD_ORDER, Definitions, GoTool, ModuleFile
 from sluice.progress import Progress, Step
 
 OLDEST_GO = (1, 26)
@@ -41,7 +41,7 @@ class GoUnusable(SluiceError):
 class BuildFailed(SluiceError):
     """Go could not build a tool; the last lines of what it said are part of the message."""
 
-    def __init__(self, tool: GoTool, output: str) -> None:
+    def __init__(self, tool: GoTool | Definitions, output: str) -> None:
         last_lines = "\n  ".join(output.strip().splitlines()[-8:])
         super().__init__(
             f"{tool.title} did not build; what was compiled is kept, so running this again goes on from here:\n"
@@ -86,8 +86,8 @@ def key(tool: GoTool) -> str:
     return digest.hexdigest()[:16]
 
 
-def module_file(tool: GoTool, wanted: ModuleFile) -> Path:
-    """Return a file of a module that `tool` is built from, at the version its go.mod names. Raises `BuildFailed`."""
+def module_file(tool: GoTool | Definitions, wanted: ModuleFile) -> Path:
+    """Return a file of a module that `tool` is made of, at the version its go.mod names. Raises `BuildFailed`."""
     download = subprocess.run(
         ["go", "mod", "download", "-json", wanted.module],
         cwd=tool.source,

@@ -12,14 +12,22 @@ from pathlib import Path
 
 from sluice.local.folders import PROJECT
 from sluice.local.toolchain import go_build
-from sluice.local.toolchain.catalog import GITLEAKS, JUDGES, KUBE, KUBE_SCORE, KUBECONFORM, RULE_JUDGE, ModuleFile
+from sluice.local.toolchain.catalog import (
+    CRDS,
+    GITLEAKS,
+    JUDGES,
+    KUBE,
+    KUBE_SCORE,
+    KUBECONFORM,
+    RULE_JUDGE,
+    ModuleFile,
+)
 from sluice.local.toolchain.python_environment import python_environment
 from sluice.progress import Progress
 
 LOCK = PROJECT / "requirements" / "judges.lock"
 
 _PACKAGES = "the judges that are Python programs (0.4 GiB)"
-_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 _OPENAPI = ModuleFile("k8s.io/kubernetes", "api/openapi-spec/swagger.json")
 
 
@@ -34,19 +42,10 @@ class JudgeTools:
     """prometheus-operator's own look at a PrometheusRule, as its admission webhook has it."""
     python: Path
     """The interpreter that has checkov and kubernetes-validate: each is run by `-m`."""
-    monitoring_kinds: tuple[Path, ...]
-    """The CustomResourceDefinitions of the kinds of prometheus-operator's that we render."""
     openapi: Path
     """What the API server of the local Kubernetes takes, as OpenAPI 2 in JSON: part of the sources it is built from."""
-
-
-def monitoring_kinds() -> tuple[Path, ...]:
-    """Return prometheus-operator's definitions of PodMonitor and PrometheusRule, part of its module's own files."""
-    folder = "example/prometheus-operator-crd"
-    return tuple(
-        go_build.module_file(RULE_JUDGE, ModuleFile(_OPERATOR, f"{folder}/monitoring.coreos.com_{plural}.yaml"))
-        for plural in ("podmonitors", "prometheusrules")
-    )
+    definitions: tuple[Path, ...]
+    """The custom resource definitions of the kinds that others serve, each a file of YAML."""
 
 
 def ensure_judges(cache: Path, progress: Progress) -> JudgeTools:
@@ -56,8 +55,13 @@ def ensure_judges(cache: Path, progress: Progress) -> JudgeTools:
         kube_score=built[KUBE_SCORE] / KUBE_SCORE.binary,
         kubeconform=built[KUBECONFORM] / KUBECONFORM.binary,
         rules=built[RULE_JUDGE] / RULE_JUDGE.binary,
-        monitoring_kinds=monitoring_kinds(),
         gitleaks=built[GITLEAKS] / GITLEAKS.binary,
         python=python_environment(LOCK, _PACKAGES, cache, progress) / "bin" / "python",
         openapi=go_build.module_file(KUBE, _OPENAPI),
+        definitions=tuple(map(definition, CRDS.files)),
     )
+
+
+def definition(kind: str) -> Path:
+    """Return the file with the custom resource definition of a kind. Raises `go_build.BuildFailed`."""
+    return go_build.module_file(CRDS, CRDS.files[kind])

@@ -1,0 +1,82 @@
+"""An autoscaler is switched on, works and is switched off under a gateway that serves: nobody counts its pods to one.
+
+This cluster has no metrics: an autoscaler without them holds the number of pods, within its bounds.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from sluice.local import cluster as local_cluster
+from sluice.local.folders import cache_folder, state_folder
+from sluice.local.toolchain import ensure_kubernetes
+from sluice.progress import Progress
+from tests.live.project import NAMESPACE, LiveProject
+from tests.live.test_failures import edit
+
+HEADROOM = "    resources: {requests: {cpu: 50m}}\n"
+
+
+def settings(project: LiveProject, *, replicas: int, most: int | None) -> None:
+    file = project.folder / "Pulumi.live.yaml"
+    edit(
+        file,
+        r"    replicas: \d+\n(    autoscaling: .*\n)?(    resources: .*\n)?",
+        f"    replicas: {replicas}\n{HEADROOM}",
+    )
+    if most is not None:
+        edit(file, r"    replicas: \d+\n", f"    replicas: {replicas}\n    autoscaling: {{max_replicas: {most}}}\n")
+
+
+@contextmanager
+def every_number_of_pods(project: LiveProject) -> Iterator[list[str]]:
+    """Collect each number of pods that the Deployment is asked for, as the server tells it."""
+    seen: list[str] = []
+    program = ensure_kubernetes(cache_folder(), Progress(quiet=True)).kube / "kubectl"
+    where = ("--kubeconfig", local_cluster.kubeconfig(state_folder()), "--namespace", NAMESPACE)
+    what = ("get", "deployment", "gateway", "--watch", "--output", "jsonpath={.spec.replicas}{'\\n'}")
+    with subprocess.Popen([program, *where, *what], stdout=subprocess.PIPE, text=True) as watch:
+        try:
+            assert watch.stdout is not None
+            seen.append(watch.stdout.readline().strip())  # it watches from here on
+            yield seen
+        finally:
+            watch.terminate()
+            seen += [line.strip() for line in watch.stdout or ()]
+
+
+def replicas(project: LiveProject) -> int:
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/gateway"
+    return int(project.cluster.get(path)["spec"]["replicas"])
+
+
+@pytest.fixture
+def two_pods(fresh_project: LiveProject) -> LiveProject:
+    settings(fresh_project, replicas=2, most=None)
+    fresh_project.up()
+    return fresh_project
+
+
+def test_an_autoscaler_takes_the_number_of_pods_over_and_gives_it_back(two_pods: LiveProject) -> None:
+    project = two_pods
+    with every_number_of_pods(project) as seen:
+        settings(project, replicas=2, most=4)
+        project.up()
+        assert set(project.up()["changes"]) == {"same"}
+    assert set(seen) == {"2"}, "as many as git said before, until the autoscaler sets another number"
+
+    # Below its least, an autoscaler needs no metric to know what is right.
+    assert project.kubectl("scale", "deployment", "gateway", "--replicas", "1").exit_code == 0
+    project.wait_for(lambda: replicas(project) == 2, seconds=60)
+    # Within its bounds it leaves the number as it is, and so does every update from now on.
+    assert project.kubectl("scale", "deployment", "gateway", "--replicas", "3").exit_code == 0
+    assert set(project.up()["changes"]) == {"same"}
+    assert replicas(project) == 3
+
+    settings(project, replicas=1, most=None)
+    project.up()
+    assert replicas(project) == 1, "without it the number is git's again, whoever set it last"

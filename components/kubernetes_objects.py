@@ -84,6 +84,10 @@ def make(
     kind = rendered.api_version, rendered.kind
     if kind in _READY_WHEN:
         inputs["metadata"]["annotations"]["pulumi.com/waitFor"] = _READY_WHEN[kind]
+    if rendered.kind == "Deployment":
+        # Who counts its pods may have been an autoscaler or `kubectl scale`, and a number that git says is in conflict
+        # with theirs: it is taken back.
+        inputs["metadata"]["annotations"]["pulumi.com/patchForce"] = "true"
     timeouts = _PATIENCE if rendered.kind in _PATIENT else None
     usual = pulumi.ResourceOptions(parent=parent, custom_timeouts=timeouts, ignore_changes=_left_alone(rendered))
     called, opts = f"{name}-{rendered.kind.lower()}", pulumi.ResourceOptions.merge(usual, options)

@@ -86,8 +86,9 @@ def dev() -> Recording:
 
 
 def as_applied(wanted: KubernetesObject) -> dict[str, Any]:
-    """A rendered object with the one thing that Pulumi is told beside it: under which name its fields are owned."""
-    annotations = {**wanted.body["metadata"].get("annotations", {}), **OWNER}
+    """A rendered object with what Pulumi is told beside it: who owns its fields, and that a count of pods is git's."""
+    told = {**OWNER, **({"pulumi.com/patchForce": "true"} if wanted.kind == "Deployment" else {})}
+    annotations = {**wanted.body["metadata"].get("annotations", {}), **told}
     return {**wanted.body, "metadata": {**wanted.body["metadata"], "annotations": annotations}}
 
 

@@ -7,6 +7,7 @@ made anything.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
@@ -24,6 +25,7 @@ from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
 from components.guard import Guard, GuardArgs
 from components.ingress import Ingress, IngressArgs
+from components.litellm import LiteLLM, LiteLLMArgs
 from components.network import Network, NetworkArgs
 from components.override import Override, OverrideArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
@@ -66,9 +68,23 @@ def deploy() -> None:
     namespace_args = EnvironmentNamespaceArgs(rendered.namespace, settings.protected)
     namespace = EnvironmentNamespace("namespace", namespace_args, here).name
     Admission("admission", AdmissionArgs(rendered.admission), here)
-    if rendered.quotas:
-        Quotas("quotas", QuotasArgs(rendered.quotas, namespace), here)
     Network("network", NetworkArgs(rendered.network, namespace), here)
+    _declare_keys(rendered, namespace, keys, here)
+    Flags("flags", FlagsArgs(rendered.flags, namespace), here)
+    Override("override", OverrideArgs(rendered.override, namespace, settings.protected), here)
+    Access("access", AccessArgs(rendered.access, namespace), here)
+    gateway = Gateway("gateway", GatewayArgs(rendered.gateway, namespace, _url(settings)), here)
+    _declare_what_is_switched_on(rendered, namespace, here)
+    pulumi.export("url", gateway.url)
+    pulumi.export("namespace", namespace)
+
+
+def _declare_keys(
+    rendered: Rendered,
+    namespace: pulumi.Output[str],
+    keys: Mapping[str, pulumi.Output[str]],
+    here: pulumi.ResourceOptions,
+) -> None:
     if rendered.external_secrets:
         ExternalSecrets("external-secrets", ExternalSecretsArgs(rendered.external_secrets, namespace), here)
     else:
@@ -76,24 +92,27 @@ def deploy() -> None:
     if rendered.caller_keys:
         digests = caller_digests(rendered.caller_keys.keys)
         CallerKeys("caller-keys", CallerKeysArgs(rendered.caller_keys, namespace, digests), here)
-    Flags("flags", FlagsArgs(rendered.flags, namespace), here)
-    Override("override", OverrideArgs(rendered.override, namespace, settings.protected), here)
-    Access("access", AccessArgs(rendered.access, namespace), here)
+
+
+def _declare_what_is_switched_on(
+    rendered: Rendered, namespace: pulumi.Output[str], here: pulumi.ResourceOptions
+) -> None:
+    if rendered.quotas:
+        Quotas("quotas", QuotasArgs(rendered.quotas, namespace), here)
     if rendered.cache:
         Cache("cache", CacheArgs(rendered.cache, namespace), here)
     if rendered.stub_provider:
         StubProvider("stub-provider", StubProviderArgs(rendered.stub_provider, namespace), here)
+    if rendered.litellm:
+        LiteLLM("litellm", LiteLLMArgs(rendered.litellm, namespace), here)
     if rendered.guard:
         Guard("guard", GuardArgs(rendered.guard, namespace), here)
-    gateway = Gateway("gateway", GatewayArgs(rendered.gateway, namespace, _url(settings)), here)
     if rendered.availability:
         Availability("availability", AvailabilityArgs(rendered.availability, namespace), here)
     if rendered.ingress:
         Ingress("ingress", IngressArgs(rendered.ingress, namespace), here)
     if rendered.alerts:
         Alerts("alerts", AlertsArgs(rendered.alerts, namespace), here)
-    pulumi.export("url", gateway.url)
-    pulumi.export("namespace", namespace)
 
 
 def _wanted(project: Path, environment: str) -> tuple[Settings, Rendered]:
@@ -108,6 +127,8 @@ def _wanted(project: Path, environment: str) -> tuple[Settings, Rendered]:
         settings = settings.with_images(cache=_built(environment, "cache"))
     if settings.guard is not None and not is_named(settings.guard.image):
         settings = settings.with_images(guard=_built(environment, "guard"))
+    if settings.litellm is not None and not is_named(settings.litellm.image):
+        settings = settings.with_images(litellm=_built(environment, "litellm"))
     return settings, render(declared.registry, declared.rollout, settings)
 
 

@@ -121,9 +121,12 @@ def prepare_engine(
         named["SLUICE_CACHE_IMAGE"] = settings.cache.image
     if settings.guard is not None:
         named["SLUICE_GUARD_IMAGE"] = settings.guard.image
+    if settings.litellm is not None:
+        named["SLUICE_LITELLM_IMAGE"] = settings.litellm.image
     missing = [variable for variable, image in named.items() if not is_named(image)]
     if missing:
-        delivered = deliver_images(where, access, registry, progress)
+        with_litellm = "SLUICE_LITELLM_IMAGE" in missing
+        delivered = deliver_images(where, access, registry, progress, with_litellm=with_litellm)
         variables |= {variable: delivered[variable] for variable in missing}
     tools = ensure_pulumi(cache_folder(), progress)
     return Engine(tools, PROJECT, declared.settings.environment, state, variables)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sluice.deploy.cluster_access import ClusterAccess
@@ -84,9 +84,16 @@ def stop_local_cluster(progress: Progress, *, purge: bool) -> None:
         shutil.rmtree(pulumi_folder("", local=True), ignore_errors=True)
 
 
-def deliver_images(where: Target, access: ClusterAccess, registry: str | None, progress: Progress) -> Mapping[str, str]:
-    """Build the images, bring them to the cluster, and return the variables by which a stack names them."""
+def deliver_images(
+    where: Target, access: ClusterAccess, registry: str | None, progress: Progress, *, with_litellm: bool = False
+) -> Mapping[str, str]:
+    """Build the images, bring them to the cluster, and return the variables by which a stack names them.
+
+    LiteLLM's is among them where it is asked for: it takes minutes and is four times the others together.
+    """
     built = images.build(PROJECT, cache_folder(), progress)
+    if with_litellm:
+        built = replace(built, litellm=images.build_litellm(PROJECT, cache_folder(), progress))
     if where.is_local:
         images.load(built, cluster.containerd_socket(state_folder()), progress)
         given = images.References(*(image.reference for image in built.all()))
@@ -97,4 +104,5 @@ def deliver_images(where: Target, access: ClusterAccess, registry: str | None, p
         "SLUICE_STUB_PROVIDER_IMAGE": given.stub_provider,
         "SLUICE_CACHE_IMAGE": given.cache,
         "SLUICE_GUARD_IMAGE": given.guard,
+        **({} if given.litellm is None else {"SLUICE_LITELLM_IMAGE": given.litellm}),
     }

@@ -45,7 +45,10 @@ pulumi preview --stack production --policy-pack policy
 ```
 
 Pulumi's own releases run it as it stands. The language host that `make up` builds where there is none is older than its
-CLI and cannot; `tests/live/test_policy.py` shows how the same pack runs there.
+CLI and cannot: there the same pack runs by a program of another name, as `make policy` shows.
+
+`make policy` asks the pack of staging and production from a clone, by `pulumi preview` with made keys, no state and no
+cluster: for CI, before anything is merged. `make judges` runs it too, and shows that a broken rule stops it.
 
 ## When a rule is in the way
 

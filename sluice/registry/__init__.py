@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sluice.registry.environment import Environment, load_environment
     from sluice.registry.evidence import Evidence, EvidenceKind
     from sluice.registry.findings import Finding, InvalidRegistry, Severity
+    from sluice.registry.litellm_settings import LITELLM_KEY, LiteLLM
     from sluice.registry.loading import Examination, check, examine, load_registry, load_rollout, rollout_names
     from sluice.registry.model import (
         Agent,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     )
     from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Rate, Role, Safeguards, Step
     from sluice.registry.provider_keys import KeysNotSet, require_keys
+    from sluice.registry.resources import Resources
     from sluice.registry.secret_settings import ExternalSecrets
     from sluice.registry.settings import (
         REDIS_PASSWORD,
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
         ExternalCache,
         GatewaySettings,
         GuardSettings,
-        Resources,
         Settings,
         StubProviderSettings,
         Traces,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LADDER",
+    "LITELLM_KEY",
     "REDIS_PASSWORD",
     "Agent",
     "AgentRollout",
@@ -80,6 +82,7 @@ __all__ = [
     "KeysNotSet",
     "Ladder",
     "Limits",
+    "LiteLLM",
     "Model",
     "Monitoring",
     "Network",
@@ -120,15 +123,17 @@ _MODULES = {
     "environment": "Environment load_environment",
     "evidence": "Evidence EvidenceKind",
     "findings": "Finding InvalidRegistry Severity",
+    "litellm_settings": "LITELLM_KEY LiteLLM",
     "loading": "Examination check examine load_registry load_rollout rollout_names",
     "model": (
         "Agent AgentRollout Arm Benchmark JobStatus Model Price Provider Registry Rollout Tier Training TrainingJob"
     ),
     "policy": "LADDER Budgets Gates Ladder Limits Policy Rate Role Safeguards Step",
     "provider_keys": "KeysNotSet require_keys",
+    "resources": "Resources",
     "secret_settings": "ExternalSecrets",
     "settings": (
-        "REDIS_PASSWORD CallerLimits EmbeddedCache ExternalCache GatewaySettings GuardSettings Resources Settings "
+        "REDIS_PASSWORD CallerLimits EmbeddedCache ExternalCache GatewaySettings GuardSettings Settings "
         "StubProviderSettings Traces environments is_named load_namespace load_settings"
     ),
 }

@@ -59,6 +59,11 @@ def _callers(settings: Settings) -> str:
     return ", ".join(settings.network.callers_from) or "nobody"
 
 
+def _providers(settings: Settings) -> str:
+    asked = "made answers" if settings.stub_provider else "the real ones"
+    return asked if settings.litellm is None else f"{asked}; by LiteLLM: {', '.join(settings.litellm.providers)}"
+
+
 def _cache(settings: Settings) -> str:
     match settings.cache:
         case EmbeddedCache(_, memory):
@@ -96,7 +101,7 @@ _ROWS: Mapping[str, Callable[[Settings], str]] = {
     "Each is given": _each_pod,
     "A node is drained": _one_pod_away,
     "Requests that run when a pod ends have": lambda settings: f"{settings.gateway.longest_request_seconds} s",
-    "Providers": lambda settings: "made answers" if settings.stub_provider else "the real ones",
+    "Providers": _providers,
     "Keys come from": _keys,
     "Redis": _cache,
     "Reached from outside": _outside,
@@ -159,6 +164,27 @@ and the providers. Everything else is refused in both directions.
 - `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager.
 - `route` is the same by the Gateway API: an HTTPRoute at a Gateway of the cluster's, which has the certificate and must
   admit routes from this namespace (`allowedRoutes`). Both may stand side by side, to move from one to the other.
+- `litellm` runs LiteLLM's proxy behind the gateway, for providers that speak neither OpenAI's dialect nor Anthropic's.
+
+## LiteLLM, where there is one
+
+```yaml
+  sluice:litellm:
+    image: registry.example.com/sluice/litellm@sha256:...   # podman build --target litellm; `sluice up` builds it too
+    providers: {cohere: cohere}                             # by its name in models.yaml, what LiteLLM calls it
+    replicas: 2
+```
+
+- The gateway asks it as one more provider, of OpenAI's dialect, with the key `sluice:litellm-master-key`: make one, and
+  set it by `pulumi config set --secret`. Arms, fail-over, limits, prices and metrics stay the gateway's.
+- It has no database and stands behind a list of what it may answer: `POST /v1/chat/completions` in OpenAI's fields, and
+  the kubelet's probes. Keys, users, models, the user interface and every other path are 404 before LiteLLM sees them,
+  also with its key. The network policy lets the gateway in, nobody else, and it out to DNS and its providers.
+- Its pod has the keys of its own providers as files, and reads them once: after a rotation,
+  `kubectl rollout restart deployment/litellm`. No pod of it is away before the next is ready.
+- 1.106.2 by hash, without the packages that it starts and answers without (`requirements/litellm-image.lock`). One pod
+  takes 370 MiB and answers some hundred requests a second: it is for what cannot be asked directly.
+- Rehearse it: a provider's own ways with a dialect are LiteLLM's, and are tested here with Anthropic's alone.
 
 ## Adding one
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sluice.errors import SluiceError
+from sluice.registry.litellm_settings import LITELLM_KEY
 from sluice.registry.model import Registry
 from sluice.registry.settings import Settings
 
@@ -28,6 +29,8 @@ def require_keys(registry: Registry, settings: Settings) -> None:
     if settings.secrets is not None:
         return
     wanted = dict.fromkeys(provider.key for provider in registry.providers.values())
+    if settings.litellm is not None:
+        wanted[LITELLM_KEY] = None
     missing = [key for key in wanted if key not in settings.keys_set]
     if missing:
         raise KeysNotSet(settings.environment, missing)

@@ -30,8 +30,10 @@ from sluice.registry.cluster_settings import (
 )
 from sluice.registry.document import Document, read_document
 from sluice.registry.findings import Finding, choices, did_you_mean, refuse_if_any, shown
+from sluice.registry.litellm_settings import LITELLM_KEY, LiteLLM, litellm_of
 from sluice.registry.model import Registry
 from sluice.registry.policy import Rate
+from sluice.registry.resources import Resources, resources_of
 from sluice.registry.rules.declared import Names
 from sluice.registry.secret_settings import ExternalSecrets, external_secrets_of
 from sluice.registry.shape import check_shape
@@ -53,6 +55,7 @@ _FIELDS = (
     "operators",
     "reviewers",
     "secrets",
+    "litellm",
     "stub_provider",
     "provider_addresses",
 )
@@ -68,19 +71,6 @@ _UNNAMED = "@sha256:" + "0" * 64
 def is_named(image: str) -> bool:
     """Whether a reference names an image: a digest of zeros stands for one that is not built yet."""
     return not image.endswith(_UNNAMED)
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What a pod is given and allowed, as Kubernetes quantities; a CPU limit is left out unless somebody sets one.
-
-    Memory is given as it is allowed: what one pod takes beyond its request, another is killed for.
-    """
-
-    cpu_request: str = "100m"
-    memory_request: str = "256Mi"
-    cpu_limit: str | None = None
-    memory_limit: str = "256Mi"
 
 
 class Callers(StrEnum):
@@ -204,6 +194,8 @@ class Settings:
     reviewers: tuple[str, ...] = ()
     secrets: ExternalSecrets | None = None
     """The store that the keys come from; None where Pulumi's encrypted configuration holds them."""
+    litellm: LiteLLM | None = None
+    """LiteLLM behind the gateway, for providers of another dialect; None where every provider is asked directly."""
 
     def with_images(
         self,
@@ -212,6 +204,7 @@ class Settings:
         stub_provider: str | None = None,
         cache: str | None = None,
         guard: str | None = None,
+        litellm: str | None = None,
     ) -> Settings:
         """Return these settings with images that were just built; None leaves an image as it is.
 
@@ -226,6 +219,8 @@ class Settings:
             changed = replace(changed, cache=replace(changed.cache, image=cache))
         if guard is not None and changed.guard is not None:
             changed = replace(changed, guard=replace(changed.guard, image=guard))
+        if litellm is not None and changed.litellm is not None:
+            changed = replace(changed, litellm=replace(changed.litellm, image=litellm))
         return changed
 
 
@@ -275,7 +270,7 @@ def check_settings(document: Document, environment: str, names: Names | None) ->
         *findings,
         *_check_names(document, names),
         *_check_one_place(document, names),
-        *_check_addresses(document, names),
+        *_check_providers(document, names),
     )
 
 
@@ -295,7 +290,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
             image=gateway["image"],
             replicas=int(gateway["replicas"]),
             node_port=gateway.get("node_port"),
-            resources=_resources(gateway.get("resources", {})),
+            resources=resources_of(gateway.get("resources", {}), Resources()),
             workers=int(gateway.get("workers", 1)),
             autoscaling=autoscaling_of(gateway.get("autoscaling")),
             priority_class=gateway.get("priority_class"),
@@ -320,6 +315,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         teams=tuple(sorted(config["callers"])) if "callers" in config else None,
         reviewers=tuple(config.get("reviewers", ())),
         secrets=external_secrets_of(config.get("secrets")),
+        litellm=litellm_of(config.get("litellm")),
     )
 
 
@@ -361,7 +357,7 @@ def _check_one_place(document: Document, names: Names) -> Iterator[Finding]:
 
 def _encrypted(names: Names) -> tuple[str, ...]:
     """Return the names of the settings that hold an encrypted value and nothing else."""
-    return tuple(dict.fromkeys([*names.providers.values(), REDIS_PASSWORD]))
+    return tuple(dict.fromkeys([*names.providers.values(), REDIS_PASSWORD, LITELLM_KEY]))
 
 
 def _of_unencrypted(setting: str, value: object) -> tuple[str, str]:
@@ -374,12 +370,14 @@ def _of_unencrypted(setting: str, value: object) -> tuple[str, str]:
     )
 
 
-def _check_addresses(document: Document, names: Names) -> Iterator[Finding]:
-    for provider in document.mapping("config", f"{_PREFIX}provider_addresses"):
-        if provider not in names.providers:
-            path = ("config", f"{_PREFIX}provider_addresses", provider)
-            remedy = did_you_mean(provider, names.providers, of="providers")
-            yield document.finding(path, f"no provider is named {shown(provider)}", remedy, rule="SL030", at_key=True)
+def _check_providers(document: Document, names: Names) -> Iterator[Finding]:
+    for place in ((f"{_PREFIX}provider_addresses",), (f"{_PREFIX}litellm", "providers")):
+        for provider in document.mapping("config", *place):
+            if provider not in names.providers:
+                path = ("config", *place, provider)
+                remedy = did_you_mean(provider, names.providers, of="providers")
+                what = f"no provider is named {shown(provider)}"
+                yield document.finding(path, what, remedy, rule="SL030", at_key=True)
 
 
 def _check_place(document: Document, environment: str) -> Iterator[Finding]:
@@ -412,15 +410,4 @@ def _limits(body: dict[str, Any]) -> CallerLimits:
         agent_rates=bool(body.get("agent_rates", CallerLimits().agent_rates)),
         caller=build(Rate, body["caller"]) if "caller" in body else None,
         callers=MappingProxyType({team: build(Rate, rate) for team, rate in body.get("callers", {}).items()}),
-    )
-
-
-def _resources(body: dict[str, Any]) -> Resources:
-    requests, limits = body.get("requests", {}), body.get("limits", {})
-    default = Resources()
-    return Resources(
-        cpu_request=requests.get("cpu", default.cpu_request),
-        memory_request=requests.get("memory", default.memory_request),
-        cpu_limit=limits.get("cpu"),
-        memory_limit=limits.get("memory", default.memory_limit),
     )

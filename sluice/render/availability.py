@@ -11,22 +11,22 @@ from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object,
 
 def availability(settings: Settings) -> tuple[KubernetesObject, ...]:
     """Render the disruption budget and the autoscaler, each where the environment has more than one pod to speak of."""
-    disruption = () if settings.gateway.replicas == 1 else (_disruption_budget(settings),)
+    disruption = () if settings.gateway.replicas == 1 else (disruption_budget(settings, NAME),)
     return disruption if settings.gateway.autoscaling is None else (*disruption, _autoscaler(settings))
 
 
-def _disruption_budget(settings: Settings) -> KubernetesObject:
+def disruption_budget(settings: Settings, name: str) -> KubernetesObject:
     """Render a budget of one pod at a time; an unready one may always go, or no node with it could be drained."""
     return kubernetes_object(
         "policy/v1",
         "PodDisruptionBudget",
-        NAME,
+        name,
         namespace=settings.namespace,
-        labels=labels(NAME, component="availability"),
+        labels=labels(name, component="availability"),
         spec={
             "maxUnavailable": 1,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": selector(NAME)},
+            "selector": {"matchLabels": selector(name)},
         },
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sluice.registry import REDIS_PASSWORD, Registry, Rollout, Settings
+from sluice.registry import LITELLM_KEY, REDIS_PASSWORD, Registry, Rollout, Settings
 from sluice.render.access import access
 from sluice.render.admission import admission
 from sluice.render.alerts import alerts
@@ -18,6 +18,7 @@ from sluice.render.guard import guard
 from sluice.render.http_route import http_route
 from sluice.render.ingress import ingress
 from sluice.render.kubernetes_object import KubernetesObject, SecretReference, labels
+from sluice.render.litellm import litellm
 from sluice.render.namespace import namespace
 from sluice.render.network import network
 from sluice.render.override import override
@@ -44,6 +45,7 @@ class Rendered:
     quotas: tuple[KubernetesObject, ...]
     alerts: tuple[KubernetesObject, ...]
     stub_provider: tuple[KubernetesObject, ...]
+    litellm: tuple[KubernetesObject, ...]
     external_secrets: tuple[KubernetesObject, ...]
     """What brings the two Secrets where they come from a store; empty where Pulumi makes them."""
     provider_keys: SecretReference
@@ -64,6 +66,7 @@ class Rendered:
             *self.cache,
             *self.stub_provider,
             *self.guard,
+            *self.litellm,
             *self.gateway,
             *self.availability,
             *self.ingress,
@@ -77,6 +80,8 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
     # A Redis of others may want a password; one that is set lies beside the keys.
     if _has_redis_password(settings):
         keys[REDIS_PASSWORD] = None
+    # By this one the gateway is known to LiteLLM.
+    keys |= dict.fromkeys([LITELLM_KEY] if settings.litellm else [])
     name = keys_secret(settings)
     provider_keys = SecretReference(name, settings.namespace, tuple(keys), labels(name, component="gateway"))
     of_flags = flags(rollout, settings.namespace)
@@ -97,6 +102,7 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         gateway=gateway(settings, gateway_configuration(registry, settings), names),
         guard=guard(registry, settings),
         stub_provider=stub_provider(settings),
+        litellm=litellm(registry, settings),
         caller_keys=_caller_keys(settings),
         external_secrets=external_secrets(settings, provider_keys, callers_secret(settings)),
         provider_keys=provider_keys,

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sluice.registry import Agent, Registry, Settings
+from sluice.registry import LITELLM_KEY, Agent, Provider, Registry, Settings
+from sluice.registry.model import Dialect, StreamUsage
+from sluice.render import litellm
 from sluice.render.gateway_limits import agent_limits, allowed, budgets, caller_limits
 from sluice.render.json_text import json_text
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
@@ -76,6 +78,7 @@ def _most_bytes(name: str, value: Any) -> int:
 
 
 def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
+    behind_litellm = settings.litellm.providers if settings.litellm else {}
     return {
         "version": 1,
         "environment": settings.environment,
@@ -92,7 +95,8 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
         "models": {
             name: {
                 "provider": model.provider,
-                "id": model.id,
+                # LiteLLM knows a model by its name here: two providers may call theirs the same.
+                "id": name if model.provider in behind_litellm else model.id,
                 "price": {"input": model.price.input_per_1k_tokens, "output": model.price.output_per_1k_tokens},
                 "fine_tuned": model.fine_tuned,
                 **({} if model.benchmark is None else {"benchmark": model.benchmark.score}),
@@ -102,11 +106,8 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
         },
         "providers": {
             name: {
-                "api": settings.provider_addresses.get(name, provider.api),
-                "key": provider.key,
+                **_spoken_to(name, provider, settings),
                 **allowed(provider),
-                "dialect": provider.dialect.value,
-                "stream_usage": provider.stream_usage.value,
             }
             for name, provider in registry.providers.items()
         },
@@ -114,6 +115,16 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
         "budgets": budgets(registry.budgets),
         "thresholds": thresholds(registry),
     }
+
+
+def _spoken_to(name: str, provider: Provider, settings: Settings) -> dict[str, Any]:
+    """Render where a provider is asked, by which key and in which dialect: its own, or that of LiteLLM before it."""
+    if settings.litellm is not None and name in settings.litellm.providers:
+        address, key, dialect, usage = litellm.URL, LITELLM_KEY, Dialect.OPENAI, StreamUsage.ON_REQUEST
+    else:
+        address = settings.provider_addresses.get(name, provider.api)
+        key, dialect, usage = provider.key, provider.dialect, provider.stream_usage
+    return {"api": address, "key": key, "dialect": dialect.value, "stream_usage": usage.value}
 
 
 def _agent(agent: Agent, registry: Registry) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sluice.registry import EmbeddedCache, ExternalCache, GuardSettings, Registry, Settings
-from sluice.render import cache, guard, stub_provider
+from sluice.registry import EmbeddedCache, ExternalCache, GuardSettings, LiteLLM, Registry, Settings
+from sluice.render import cache, guard, litellm, stub_provider
 from sluice.render.gateway import METRICS_PORT
 from sluice.render.gateway import NAME as GATEWAY
 from sluice.render.gateway import PORT as GATEWAY_PORT
@@ -25,6 +25,8 @@ _NOT_PUBLIC: Final = (*_PRIVATE, "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16
 _NOT_PUBLIC_6: Final = ("::1/128", "fc00::/7", "fe80::/10")
 # Where a node answers for DNS itself: https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/
 _NODE_LOCAL_DNS: Final = "169.254.20.10/32"
+# Stands for the addresses that LiteLLM knows by itself.
+_SOMEWHERE_PUBLIC: Final = "https://provider.example.com"
 _API_SERVER_PORTS: Final = (443, 6443)
 
 
@@ -51,6 +53,11 @@ def network(registry: Registry, settings: Settings) -> tuple[KubernetesObject, .
         policies.append(_policy(settings, own, selector(own), ingress=ingress, egress=[]))
     if settings.guard is not None:
         policies.append(_of_the_guard(settings, settings.guard))
+    if settings.litellm is not None:
+        own = litellm.NAME
+        ingress = [_rule("from", gateway, litellm.PORT)]
+        egress = [_to_dns(), *_to_public_providers(settings, settings.litellm)]
+        policies.append(_policy(settings, own, selector(own), ingress=ingress, egress=egress))
     return tuple(policies)
 
 
@@ -97,6 +104,7 @@ def _from_the_gateway(registry: Registry, settings: Settings) -> list[dict[str, 
         *_to_the_cluster(settings),
         *_to_the_cache(settings),
         *_to_the_providers(registry, settings),
+        *_to_litellm(settings),
         *_to_the_collector(settings),
     ]
 
@@ -105,7 +113,7 @@ def _to_the_cluster(settings: Settings) -> list[dict[str, Any]]:
     """Allow names to be looked up, and the API server to be asked."""
     api_server = settings.network.api_server or _PRIVATE
     return [
-        {"to": [_namespaces("kube-system"), _block(_NODE_LOCAL_DNS)], "ports": [_port(53, "UDP"), _port(53)]},
+        _to_dns(),
         _rule("to", [_block(cidr) for cidr in api_server], *_API_SERVER_PORTS),
     ]
 
@@ -122,8 +130,29 @@ def _to_the_cache(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _to_the_providers(registry: Registry, settings: Settings) -> list[dict[str, Any]]:
-    """Allow each provider's port: to the namespace of a Service, to the stub provider, or to every public address."""
-    addresses = [settings.provider_addresses.get(name, one.api) for name, one in registry.providers.items()]
+    """Allow the port of each provider that the gateway itself asks."""
+    behind_litellm = settings.litellm.providers if settings.litellm else {}
+    asked = {name: one.api for name, one in registry.providers.items() if name not in behind_litellm}
+    return _to_addresses([settings.provider_addresses.get(name, api) for name, api in asked.items()])
+
+
+def _to_public_providers(settings: Settings, own: LiteLLM) -> list[dict[str, Any]]:
+    """Allow what LiteLLM asks: the addresses that the settings give its providers, or its own, which are public."""
+    return _to_addresses([settings.provider_addresses.get(name, _SOMEWHERE_PUBLIC) for name in own.providers])
+
+
+def _to_litellm(settings: Settings) -> list[dict[str, Any]]:
+    if settings.litellm is None:
+        return []
+    return [_rule("to", [{"podSelector": {"matchLabels": selector(litellm.NAME)}}], litellm.PORT)]
+
+
+def _to_dns() -> dict[str, Any]:
+    return {"to": [_namespaces("kube-system"), _block(_NODE_LOCAL_DNS)], "ports": [_port(53, "UDP"), _port(53)]}
+
+
+def _to_addresses(addresses: list[str]) -> list[dict[str, Any]]:
+    """Allow each address's port: to the namespace of a Service, to the stub provider, or to every public address."""
     ports: dict[str, set[int]] = {}
     for host, port in map(_address, addresses):
         ports.setdefault(_place(host), set()).add(port)

@@ -23,6 +23,7 @@ from components.gateway import Gateway, GatewayArgs
 from components.guard import Guard, GuardArgs
 from components.ingress import Ingress, IngressArgs
 from components.kubernetes_objects import make
+from components.litellm import LiteLLM, LiteLLMArgs
 from components.network import Network, NetworkArgs
 from components.override import Override, OverrideArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
@@ -68,6 +69,7 @@ def program(of: Rendered) -> Callable[[], None]:
         Cache("cache", CacheArgs(of.cache, namespace), here)
         StubProvider("stub-provider", StubProviderArgs(of.stub_provider, namespace), here)
         Guard("guard", GuardArgs(of.guard, namespace), here)
+        LiteLLM("litellm", LiteLLMArgs(of.litellm, namespace), here)
         Gateway("gateway", GatewayArgs(of.gateway, namespace, "http://127.0.0.1:30080"), here)
         Alerts("alerts", AlertsArgs(of.alerts, namespace), here)
 
@@ -235,6 +237,7 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "quotas": {},
         "alerts": {},
         "stub-provider": {},
+        "litellm": {},
         "gateway": {"url": "http://127.0.0.1:30080"},
         "guard": {},
     }

@@ -13,6 +13,7 @@ from sluice.registry import (
     GuardSettings,
     Ingress,
     InvalidRegistry,
+    LiteLLM,
     Network,
     Quota,
     Resources,
@@ -55,6 +56,8 @@ config:
   sluice:operators: [llm-on-call]
   sluice:reviewers: [legal-reviewers]
   sluice:route: {{host: llm.example.com, gateway: shared, gateway_namespace: gateways, listener: https}}
+  sluice:litellm: {{image: "sluice.local/litellm@{DIGEST}", providers: {{openai: openai}}, replicas: 2}}
+  sluice:litellm-master-key: {{secure: v1:abc:def}}
 """
 
 
@@ -77,7 +80,7 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         ),
         stub_provider=StubProviderSettings(f"sluice.local/stub-provider@{DIGEST}"),
         provider_addresses={"mistral": "http://stub-provider:8080/mistral/v1"},
-        keys_set=("mistral-api-key", "redis-password"),
+        keys_set=("mistral-api-key", "redis-password", "litellm-master-key"),
         protected=True,
         cache=ExternalCache("rediss://redis.example.com:6380/1"),
         network=Network(callers_from=("halo",), api_server=("10.0.0.1/32",)),
@@ -89,6 +92,9 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         ),
         operators=("llm-on-call",),
         reviewers=("legal-reviewers",),
+        litellm=LiteLLM(
+            f"sluice.local/litellm@{DIGEST}", {"openai": "openai"}, 2, Resources("250m", "768Mi", None, "768Mi")
+        ),
     )
 
 
@@ -212,6 +218,16 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
                 "13:3: config.sluice:mistral-api-key: is empty; set it by `pulumi config set --secret "
                 "sluice:mistral-api-key`"
             ),
+        ),
+        (
+            "providers: {openai: openai}",
+            "providers: {opnai: openai}",
+            '22:135: config.sluice:litellm.providers.opnai: no provider is named "opnai"; did you mean "openai"?',
+        ),
+        (
+            "{openai: openai}",
+            "{}",
+            "22:134: config.sluice:litellm.providers: is empty; name at least one",
         ),
         (
             ", listener: https}",

@@ -24,8 +24,9 @@ from sluice.local.images.recipe import CACHE, GATEWAY, GUARD, RECIPES, STUB_PROV
 from sluice.local.images.store import Store, key_of
 from sluice.progress import Progress
 
-_ARCHIVE = "images.tar"
-_RECORD = "images.json"
+ARCHIVE = "images.tar"
+RECORD = "images.json"
+"""What lies in the folder of an archive: the archive, and which images it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,12 @@ class Images:
     stub_provider: Image
     cache: Image
     guard: Image
+    litellm: Image | None = None
+    """None unless it was asked for."""
 
     def all(self) -> tuple[Image, ...]:
         """Return every image, in the order of the fields."""
-        return (self.gateway, self.stub_provider, self.cache, self.guard)
+        return (self.gateway, self.stub_provider, self.cache, self.guard, *((self.litellm,) if self.litellm else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def build(project: Path, cache: Path, progress: Progress) -> Images:
         return whole
     if os.geteuid() != 0:
         raise RootNeededError
-    with store.locked(lambda: progress.say("images: another build is under way; waiting for it")), _plain_umask():
+    with store.locked(lambda: progress.say("images: another build is under way; waiting for it")), plain_umask():
         if found is not None:
             progress.say("images: what is kept of them is damaged; it is made again")
             shutil.rmtree(found, ignore_errors=True)
@@ -115,7 +118,7 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
 
     program_kind = f"program-{CACHE.short_name}"
     if store.find("base", keys.base) is None or store.find(program_kind, keys.program) is None:
-        _ensure_base_tools(progress)
+        ensure_base_tools(progress)
     base_folder = made("base", keys.base, "Debian's Python", 1, base.build)
     base_layer = layer.read(base_folder)
 
@@ -142,10 +145,10 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
     parts.append(archive.assemble(CACHE, layers, architecture=recipe.architecture(), version=__version__))
 
     def fill_archive(folder: Path, _scratch: Path) -> None:
-        archive.write(parts, folder / _ARCHIVE)
+        archive.write(parts, folder / ARCHIVE)
         images = {image.recipe.name: {"digest": image.digest, "size_bytes": image.size_bytes} for image in parts}
-        record = {"archive_bytes": (folder / _ARCHIVE).stat().st_size, "images": images}
-        (folder / _RECORD).write_text(json.dumps(record, indent=1))
+        record = {"archive_bytes": (folder / ARCHIVE).stat().st_size, "images": images}
+        (folder / RECORD).write_text(json.dumps(record, indent=1))
 
     built = _read(made("archive", keys.archive, "archive", total, fill_archive))
     if built is None:
@@ -153,7 +156,8 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
     return built
 
 
-def _ensure_base_tools(progress: Progress) -> None:
+def ensure_base_tools(progress: Progress) -> None:
+    """Install what making the base takes. Raises BaseToolsMissingError."""
     try:
         debian.ensure(progress, debian.IMAGE_PACKAGES)
     except debian.PackagesMissing as error:
@@ -164,15 +168,15 @@ def _keys(project: Path) -> _Keys:
     lock = project / recipe.LOCK
     if not lock.is_file():
         raise SourceMissingError(lock, image=GATEWAY.name)
-    of_base = key_of(recipe.architecture(), _source(recipe, layer, rootfs, debian_packages, base))
-    of_packages = key_of(of_base, _source(packages), lock.read_bytes())
-    of_code = {wanted.name: key_of(of_base, _source(code), code.content(project, wanted)) for wanted in RECIPES}
-    of_program = key_of(of_base, _source(program))
-    of_archive = key_of(of_packages, *of_code.values(), of_program, _source(archive), __version__)
+    of_base = key_of(recipe.architecture(), source_of(recipe, layer, rootfs, debian_packages, base))
+    of_packages = key_of(of_base, source_of(packages), lock.read_bytes())
+    of_code = {wanted.name: key_of(of_base, source_of(code), code.content(project, wanted)) for wanted in RECIPES}
+    of_program = key_of(of_base, source_of(program))
+    of_archive = key_of(of_packages, *of_code.values(), of_program, source_of(archive), __version__)
     return _Keys(of_base, of_packages, of_code, of_program, of_archive)
 
 
-def _source(*modules: ModuleType) -> str:
+def source_of(*modules: ModuleType) -> str:
     """The text of the modules that make something: how it is made is part of what it is made of."""
     return "".join(inspect.getsource(module) for module in modules)
 
@@ -180,12 +184,12 @@ def _source(*modules: ModuleType) -> str:
 def _read(folder: Path) -> Images | None:
     """Return the images that are kept in `folder`; None where the archive or its record is not as it was written."""
     try:
-        record = json.loads((folder / _RECORD).read_text())
-        if (folder / _ARCHIVE).stat().st_size != record["archive_bytes"]:
+        record = json.loads((folder / RECORD).read_text())
+        if (folder / ARCHIVE).stat().st_size != record["archive_bytes"]:
             return None
 
         def image(wanted: Recipe | ProgramRecipe) -> Image:
-            return Image(wanted.name, archive=folder / _ARCHIVE, **record["images"][wanted.name])
+            return Image(wanted.name, archive=folder / ARCHIVE, **record["images"][wanted.name])
 
         return Images(
             gateway=image(GATEWAY), stub_provider=image(STUB_PROVIDER), cache=image(CACHE), guard=image(GUARD)
@@ -195,7 +199,7 @@ def _read(folder: Path) -> Images | None:
 
 
 @contextmanager
-def _plain_umask() -> Iterator[None]:
+def plain_umask() -> Iterator[None]:
     """Make folders readable by all, whatever the umask of the person who builds: the image's user is another."""
     before = os.umask(0o022)
     try:

@@ -24,6 +24,7 @@ class References:
     stub_provider: str
     cache: str
     guard: str
+    litellm: str | None = None
 
 
 def deliver(images: Images, *, context: str | None, registry: str | None, progress: Progress) -> References:

@@ -32,7 +32,7 @@ def build(folder: Path, scratch: Path, *, base: layer.Layer, pip: Path, lock: Pa
     # pip is run from its wheel, which must keep a wheel's name to be imported from.
     wheel = lent / "pip-0-py3-none-any.whl"
     shutil.copy(pip, wheel)
-    shutil.copy(lock, lent / "gateway.lock")
+    shutil.copy(lock, lent / "packages.lock")
 
     def failed(output: str) -> CommandError:
         if "DO NOT MATCH THE HASHES" in output:
@@ -48,7 +48,7 @@ def build(folder: Path, scratch: Path, *, base: layer.Layer, pip: Path, lock: Pa
             "--target",
             SITE_FOLDER,
             "-r",
-            f"{_LENT}/gateway.lock",
+            f"{_LENT}/packages.lock",
         ],
         on_failure=failed,
         variables={"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_PROGRESS_BAR": "off", **variables},

@@ -38,15 +38,18 @@ SITE_FOLDER = f"/usr/local/lib/{PYTHON}/dist-packages"
 """Where Debian's Python looks for what did not come from Debian: the lock's packages, and our code beside them."""
 
 LOCK = "requirements/gateway.lock"
+LITELLM_LOCK = "requirements/litellm-image.lock"
+"""requirements/litellm.lock without what its proxy needs neither to start nor to answer: the Makefile names it."""
 PIP_OPTIONS = (
     "--require-hashes",
     "--only-binary=:all:",
+    "--no-deps",
     "--no-compile",
     "--no-cache-dir",
     "--no-input",
     "--root-user-action=ignore",
 )
-"""Every package by its hash, and none built from source: there is no compiler in the image."""
+"""Every package by its hash, none that a lock does not name, and none built from source: there is no compiler."""
 
 USER_ID = 10001
 USER = f"{USER_ID}:{USER_ID}"
@@ -108,6 +111,14 @@ GUARD = Recipe(
     ),
 )
 RECIPES = (GATEWAY, STUB_PROVIDER, GUARD)
+
+LITELLM = Recipe(
+    name="sluice.local/litellm",
+    title="LiteLLM's proxy behind a list of what it may answer, for providers of another dialect",
+    module="sluice.litellm_proxy",
+    sources=("sluice/__init__.py", "sluice/litellm_proxy"),
+)
+"""Built where an environment has one, and nowhere else: it is four times the others together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ def checkout(tmp_path: Path) -> Path:
         "sluice/rollout/guard/__main__.py",
         "sluice/gateway/__pycache__/__main__.cpython-311.pyc",
         "requirements/gateway.lock",
+        "requirements/litellm-image.lock",
+        "sluice/litellm_proxy/__main__.py",
     ):
         file = project / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ import pytest
 
 from sluice.local import packages as debian
 from sluice.local.images import base, building, code, layer, packages, program
-from sluice.local.images.building import Images, build
+from sluice.local.images.building import Image, Images, build
 from sluice.local.images.errors import (
     BaseToolsMissingError,
     DiskSpaceError,
@@ -22,6 +22,7 @@ from sluice.local.images.errors import (
     RootNeededError,
     SourceMissingError,
 )
+from sluice.local.images.litellm import build_litellm
 from sluice.local.images.recipe import GATEWAY
 from sluice.local.images.store import Store
 from sluice.progress import Progress
@@ -274,3 +275,64 @@ def test_what_is_kept_of_an_archive_and_is_damaged_is_not_taken_for_whole(damage
     (tmp_path / "images.tar").write_bytes(b"four")
     record.write_text(damage)
     assert building._read(tmp_path) is None
+
+
+def _build_litellm(checkout: Path) -> Image:
+    return build_litellm(checkout, checkout.parent / "cache", Progress(quiet=True))
+
+
+def test_litellm_is_built_where_it_is_asked_for_and_on_the_same_base(checkout: Path, built: list[str]) -> None:
+    images = _build(checkout)
+    assert images.litellm is None
+    assert "code litellm" not in built
+    built.clear()
+
+    own = _build_litellm(checkout)
+
+    assert built == ["packages", "code litellm"]
+    assert own.reference == f"sluice.local/litellm@{own.digest}"
+    assert own.archive != images.gateway.archive
+
+
+def test_litellm_is_built_with_nothing_there_before_and_then_never_again(
+    checkout: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _build_litellm(checkout)
+    assert built == ["base", "packages", "code litellm"]
+    built.clear()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    assert _build_litellm(checkout) == first
+    assert built == []
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("sluice/litellm_proxy/__main__.py", ["code litellm"]),
+        ("requirements/litellm-image.lock", ["packages"]),
+        ("requirements/gateway.lock", []),
+        ("sluice/gateway/__main__.py", []),
+    ],
+)
+def test_a_changed_file_rebuilds_of_litellm_what_holds_it(
+    checkout: Path, built: list[str], file: str, expected: list[str]
+) -> None:
+    before = _build_litellm(checkout)
+    built.clear()
+    (checkout / file).write_text("# changed\n")
+
+    assert (_build_litellm(checkout) == before) == (expected == [])
+    assert built == expected
+
+
+def test_litellm_without_root_or_without_its_lock_is_refused(
+    checkout: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(RootNeededError):
+        _build_litellm(checkout)
+    (checkout / "requirements/litellm-image.lock").unlink()
+    with pytest.raises(SourceMissingError, match=r"litellm-image\.lock"):
+        _build_litellm(checkout)
+    assert built == []

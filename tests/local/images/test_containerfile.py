@@ -10,7 +10,7 @@ import pytest
 
 from sluice.local.folders import PROJECT
 from sluice.local.images import code, recipe
-from sluice.local.images.recipe import CACHE, RECIPES, ProgramRecipe, Recipe
+from sluice.local.images.recipe import CACHE, LITELLM, RECIPES, ProgramRecipe, Recipe
 
 
 def _stages() -> dict[str, list[str]]:
@@ -32,21 +32,21 @@ def _values(stage: list[str], keyword: str) -> list[str]:
     return [line.removeprefix(f"{keyword} ") for line in stage if line.startswith(f"{keyword} ")]
 
 
-@pytest.fixture(params=RECIPES, ids=lambda wanted: wanted.short_name)
+@pytest.fixture(params=[*RECIPES, LITELLM], ids=lambda wanted: wanted.short_name)
 def wanted(request: pytest.FixtureRequest) -> Recipe:
     param: Recipe = request.param
     return param
 
 
 def test_there_is_a_target_for_each_image() -> None:
-    assert {wanted.short_name for wanted in (*RECIPES, CACHE)} <= set(_stages())
+    assert {wanted.short_name for wanted in (*RECIPES, CACHE, LITELLM)} <= set(_stages())
 
 
 def test_the_caches_program_is_installed() -> None:
     assert any(f"install --yes --no-install-recommends {CACHE.packages[0]} &&" in line for line in _stages()["cache"])
 
 
-@pytest.mark.parametrize("wanted", [*RECIPES, CACHE], ids=lambda wanted: wanted.short_name)
+@pytest.mark.parametrize("wanted", [*RECIPES, CACHE, LITELLM], ids=lambda wanted: wanted.short_name)
 def test_user_command_and_environment_are_the_same(wanted: Recipe | ProgramRecipe) -> None:
     stage = _stages()[wanted.short_name]
     assert _values(stage, "USER") == [recipe.USER]
@@ -78,13 +78,20 @@ def test_the_base_has_the_same_release_and_packages() -> None:
     assert installed - {"python3-minimal"} == set(recipe.BASE_PACKAGES) - {"base-files"}
 
 
-def test_the_lock_is_installed_with_the_same_options() -> None:
-    stage = _stages()["packages"]
+@pytest.mark.parametrize(
+    ("stage_name", "lock", "copied"),
+    [
+        ("packages", recipe.LOCK, "/tmp/gateway.lock"),
+        ("litellm-packages", recipe.LITELLM_LOCK, "/tmp/litellm.lock"),
+    ],
+)
+def test_the_lock_is_installed_with_the_same_options(stage_name: str, lock: str, copied: str) -> None:
+    stage = _stages()[stage_name]
     [install] = [line for line in _values(stage, "RUN") if "pip install" in line]
     words = install.partition(" && ")[0].split()
-    target = ["--target", recipe.SITE_FOLDER, "--requirement", "/tmp/gateway.lock"]
+    target = ["--target", recipe.SITE_FOLDER, "--requirement", copied]
     assert words == ["python3", "-m", "pip", "install", *recipe.PIP_OPTIONS, *target]
-    assert f"{recipe.LOCK} /tmp/gateway.lock" in _values(stage, "COPY")
+    assert f"{lock} {copied}" in _values(stage, "COPY")
 
 
 def test_pip_does_not_reach_the_images(wanted: Recipe) -> None:

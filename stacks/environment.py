@@ -97,6 +97,8 @@ def _declare_keys(
 def _declare_what_is_switched_on(
     rendered: Rendered, namespace: pulumi.Output[str], here: pulumi.ResourceOptions
 ) -> None:
+    if rendered.reviewing:
+        Admission("reviewing", AdmissionArgs(rendered.reviewing), here)
     if rendered.quotas:
         Quotas("quotas", QuotasArgs(rendered.quotas, namespace), here)
     if rendered.cache:

@@ -128,8 +128,9 @@ _REST = """
 
 A namespace in which Pod Security enforces `restricted`, at a named version; the gateway, with no right but to watch
 the flags and the override; network policies; roles for the guard (`sluice-guard`), for people on call
-(`sluice-operator`) and for those who review outputs (`sluice-reviewer`), and the override itself. Images are named by
-digest, roots cannot be written, no container runs as root. Nothing of it grows with the number of agents.
+(`sluice-operator`) and for those who review outputs (`sluice-reviewer`, held to one program by admission), and the
+override itself. Images are named by digest, roots cannot be written, no container runs as root. Nothing of it grows
+with the number of agents.
 
 Where there is more than one pod: a disruption budget, and a wish for pods in different zones and on different nodes.
 A wish and no demand, since pods beside each other answer better than pods that nobody can place. A pod that ends
@@ -176,7 +177,7 @@ and the providers. Everything else is refused in both directions.
 ```
 
 - The gateway asks it as one more provider, of OpenAI's dialect, with the key `sluice:litellm-master-key`: make one, and
-  set it by `pulumi config set --secret`. Arms, fail-over, limits, prices and metrics stay the gateway's.
+  set it by `pulumi config set --secret`. Arms, fail-over, limits and prices are the gateway's. LiteLLM tries once.
 - It has no database and stands behind a list of what it may answer: `POST /v1/chat/completions` in OpenAI's fields, and
   the kubelet's probes. Keys, users, models, the user interface and every other path are 404 before LiteLLM sees them,
   also with its key. The network policy lets the gateway in, nobody else, and it out to DNS and its providers.

@@ -75,6 +75,7 @@ def _of_a_reviewer() -> list[dict[str, Any]]:
     """Return what `sluice review` and `sluice failures` need: to find a pod, and to run a program in it.
 
     Not an operator's: whoever runs a program in a gateway pod can read the providers' keys that are mounted there.
+    Which program that may be, `sluice.render.admission` says.
     """
     return [
         _rule("", ["pods"], ["get", "list"]),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sluice.registry import LITELLM_KEY, REDIS_PASSWORD, Registry, Rollout, Settings
 from sluice.render.access import access
-from sluice.render.admission import admission
+from sluice.render.admission import admission, reviewing
 from sluice.render.alerts import alerts
 from sluice.render.availability import availability
 from sluice.render.cache import cache
@@ -33,6 +33,7 @@ class Rendered:
     environment: str
     namespace: KubernetesObject
     admission: tuple[KubernetesObject, ...]
+    reviewing: tuple[KubernetesObject, ...]
     flags: tuple[KubernetesObject, ...]
     override: KubernetesObject
     access: tuple[KubernetesObject, ...]
@@ -57,6 +58,7 @@ class Rendered:
         return (
             self.namespace,
             *self.admission,
+            *self.reviewing,
             *self.quotas,
             *self.network,
             *self.flags,
@@ -90,6 +92,7 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         environment=settings.environment,
         namespace=namespace(settings),
         admission=admission(settings),
+        reviewing=reviewing(settings),
         flags=of_flags,
         override=override(settings),
         access=access(settings, names),

@@ -104,27 +104,27 @@ def _content(registry: Registry, settings: Settings) -> dict[str, Any]:
             }
             for name, model in registry.models.items()
         },
-        "providers": {
-            name: {
-                **_spoken_to(name, provider, settings),
-                **allowed(provider),
-            }
-            for name, provider in registry.providers.items()
-        },
+        "providers": {name: _provider(name, provider, settings) for name, provider in registry.providers.items()},
         "limits": caller_limits(settings.gateway.limits),
         "budgets": budgets(registry.budgets),
         "thresholds": thresholds(registry),
     }
 
 
-def _spoken_to(name: str, provider: Provider, settings: Settings) -> dict[str, Any]:
+def _provider(name: str, provider: Provider, settings: Settings) -> dict[str, Any]:
     """Render where a provider is asked, by which key and in which dialect: its own, or that of LiteLLM before it."""
     if settings.litellm is not None and name in settings.litellm.providers:
         address, key, dialect, usage = litellm.URL, LITELLM_KEY, Dialect.OPENAI, StreamUsage.ON_REQUEST
     else:
         address = settings.provider_addresses.get(name, provider.api)
         key, dialect, usage = provider.key, provider.dialect, provider.stream_usage
-    return {"api": address, "key": key, "dialect": dialect.value, "stream_usage": usage.value}
+    return {
+        "api": address,
+        "key": key,
+        **allowed(provider),
+        "dialect": dialect.value,
+        "stream_usage": usage.value,
+    }
 
 
 def _agent(agent: Agent, registry: Registry) -> dict[str, Any]:

@@ -55,6 +55,8 @@ def program(of: Rendered) -> Callable[[], None]:
         here = pulumi.ResourceOptions(provider=pulumi_kubernetes.Provider("cluster"))
         namespace = EnvironmentNamespace("namespace", EnvironmentNamespaceArgs(of.namespace, False), here).name
         Admission("admission", AdmissionArgs(of.admission), here)
+        if of.reviewing:
+            Admission("reviewing", AdmissionArgs(of.reviewing), here)
         Quotas("quotas", QuotasArgs(of.quotas, namespace), here)
         Network("network", NetworkArgs(of.network, namespace), here)
         Availability("availability", AvailabilityArgs(of.availability, namespace), here)

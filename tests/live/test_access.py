@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.live.project import NAMESPACE, LiveProject
+from tests.live.project import NAMESPACE, LiveProject, Ran
 from tests.live.test_failures import edit
 
 GATEWAY = ("--as", f"system:serviceaccount:{NAMESPACE}:gateway")
@@ -101,6 +101,36 @@ def test_a_pod_of_the_gateway_reads_flags_and_override_by_its_token_and_nothing_
     asked = serving.kubectl("exec", "deployment/gateway", "--", "python3", "-c", _ASK_FROM_THE_POD, *paths)
 
     assert asked.stdout.split() == ["200", "200", "403", "403"], asked.stderr
+
+
+def as_reviewer(serving: LiveProject, *program: str) -> Ran:
+    (pod, *_) = serving.pods()
+    return serving.kubectl("exec", pod, *REVIEWER, "--", *program)
+
+
+def test_a_reviewer_runs_the_program_for_reviews_in_a_gateway_pod(serving: LiveProject) -> None:
+    ran = as_reviewer(serving, "python3", "-m", "sluice.gateway.kept_tool", "review", "list")
+
+    assert ran.exit_code == 0, ran.stderr
+    assert ran.stdout == "[]"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        ("cat", "/etc/sluice/keys/mistral-api-key"),
+        ("python3", "-c", "print(open('/etc/sluice/keys/mistral-api-key').read())"),
+        ("python3", "-m", "sluice.gateway.kept_tool_of_another_kind", "review"),
+        ("sh", "-c", "python3 -m sluice.gateway.kept_tool"),
+    ],
+    ids=lambda program: " ".join(program[:3]),
+)
+def test_a_reviewer_runs_nothing_else_there_and_so_reads_no_key(program: tuple[str, ...], serving: LiveProject) -> None:
+    ran = as_reviewer(serving, *program)
+
+    assert ran.exit_code != 0
+    assert "denied request: reviewers-run-one-program" in ran.stderr
+    assert ran.stdout == ""
 
 
 def test_a_veto_outlives_every_update(serving: LiveProject) -> None:

@@ -147,6 +147,20 @@ def test_an_ingress_and_a_route_may_stand_beside_each_other() -> None:
     assert {"Ingress", "HTTPRoute"} <= kinds(replace(SETTINGS, ingress=ingress, route=route))
 
 
+def test_reviewers_are_held_to_the_program_that_sluice_review_runs() -> None:
+    named = replace(SETTINGS, reviewers=("legal-reviewers", 'odd "name"'))
+    policy = only(of(named), "ValidatingAdmissionPolicy", f"{SETTINGS.namespace}-reviewers").body["spec"]
+    (rule,) = policy["matchConstraints"]["resourceRules"]
+    (asked,) = policy["validations"]
+
+    assert (rule["operations"], rule["resources"]) == (["CONNECT"], ["pods/exec"])
+    assert policy["failurePolicy"] == "Fail"
+    assert '["legal-reviewers", "odd \\"name\\""]' in policy["matchConditions"][0]["expression"]
+    for index, word in enumerate(("python3", "-m", "sluice.gateway.kept_tool")):
+        assert f'dyn(object).command[{index}] == "{word}"' in asked["expression"]
+    assert not any(item.name.endswith("-reviewers") for item in of(SETTINGS).objects())
+
+
 def test_a_quota_leaves_no_room_for_what_nobody_reviewed() -> None:
     settings = replace(SETTINGS, quota=Quota(30, "8", "8Gi"))
     hard = only(of(settings), "ResourceQuota", "environment").body["spec"]["hard"]

@@ -9,6 +9,7 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from sluice.litellm_proxy.narrow import Narrow
 
@@ -85,8 +86,9 @@ def test_the_chat_is_asked_by_post_alone(client: TestClient, behind: Behind) -> 
 
 
 def test_a_websocket_is_closed(client: TestClient) -> None:
-    with pytest.raises(Exception, match="1008"), client.websocket_connect("/v1/realtime"):
+    with pytest.raises(WebSocketDisconnect, match="") as closed, client.websocket_connect("/v1/realtime"):
         pass
+    assert closed.value.code == 1008
 
 
 @pytest.mark.parametrize("sent", [None, "Bearer other", f"bearer {KEY}", KEY, f"Bearer {KEY} "])

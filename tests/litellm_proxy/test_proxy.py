@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from bench.gateway.programs import free_port, litellm_program, running
@@ -86,8 +86,8 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield started.url
 
 
-def ask(proxy: str, **more: Any) -> httpx.Response:
-    return httpx.post(f"{proxy}/v1/chat/completions", json={**ASK, **more}, headers=KEY, timeout=20)
+def ask(proxy: str, **more: Any) -> httpx2.Response:
+    return httpx2.post(f"{proxy}/v1/chat/completions", json={**ASK, **more}, headers=KEY, timeout=20)
 
 
 pytestmark = pytest.mark.slow
@@ -115,7 +115,7 @@ def test_a_stream_says_its_usage_and_ends(proxy: str) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_nobody_manages_it_not_even_with_its_key(method: str, path: str, proxy: str) -> None:
-    answered = httpx.request(method, f"{proxy}{path}", headers=KEY)
+    answered = httpx2.request(method, f"{proxy}{path}", headers=KEY)
 
     assert (answered.status_code, answered.json()["error"]["message"]) == (404, "nothing is here but the chat API")
 

@@ -13,7 +13,7 @@ from typing import Any
 from sluice.registry import LITELLM_KEY, LiteLLM, Registry, Settings
 from sluice.render.availability import disruption_budget
 from sluice.render.container_resources import resources
-from sluice.render.gateway import DRAIN_SECONDS, FOLDER, GRACE_TO_SPARE_SECONDS, KEYS_SECRET, spread
+from sluice.render.gateway import DRAIN_SECONDS, FOLDER, GRACE_TO_SPARE_SECONDS, keys_secret, spread
 from sluice.render.json_text import json_text
 from sluice.render.kubernetes_object import (
     PROGRESS_DEADLINE_SECONDS,
@@ -144,7 +144,7 @@ def _deployment(
                         # The keys of its own providers alone; 0440: the user gets at them by the pod's group.
                         {
                             "name": "keys",
-                            "secret": {"secretName": KEYS_SECRET, "defaultMode": 0o440, "items": files},
+                            "secret": {"secretName": keys_secret(settings), "defaultMode": 0o440, "items": files},
                         },
                     ],
                 },

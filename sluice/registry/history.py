@@ -35,8 +35,8 @@ def commit_of(folder: Path, reference: str) -> str | None:
 def contents_at(folder: Path, reference: str, files: Sequence[str]) -> Mapping[str, bytes] | None:
     """Return the bytes of files, named from `folder`, at the commit that `reference` means; None where there is none.
 
-    Files that the commit does not have are left out. Git is started once, however many they are: that is most of the
-    time that a small registry takes.
+    Files that the commit does not have are left out. Git is started once, however many they are: each start takes as
+    long as reading a small registry.
     """
     asked = [file for file in files if "\n" not in file]
     lines = [f"{reference}^{{commit}}", *(f"{reference}:./{file}" for file in asked)]
@@ -44,22 +44,23 @@ def contents_at(folder: Path, reference: str, files: Sequence[str]) -> Mapping[s
     if said is None:
         return None
     answers = io.BytesIO(said)
-    commit, *contents = (_object(answers) for _ in lines)
-    return (
-        {file: content for file, content in zip(asked, contents, strict=True) if content is not None}
-        if commit
-        else None
-    )
-
-
-def _object(answers: io.BytesIO) -> bytes | None:
-    """Read the next answer of `git cat-file --batch`: `ID KIND SIZE` and so many bytes, or `NAME missing`."""
-    _, _, size = answers.readline().strip().rpartition(b" ")
-    if not size.isdigit():
+    if _object(answers, kind=b"commit") is None:
         return None
-    content = answers.read(int(size))
+    contents = {file: _object(answers, kind=b"blob") for file in asked}
+    return {file: content for file, content in contents.items() if content is not None}
+
+
+def _object(answers: io.BytesIO, *, kind: bytes) -> bytes | None:
+    """Read the next answer of `git cat-file --batch`: `ID KIND SIZE` and so many bytes, or `NAME missing`.
+
+    Return None where it is missing or of another kind, such as a folder.
+    """
+    head = answers.readline().split()
+    if len(head) != 3 or not head[2].isdigit():
+        return None
+    content = answers.read(int(head[2]))
     answers.readline()
-    return content
+    return content if head[1] == kind else None
 
 
 def restore(folder: Path, commit: str, into: Path) -> None:

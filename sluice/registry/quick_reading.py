@@ -91,7 +91,9 @@ def _document(loader: Any, outline: Outline) -> Any:
 def _content(next_event: Any, outline: Outline) -> Any:  # noqa: C901 - one loop without calls: it runs for each of 400,000 events
     top: list[Any] = []
     container: Any = top
-    around: list[Any] = []  # the containers that are open around this one
+    around: list[Any] = []  # the containers that are open around this one, `depth` of them
+    depth = 0
+    names: set[str] = set()  # keys that were found printable: a large file repeats a few
     key: str | None = None
     left = MAX_VALUES
     outlined = 2  # the level down to which keys stand on lines of their own
@@ -100,6 +102,7 @@ def _content(next_event: Any, outline: Outline) -> Any:  # noqa: C901 - one loop
         kind = type(event)
         if kind is MappingEndEvent or kind is SequenceEndEvent:
             container = around.pop()
+            depth -= 1
             if container is top:
                 return top[0]
             continue
@@ -111,29 +114,34 @@ def _content(next_event: Any, outline: Outline) -> Any:  # noqa: C901 - one loop
                 raise NotPlain
             value = event.value
             if key is None and type(container) is dict:
-                if value in container or value == "<<" or not value.isprintable():
+                if value in container:
                     raise NotPlain
+                if value not in names:
+                    if value == "<<" or not value.isprintable():
+                        raise NotPlain
+                    names.add(value)
                 key = value
-                if len(around) <= outlined:
-                    outline.append((len(around), key, event.start_mark))
+                if depth <= outlined:
+                    outline.append((depth, key, event.start_mark))
                 continue
             if event.style:
                 value = _quoted(value)
             elif not value or value[0] in STARTS_OF_MEANING:
                 value = meaning(value)
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            if event.anchor is not None or event.tag is not None or len(around) >= MAX_DEPTH:
+            if event.anchor is not None or event.tag is not None or depth >= MAX_DEPTH:
                 raise NotPlain
             if key is None and type(container) is dict:
                 raise NotPlain
             value = {} if kind is MappingStartEvent else []
-            if len(around) < 2 and kind is MappingStartEvent and outlined:
-                outlined = len(around) if event.flow_style else 2
+            if depth < 2 and kind is MappingStartEvent and outlined:
+                outlined = depth if event.flow_style else 2
             if key is None:
                 container.append(value)
             else:
                 container[key] = value
             around.append(container)
+            depth += 1
             container, key = value, None
             continue
         else:

@@ -45,6 +45,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "sluice.cli.guard:guard",
         "Look once, as the guard in the cluster does, say what it makes of each agent, and change nothing.",
     ),
+    "simulate": (
+        "sluice.cli.simulate:simulate",
+        "Replay made traffic through the gates: how fast is a bad model caught, how often a good one blamed.",
+    ),
+    "cost": ("sluice.cli.cost:cost", "Show what an environment costs a month, at its weights and at every step."),
     "local": ("sluice.cli.local:local", "Start, stop and look at the local cluster."),
     "env": ("sluice.cli.variables:variables", "Print what to export to run kubectl and pulumi by hand."),
 }

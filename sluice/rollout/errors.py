@@ -79,7 +79,7 @@ def _harm(view: View) -> Reason:
         return Reason(Gate.ERRORS, Action.HOLD, f"{said}, but the baseline fails too: a provider is down", found)
     if 100 * max(rate, _rate_of_all(view), _rate(view.periods[-1].candidate)) <= goal:
         said += f": more than chance, but {rate:.2%} of requests is within the goal of {goal:g} %"
-        return Reason(Gate.ERRORS, Action.HOLD, said, found)
+        return Reason(Gate.ERRORS, Action.ADVANCE, said, found)
     return Reason(Gate.ERRORS, Action.ROLLBACK, f"{said}: {_odds(log)}, {1 / alpha:,.0f} is enough", found)
 
 

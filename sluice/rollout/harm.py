@@ -69,8 +69,9 @@ def log_evidence(periods: Sequence[Shares], alternatives: tuple[Alternative, ...
     parts: list[float] = []
     prior = -math.log(len(alternatives))
     for position in range(len(periods) - 1, -1, -1):
-        of_period = _of_period(periods[position], alternatives)
-        since = [old + new for old, new in zip(since, of_period, strict=True)]
+        period = periods[position]
+        logs = _of_events(period.share, period.candidate, period.both, alternatives)
+        since = [old + period.counts_as * new for old, new in zip(since, logs, strict=True)]
         start = prior + _log_weight_of_start(position)
         parts.extend(start + one for one in since)
     # What is left of the prior is for periods that have not begun: they have shown nothing, which is evidence 1.
@@ -90,20 +91,17 @@ def answers_count_as(answers: float, users: int | None, alike: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _of_period(period: Shares, alternatives: tuple[Alternative, ...]) -> tuple[float, ...]:
-    if not 0 < period.share < 1:
+def _of_events(
+    share: float, candidate: tuple[float, ...], both: tuple[float, ...], alternatives: tuple[Alternative, ...]
+) -> tuple[float, ...]:
+    """Return for each alternative the logarithm of how much better it explains a period's events than chance does."""
+    if not 0 < share < 1:
         return (0.0,) * len(alternatives)
-    rest = 1 - period.share
-    met = [
-        (index, mine, both)
-        for index, (mine, both) in enumerate(zip(period.candidate, period.both, strict=True))
-        if both
-    ]
+    met = [(index, mine, all_) for index, (mine, all_) in enumerate(zip(candidate, both, strict=True)) if all_]
     return tuple(
-        period.counts_as
-        * sum(
-            mine * ratios[index] - both * math.log(period.share * math.exp(ratios[index]) + rest)
-            for index, mine, both in met
+        sum(
+            mine * ratios[index] - all_ * math.log(share * math.exp(ratios[index]) + 1 - share)
+            for index, mine, all_ in met
         )
         for ratios in alternatives
     )

@@ -104,6 +104,14 @@ class Recent:
     baseline_requests: int
     baseline_failed: int
 
+    def __add__(self, other: Recent) -> Recent:
+        return Recent(
+            self.candidate_requests + other.candidate_requests,
+            self.candidate_failed + other.candidate_failed,
+            self.baseline_requests + other.baseline_requests,
+            self.baseline_failed + other.baseline_failed,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Newest:

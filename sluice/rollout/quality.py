@@ -46,8 +46,9 @@ def _harm(view: View, drop: float) -> Reason:
     if log < math.log(1 / alpha):
         return Reason(Gate.QUALITY, Action.ADVANCE, f"{said}, {1 / alpha:,.0f} would be harm", found)
     if drop < limit:
-        said += f": more than chance, but short of the {limit:g} % that end a rollout"
-        return Reason(Gate.QUALITY, Action.HOLD, said, found)
+        equal = view.case.limits.quality.spread_percent
+        said += f": more than chance, but short of the {limit:g} % that end a rollout; {equal:g} % count as equal"
+        return Reason(Gate.QUALITY, Action.ADVANCE if drop <= equal else Action.HOLD, said, found)
     return Reason(Gate.QUALITY, Action.ROLLBACK, f"{said}, {1 / alpha:,.0f} is enough; the limit is {limit:g} %", found)
 
 

@@ -86,10 +86,10 @@ def test_without_a_count_of_users_requests_count_less() -> None:
     assert one(60) is Action.ROLLBACK
 
 
-def test_more_failures_than_by_chance_within_the_goal_hold() -> None:
+def test_more_failures_than_by_chance_within_the_goal_are_said_and_no_harm() -> None:
     fine = case(measured(period(arm(100_000, failed=300), dear(900_000, failed=900)), users=Users(20_000, 180_000)))
 
-    assert judge(fine).action is Action.HOLD
+    assert judge(fine).action is Action.ADVANCE
     assert "within the goal of 1 %" in said(fine, Gate.ERRORS)
 
 
@@ -120,12 +120,14 @@ def test_a_fall_of_quality_alone_is_rolled_back_after_a_dozen_answers() -> None:
     assert said(bad, Gate.QUALITY).startswith("points are 20 % below the baseline's")
 
 
-def test_a_fall_that_is_certain_but_small_holds() -> None:
-    worse = arm(3000, scores=scores((7.2, 3000)))
-    slightly = case(measured(period(worse, dear(27_000))))
+def test_a_fall_that_is_certain_but_small_holds_and_one_that_counts_as_equal_does_not() -> None:
+    def falling_to(points: float) -> Case:
+        worse = arm(3000, scores=scores((points, 3000)))
+        return case(measured(period(worse, dear(27_000, scores=scores((8.8, 27_000))))))
 
-    assert judge(slightly).action is Action.HOLD
-    assert "more than chance, but short of the 15 % that end a rollout" in said(slightly, Gate.QUALITY)
+    assert judge(falling_to(7.7)).action is Action.HOLD  # 12.5 %
+    assert "more than chance, but short of the 15 % that end a rollout" in said(falling_to(7.7), Gate.QUALITY)
+    assert judge(falling_to(8.2)).action is Action.ADVANCE
 
 
 def test_answers_below_the_least_points_hold_even_where_the_baseline_is_no_better() -> None:

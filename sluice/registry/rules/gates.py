@@ -259,6 +259,23 @@ def nothing_is_from_the_future(declared: Declared) -> Iterator[Broken]:
                 yield Broken(file.document, path, f"{agent.since} is in the future", remedy, file.environment)
 
 
+@rule(
+    "SL059",
+    "A freeze ends after it begins",
+    severities=EVERYWHERE,
+    wrong="gates: {freezes: [{from: 2025-12-20, to: 2025-01-02, reason: the holidays}]}",
+    right="gates: {freezes: [{from: 2025-12-20, to: 2026-01-02, reason: the holidays}]}",
+)
+def freeze_ends_after_it_begins(declared: Declared) -> Iterator[Broken]:
+    """The last day of a freeze is not before its first. One that is the wrong way round freezes nothing."""
+    if declared.models is None:
+        return
+    for index, freeze in enumerate(declared.registry.gates.freezes):
+        if freeze.last < freeze.first:
+            path: Steps = ("gates", "freezes", index, "to")
+            yield Broken(declared.models, path, f"{freeze.last} is before {freeze.first}", "write its last day")
+
+
 def _serving(declared: Declared) -> Iterator[tuple[RolloutFile, AgentRollout, Model]]:
     for file in declared.rollouts:
         for agent in file.serving():
@@ -342,4 +359,5 @@ RULES = (
     benchmark_is_what_was_measured,
     sign_off_ends_after_it_began,
     nothing_is_from_the_future,
+    freeze_ends_after_it_begins,
 )

@@ -9,7 +9,7 @@ from sluice.rollout.bounds import highest_rate, lowest_rate
 from sluice.rollout.harm import MANY_TIMES, Shares, log_evidence
 from sluice.rollout.measurements import ArmCounts, Period
 from sluice.rollout.verdict import Action, Gate, Reason, numbers
-from sluice.rollout.view import View, unusable
+from sluice.rollout.view import View, is_fresh, unusable
 
 SHARE_OF_HARM = 0.5
 """Of the chance of a false rollback: failures are worst, and must show in the fewest."""
@@ -21,7 +21,7 @@ FLOOR_REQUESTS = 10
 def floor(view: View) -> Reason | None:
     """Say whether more than half of the last minutes' requests failed: no statistics, no waiting."""
     recent = view.case.measurements.recent
-    if recent is None or recent.candidate_requests < FLOOR_REQUESTS:
+    if recent is None or recent.candidate_requests < FLOOR_REQUESTS or not is_fresh(view, Gate.ERRORS):
         return None
     if recent.candidate_failed * 2 <= recent.candidate_requests:
         return None
@@ -45,11 +45,8 @@ def errors(view: View) -> Iterator[Reason]:
     """Judge failures."""
     at_once = floor(view)
     problem = unusable(view, Gate.ERRORS)
-    if at_once and (problem is None or view.case.measurements.recent is not None):
-        yield at_once
-        return
-    if problem:
-        yield problem
+    if at_once or problem:
+        yield from (one for one in (at_once, problem) if one)
         return
     yield _harm_alone(view) if view.is_alone else _harm(view)
     yield _promotion(view)

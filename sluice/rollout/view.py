@@ -82,6 +82,12 @@ def unusable(view: View, gate: Gate) -> Reason | None:
     return Reason(gate, Action.HOLD, f"{problem}; nothing is decided by what is not known")
 
 
+def is_fresh(view: View, gate: Gate) -> bool:
+    """Say whether a gate's metric was scraped of late."""
+    newest: datetime | None = getattr(view.case.measurements.newest, _METRICS[gate])
+    return newest is not None and view.case.now - newest <= view.case.judgement.stale
+
+
 def _problems(view: View, gate: Gate) -> Iterator[str]:
     """Say what is missing or stale. An agent that nobody asks has counts of 0, which are not missing."""
     name = _METRICS[gate]

@@ -105,6 +105,14 @@ def test_half_of_them_or_fewer_than_ten_are_not(recent: Recent) -> None:
     assert judge(case(dataclasses.replace(good(), recent=recent))).action is not Action.ROLLBACK
 
 
+def test_old_failures_are_no_recent_ones() -> None:
+    """As when Prometheus is gone: the last that was heard stands, and nothing moves."""
+    old = NOW - timedelta(minutes=6)
+    heard = dataclasses.replace(good(), recent=Recent(10, 10, 90, 0), newest=Newest(old, old, old, old))
+
+    assert judge(case(heard)).action is Action.HOLD
+
+
 def test_where_the_baseline_fails_too_it_is_the_provider_and_the_rollout_holds() -> None:
     down = measured(period(arm(300, failed=60), dear(2700, failed=100)), recent=Recent(20, 18, 80, 60))
 

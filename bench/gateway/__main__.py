@@ -14,7 +14,7 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.gateway.folder import AGENT, MASTER_KEY, write_gateway_folder, write_litellm_settings
@@ -71,6 +71,8 @@ def main() -> int:
         with _gateway(scratch, stub, redis_port, workers=1) as gateway:
             target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
             rows.append(_measure(target, gateway, options))
+            # What the gateway adds is told by the same rate without it.
+            rows[0] = replace(rows[0], half=at_rate(alone, rows[1].half.requests_per_second, options.seconds))
             memory = _memory_over(target, gateway, options.requests, scratch)
         scaled = [_scaled(scratch, stub, redis_port, workers, options.seconds) for workers in (1, 2)]
         if not options.without_litellm:
@@ -157,6 +159,8 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], one: Scaled, two: S
         missed |= not good
         bound = "at least" if at_least else "at most"
         print(f"{name:16}{value:8.2f}   goal: {bound} {_GOALS[name]:g}{'' if good else '   MISSED'}")
+    if len(rows) > 2:
+        print(f"\nLiteLLM takes {rows[2].cpu_ms / ours.cpu_ms:.1f} times the processor for a request")
     print("\nmemory of one worker: " + ", ".join(f"{mib:.0f} MiB after {asked:,}" for asked, mib in memory))
     for scaled in (one, two):
         shared = f"; with {_SHARE_OF_A_WORKER:g} of a processor each: "

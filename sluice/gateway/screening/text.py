@@ -48,20 +48,20 @@ def pieces(text: str) -> Iterator[str]:
 class Reading:
     """A text as it is read, and the words of it: runs of letters and digits, whatever stands around them."""
 
-    __slots__ = ("_places", "text", "words")
+    __slots__ = ("text", "words")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.words = frozenset(text.translate(_ONLY_WORDS).split() if text.isascii() else _WORD.findall(text))
-        self._places: dict[str, list[int]] | None = None
 
-    def places(self, word: str) -> list[int]:
-        """Return where a word begins, each time that it stands there."""
-        if self._places is None:  # most texts are never asked
-            self._places = {}
-            for match in _WORD.finditer(self.text):
-                self._places.setdefault(match[0], []).append(match.start())
-        return self._places[word]
+    def places(self, word: str) -> Iterator[int]:
+        """Give where a word begins, each time that it stands there and is no part of another."""
+        begin = self.text.find(word)
+        while begin >= 0:
+            end = begin + len(word)
+            if not (self.text[begin - 1 : begin].isalnum() or self.text[end : end + 1].isalnum()):
+                yield begin
+            begin = self.text.find(word, end)
 
 
 def readings(text: str) -> Iterator[Reading]:

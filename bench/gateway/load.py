@@ -80,6 +80,8 @@ def at_full_load(target: Target, seconds: int, scratch: Path) -> Measured:
         sys.exit(f"{target.name}: wrk measured nothing:\n{ran.stdout}")
     rate = float(re.findall(r"Requests/sec:\s+([0-9.]+)", ran.stdout)[0])
     times = {share: float(number) * _UNITS[unit] for share, number, unit in _TIMES.findall(ran.stdout)}
+    if len(times) < 2:  # too few answers for wrk to tell quantiles of
+        sys.exit(f"{target.name}: wrk measured too little:\n{ran.stdout}")
     return Measured(
         rate, times["50"], times["99"], sum(int(one or other) for one, other in _FAILED.findall(ran.stdout))
     )

@@ -162,6 +162,8 @@ and the providers. Everything else is refused in both directions.
 - `priority_class` names a PriorityClass of the cluster's; none is made here, for it belongs to all namespaces.
 - `secrets: {from: external, ...}` takes the External Secrets Operator (`external-secrets.io/v1`) and a store's object;
   [architecture.md](architecture.md#secrets) says what changes.
+- `monitoring` by `operator` takes prometheus-operator's kinds in the cluster, or the update fails. Its Prometheus must
+  find objects by the `labels` in this namespace, and its Alertmanager read the ConfigMap `alertmanager`.
 - `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager.
 - `route` is the same by the Gateway API: an HTTPRoute at a Gateway of the cluster's, which has the certificate and must
   admit routes from this namespace (`allowedRoutes`). Both may stand side by side, to move from one to the other.

@@ -74,8 +74,18 @@ def metrics_of(groups: Iterable[dict[str, Any]]) -> set[str]:
     return {name for group in groups for rule in group["rules"] for name in METRIC.findall(rule["expr"])}
 
 
-def ask(promtool: Path, folder: Path, case: Case, expected: Sequence[Expectation], groups: list[dict[str, Any]]) -> str:
-    """Return what promtool finds different from what is expected; nothing where all is as it should be."""
+def ask(
+    promtool: Path,
+    folder: Path,
+    case: Case,
+    expected: Sequence[Expectation],
+    groups: list[dict[str, Any]],
+    names: Sequence[str] = (),
+) -> str:
+    """Return what promtool finds different from what is expected; nothing where all is as it should be.
+
+    The same is expected of each of `names`, where the groups hold the alert under others than its own.
+    """
     rules, tests = folder / "rules.yaml", folder / "tests.yaml"
     rules.write_text(json.dumps({"groups": groups}))
     tests.write_text(
@@ -84,7 +94,9 @@ def ask(promtool: Path, folder: Path, case: Case, expected: Sequence[Expectation
                 "rule_files": [rules.name],
                 "evaluation_interval": f"{case.every_minutes}m",
                 "group_eval_order": [group["name"] for group in groups],
-                "tests": [_test(case, one, limits(case.at_minutes, groups)) for one in expected],
+                "tests": [
+                    _test(case, one, limits(case.at_minutes, groups), names or (case.alert,)) for one in expected
+                ],
             }
         )
     )
@@ -95,9 +107,9 @@ def ask(promtool: Path, folder: Path, case: Case, expected: Sequence[Expectation
     return "" if ran.returncode == 0 else ran.stdout + ran.stderr
 
 
-def _test(case: Case, expected: Expectation, limited: Series) -> dict[str, Any]:
+def _test(case: Case, expected: Expectation, limited: Series, names: Sequence[str]) -> dict[str, Any]:
     at = f"{case.at_minutes}m"
-    firing = f'count(ALERTS{{alertname="{case.alert}", alertstate="firing"}}) or vector(0)'
+    firing = 'count(ALERTS{{alertname="{}", alertstate="firing"}}) or vector(0)'
     test: dict[str, Any] = {
         "name": f"{case.alert}: {expected.name}",
         "interval": "1m",
@@ -105,7 +117,12 @@ def _test(case: Case, expected: Expectation, limited: Series) -> dict[str, Any]:
             {"series": _placed(series), "values": values} for series, values in {**limited, **expected.series}.items()
         ],
         "promql_expr_test": [
-            {"expr": firing, "eval_time": at, "exp_samples": [{"labels": "{}", "value": float(expected.fires)}]}
+            {
+                "expr": firing.format(name),
+                "eval_time": at,
+                "exp_samples": [{"labels": "{}", "value": float(expected.fires)}],
+            }
+            for name in names
         ],
     }
     if expected.texts is not None:

@@ -25,6 +25,7 @@ def burn(
     lasting_most, lasting_long, lasting_short = lasting
     end = 4 * every_minutes + 20
     whole = history + long + end
+    begun = 2 * short + 2 * every_minutes
 
     def of(*stretches: tuple[float, float, int]) -> Series:
         """Answers a minute, percent of bad ones, minutes."""
@@ -37,13 +38,13 @@ def burn(
 
     def quickly(*percents: tuple[float, int]) -> Series:
         before = whole - sum(minutes for _, minutes in percents)
-        return of((30, 0, before), *((10, percent, minutes) for percent, minutes in percents))
+        return of((60, 0, before), *((10, percent, minutes) for percent, minutes in percents))
 
     def lastingly(*percents: tuple[float, int]) -> Series:
         return of(*((10, percent, minutes) for percent, minutes in percents))
 
     def few(number: float) -> Series:
-        return of((30, 0, history), (number / long, 100, long + end))
+        return of((60, 0, history), (number / long, 100, long + end))
 
     def few_lasting(number: float) -> Series:
         return of((number / min(lasting_long, whole - every_minutes), 100, whole))
@@ -59,9 +60,9 @@ def burn(
         silent={
             "not quickly enough": quickly((most * 0.96, long + end)),
             "not enough for long": lastingly((lasting_most * 0.96, whole)),
-            "over already": quickly((most * 1.35, long - 2 * short), (0, short)),
-            "ebbing": quickly((most * 1.1, long - 2 * short), (most * 0.95, 2 * short)),
-            "beginning": quickly((most * 0.94, long - 2 * short), (most * 1.04, 2 * short)),
+            "over already": quickly((most * 1.35, long + end - 2 * short), (0, 2 * short)),
+            "ebbing": quickly((most * 1.1, long + end - 2 * short), (most * 0.95, 2 * short)),
+            "beginning": quickly((most * 0.94, long + end - begun), (most * 1.04, begun)),
             "ebbing after long": lastingly(
                 (lasting_most * 1.15, whole - 2 * lasting_short), (lasting_most * 0.95, 2 * lasting_short)
             ),

@@ -56,7 +56,9 @@ def expectations(case: Case) -> list[Expectation]:
 def test_a_change_of_the_rule_is_noticed(alert: str, promtool: Path, tmp_path: Path) -> None:
     """All changed rules stand beside each other under names of their own: what they are computed from is the same."""
     case, groups = CASES[alert], rules_for(alert)
-    rules, changed, names = _alerts(groups), [], {}
+    rules = _alerts(groups)
+    changed: list[dict[str, Any]] = []
+    names: dict[str, str] = {}
     for place, rule in enumerate(rules):
         for what, expression in mutants(rule["expr"]):
             name = f"{alert}_{len(names)}_"

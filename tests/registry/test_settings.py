@@ -222,23 +222,23 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
         (
             "providers: {openai: openai}",
             "providers: {opnai: openai}",
-            '22:135: config.sluice:litellm.providers.opnai: no provider is named "opnai"; did you mean "openai"?',
+            '23:135: config.sluice:litellm.providers.opnai: no provider is named "opnai"; did you mean "openai"?',
         ),
         (
             "{openai: openai}",
             "{}",
-            "22:134: config.sluice:litellm.providers: is empty; name at least one",
+            "23:134: config.sluice:litellm.providers: is empty; name at least one",
         ),
         (
             ", listener: https}",
             "}",
-            "21:3: config.sluice:route: listener is missing; add it, for example listener: https",
+            "22:3: config.sluice:route: listener is missing; add it, for example listener: https",
         ),
         (
             "listener: https",
             "listener: https, tls_secret: gateway-tls",
             (
-                "21:104: config.sluice:route.tls_secret: is not a field here; the fields are host, gateway, "
+                "22:104: config.sluice:route.tls_secret: is not a field here; the fields are host, gateway, "
                 "gateway_namespace, listener, proxy_namespace"
             ),
         ),

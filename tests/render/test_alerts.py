@@ -44,7 +44,9 @@ def test_the_monitor_scrapes_the_port_that_gateway_pods_have() -> None:
     deployment = yaml.safe_load((PROJECT / "manifests" / "production" / "deployment-gateway.yaml").read_text())
     pod = deployment["spec"]["template"]
 
-    assert monitor["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    for wanted in monitor["selector"]["matchExpressions"]:
+        assert wanted["operator"] == "In"
+        assert pod["metadata"]["labels"][wanted["key"]] in wanted["values"]
     ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
     assert {endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]} <= ports
 

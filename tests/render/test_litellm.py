@@ -130,5 +130,5 @@ def test_its_key_is_asked_for_with_the_providers() -> None:
     ours = replace(ON, keys_set=("mistral-api-key", "cohere-api-key"))
 
     assert LITELLM_KEY in of().provider_keys.keys
-    with pytest.raises(KeysNotSet, match=f"pulumi config set --secret sluice:{LITELLM_KEY} --stack dev"):
+    with pytest.raises(KeysNotSet, match=f"sluice secrets set dev {LITELLM_KEY}"):
         require_keys(WITH_COHERE, ours)

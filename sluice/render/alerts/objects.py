@@ -5,17 +5,18 @@ from __future__ import annotations
 from sluice.registry import Settings
 from sluice.render.alerts.alertmanager import alertmanager_text
 from sluice.render.alerts.rules import rule_groups
+from sluice.render.access import GUARD
 from sluice.render.gateway import NAME as GATEWAY
-from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels, selector
+from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 from sluice.render.yaml_text import yaml_text
 
-RULES = "sluice"
+NAME = "sluice"
 ALERTMANAGER = "alertmanager"
 ALERTMANAGER_KEY = "alertmanager.yaml"
 
 
 def alerts(settings: Settings) -> tuple[KubernetesObject, ...]:
-    """Render how the gateway is scraped, the rules, and who is told; none where nobody watches for such objects."""
+    """Render how the gateway and the guard are scraped, the rules, and who is told; none where nobody watches for such objects."""
     monitoring = settings.monitoring
     if not monitoring.by_operator:
         return ()
@@ -24,21 +25,26 @@ def alerts(settings: Settings) -> tuple[KubernetesObject, ...]:
         kubernetes_object(
             "monitoring.coreos.com/v1",
             "PodMonitor",
-            GATEWAY,
+            NAME,
             namespace=settings.namespace,
-            labels={**labels(GATEWAY, component="alerts"), **found_by},
+            labels={**labels(NAME, component="alerts"), **found_by},
             spec={
-                "selector": {"matchLabels": selector(GATEWAY)},
-                # The Service leaves the metrics' port out, so pods are scraped and not the Service.
+                "selector": {
+                    "matchExpressions": [
+                        {"key": "app.kubernetes.io/part-of", "operator": "In", "values": ["sluice"]},
+                        {"key": "app.kubernetes.io/name", "operator": "In", "values": [GATEWAY, GUARD]},
+                    ]
+                },
+                # The gateway's Service leaves the metrics' port out, so pods are scraped and no Service.
                 "podMetricsEndpoints": [{"port": "metrics", "interval": "30s"}],
             },
         ),
         kubernetes_object(
             "monitoring.coreos.com/v1",
             "PrometheusRule",
-            RULES,
+            NAME,
             namespace=settings.namespace,
-            labels={**labels(RULES, component="alerts"), **found_by},
+            labels={**labels(NAME, component="alerts"), **found_by},
             spec={"groups": rule_groups(settings)},
         ),
         kubernetes_object(

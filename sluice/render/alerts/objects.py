@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sluice.registry import Settings
+from sluice.render.access import GUARD
 from sluice.render.alerts.alertmanager import alertmanager_text
 from sluice.render.alerts.rules import rule_groups
-from sluice.render.access import GUARD
 from sluice.render.gateway import NAME as GATEWAY
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 from sluice.render.yaml_text import yaml_text
@@ -16,7 +16,7 @@ ALERTMANAGER_KEY = "alertmanager.yaml"
 
 
 def alerts(settings: Settings) -> tuple[KubernetesObject, ...]:
-    """Render how the gateway and the guard are scraped, the rules, and who is told; none where nobody watches for such objects."""
+    """Render what is scraped, the rules, and who is told; none where nobody watches for such objects."""
     monitoring = settings.monitoring
     if not monitoring.by_operator:
         return ()

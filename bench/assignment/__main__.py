@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.configuration import Agent, Configuration, Model, Provider
-from sluice.gateway.flags import Flags, flag_client
+from sluice.gateway.flags import Flags
 from sluice.gateway.metrics import Metrics
 from sluice.gateway.mounted_map import MapContent
 
@@ -50,7 +50,7 @@ def _gateway(agents: int) -> tuple[Flags, Assigner]:
     names = [f"agent-{number}" for number in range(agents)]
     configuration = Configuration("bench", {name: Agent(name, name) for name in names}, models, {"mistral": provider})
     flags = Flags(configuration, Metrics(names))
-    return flags, Assigner(configuration, flags, flag_client(flags))
+    return flags, Assigner(configuration, flags)
 
 
 def _content(agents: int, *, weight: int, of_first: int | None = None) -> MapContent:

@@ -29,7 +29,7 @@ from sluice.gateway.cache import Cache
 from sluice.gateway.cluster_watch import ClusterWatch
 from sluice.gateway.configuration import Configuration
 from sluice.gateway.failover import Failover
-from sluice.gateway.flags import Flags, flag_client
+from sluice.gateway.flags import Flags
 from sluice.gateway.judge import Judge
 from sluice.gateway.keys import KeyRing
 from sluice.gateway.live_flags import LiveFlags
@@ -101,7 +101,7 @@ class Gateway:
         rates = Rates(configuration, self.store, self.metrics, settings.replicas)
         self.breaker = Breaker()
         self._sharing = BreakerSharing(self.breaker, self.store, self._show_breaker)
-        assigner = Assigner(configuration, self.flags, flag_client(self.flags))
+        assigner = Assigner(configuration, self.flags)
         self.off_path = OffPath(self.metrics.registry)
         judge = Judge(
             configuration, self._upstream, rates, self.spend, self.metrics.registry, replicas=settings.replicas

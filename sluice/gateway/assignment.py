@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 
 from sluice.gateway import log
@@ -32,10 +31,9 @@ class Assignment:
 class Assigner:
     """Assigns by the flags in force at the moment of the request."""
 
-    def __init__(self, configuration: Configuration, flags: Flags, client: OpenFeatureClient) -> None:
+    def __init__(self, configuration: Configuration, flags: Flags) -> None:
         self._configuration = configuration
         self._flags = flags
-        self._client = client
 
     def assign(self, agent: str, user_key: str | None) -> Assignment:
         """Return the arm of the user; without one, the baseline.
@@ -47,8 +45,13 @@ class Assigner:
             raise FlagsMissing(agent)
         if user_key is None:
             return self._assignment(Arm.BASELINE, flag.models[Arm.BASELINE])
-        details = self._client.get_object_details(agent, {}, EvaluationContext(user_key))
-        if details.error_code is not None or not isinstance(details.value, Mapping):
+        # The provider itself: OpenFeature's client around it, which looks for hooks, took longer than the evaluation.
+        try:
+            details = self._flags.resolve_object_details(agent, {}, EvaluationContext(user_key))
+        except Exception as error:  # noqa: BLE001 -- whatever goes wrong in it, the baseline can answer
+            log.error("flag not evaluated", agent=agent, exception=error)
+            return self._assignment(Arm.BASELINE, flag.models[Arm.BASELINE])
+        if not isinstance(details.value, Mapping):
             log.error("flag not evaluated", agent=agent, code=str(details.error_code))
             return self._assignment(Arm.BASELINE, flag.models[Arm.BASELINE])
         # Arm and models both come from the evaluation: the flag held above may have been replaced since.

@@ -7,13 +7,10 @@ stays, and a metric and the log say so. An override only ever lowers what a flag
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Mapping, Sequence
 
 import orjson
-from openfeature import api
-from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEventDetails
 from openfeature.exception import FlagNotFoundError
@@ -27,8 +24,6 @@ from sluice.gateway.expectations import expectations
 from sluice.gateway.metrics import Metrics, Weights
 from sluice.gateway.mounted_map import MapContent
 from sluice.override import ALL, Override, Overrides, read_overrides
-
-_domain_numbers = itertools.count(1)
 
 
 class Flags(AbstractProvider):
@@ -205,10 +200,3 @@ def _flags_of(name: str, content: MapContent | str) -> Mapping[str, object]:
     if not isinstance(flags, dict):
         raise _FlagsUnreadable(f"{key}: has no object `flags`")
     return flags
-
-
-def flag_client(provider: Flags) -> OpenFeatureClient:
-    """Register `provider` with OpenFeature, under a domain of its own, and return the client that asks it."""
-    domain = f"sluice-gateway-{next(_domain_numbers)}"
-    api.set_provider_and_wait(provider, domain)
-    return api.get_client(domain)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.configuration import Agent, Configuration, Model, Provider
-from sluice.gateway.flags import Flags, flag_client
+from sluice.gateway.flags import Flags
 from sluice.gateway.metrics import Metrics
 from sluice.gateway.mounted_map import MapContent
 from sluice.gateway.outcome import Arm
@@ -72,7 +72,7 @@ def _assigner(weight: int) -> Assigner:
     documents = {"qa": _flag("qa", weight, "qa-20251031"), "legal": _flag("legal", weight, "legal-20251031")}
     flags = Flags(CONFIGURATION, Metrics(CONFIGURATION.agents))
     flags.take_flags({"flags": MapContent({"flags.json": orjson.dumps({"flags": documents}).decode()})})
-    return Assigner(CONFIGURATION, flags, flag_client(flags))
+    return Assigner(CONFIGURATION, flags)
 
 
 @pytest.fixture(scope="module")
@@ -140,4 +140,15 @@ def test_the_models_are_those_of_the_arm_in_order(assigners: dict[int, Assigner]
 def test_an_agent_without_a_flag_is_refused_and_not_guessed() -> None:
     flags = Flags(CONFIGURATION, Metrics(CONFIGURATION.agents))
     with pytest.raises(FlagsMissing, match="flag of agent 'qa' is not loaded yet"):
-        Assigner(CONFIGURATION, flags, flag_client(flags)).assign("qa", "anyone")
+        Assigner(CONFIGURATION, flags).assign("qa", "anyone")
+
+
+def test_an_evaluation_that_fails_is_answered_by_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    assigner = _assigner(100)
+    assert assigner.assign("qa", "anyone").arm is Arm.CANDIDATE
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Flags, "resolve_object_details", fail)
+    assert assigner.assign("qa", "anyone").arm is Arm.BASELINE

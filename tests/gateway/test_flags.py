@@ -10,7 +10,7 @@ import pytest
 from sluice.gateway.agent_flag import FlagUnusable, read_agent_flag
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.configuration import Configuration
-from sluice.gateway.flags import Flags, flag_client
+from sluice.gateway.flags import Flags
 from sluice.gateway.live_flags import LiveFlags
 from sluice.gateway.metrics import Metrics
 from sluice.gateway.outcome import Arm
@@ -70,14 +70,14 @@ def test_a_broken_file_leaves_the_last_good_one_in_force_and_says_so(
     live.refresh()
     mounted.write_flags_text(text)
     live.refresh()
-    assert Assigner(configuration, flags, flag_client(flags)).assign("qa", "u").arm is Arm.CANDIDATE
+    assert Assigner(configuration, flags).assign("qa", "u").arm is Arm.CANDIDATE
     assert _weights(metrics)["qa"] == 100
     assert _broken(metrics) == 1
     assert flags.not_loaded_because == ""
     mounted.write_flags(qa=0)
     live.refresh()
     assert _broken(metrics) == 0
-    assert Assigner(configuration, flags, flag_client(flags)).assign("qa", "u").arm is Arm.BASELINE
+    assert Assigner(configuration, flags).assign("qa", "u").arm is Arm.BASELINE
 
 
 def test_a_file_that_vanishes_leaves_the_last_good_one_in_force(
@@ -197,7 +197,7 @@ def test_an_override_lowers_the_weight_of_its_agent_and_being_lifted_gives_it_ba
     mounted.write_flags(qa=100, legal=50)
     mounted.write_override(qa='{"weight": 0, "by": "guard", "reason": "errors", "at": "2025-11-06T10:00:00Z"}')
     live.refresh()
-    assigner = Assigner(configuration, flags, flag_client(flags))
+    assigner = Assigner(configuration, flags)
     assert assigner.assign("qa", "u").arm is Arm.BASELINE
     assert _weights(metrics, "wanted") == {"qa": 100, "legal": 50}
     assert _weights(metrics, "allowed") == {"qa": 0, "legal": 100}
@@ -223,7 +223,7 @@ def test_an_override_of_all_holds_for_every_agent_and_the_smaller_one_counts(
 def test_users_that_an_override_leaves_on_the_candidate_are_those_of_that_weight(
     mounted: Any, flags: Flags, live: LiveFlags, configuration: Configuration
 ) -> None:
-    assigner = Assigner(configuration, flags, flag_client(flags))
+    assigner = Assigner(configuration, flags)
     users = [f"user-{number}" for number in range(500)]
     mounted.write_flags(qa=25)
     live.refresh()

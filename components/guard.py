@@ -31,5 +31,6 @@ class Guard(pulumi.ComponentResource):
             ignored = _WRITTEN_WHILE_RUNNING.get(rendered.kind) or _WRITTEN_WHILE_RUNNING.get(rendered.name)
             options = pulumi.ResourceOptions(ignore_changes=ignored)
             part = f"{name}-facts" if rendered.name == "rollbacks" else name
-            make(part, rendered, parent=self, namespace=args.namespace, options=options)
+            shared = ignored is not None
+            make(part, rendered, parent=self, namespace=args.namespace, options=options, is_shared=shared)
         self.register_outputs({})

@@ -70,24 +70,21 @@ def make(
     parent: pulumi.Resource,
     namespace: pulumi.Input[str] | None = None,
     options: pulumi.ResourceOptions | None = None,
+    is_shared: bool = False,
 ) -> pulumi.CustomResource:
     """Return the resource of `rendered` as a child of `parent`, called `name` and its kind.
 
     `namespace` is the output of the namespace's resource: it holds the same name as the rendered object, and makes the
     object wait for the namespace when it is made and go before it when all is destroyed. `options` are for the few
-    that Pulumi must not treat like the rest.
+    that Pulumi must not treat like the rest. What of a shared object somebody else wrote is never taken from them.
     """
     inputs: dict[str, Any] = {
         _parameter(field): value for field, value in rendered.body.items() if field not in ("apiVersion", "kind")
     }
-    inputs["metadata"] = owned(inputs["metadata"], namespace)
+    inputs["metadata"] = owned(inputs["metadata"], namespace, is_shared=is_shared)
     kind = rendered.api_version, rendered.kind
     if kind in _READY_WHEN:
         inputs["metadata"]["annotations"]["pulumi.com/waitFor"] = _READY_WHEN[kind]
-    if rendered.kind == "Deployment":
-        # Who counts its pods may have been an autoscaler or `kubectl scale`, and a number that git says is in conflict
-        # with theirs: it is taken back.
-        inputs["metadata"]["annotations"]["pulumi.com/patchForce"] = "true"
     timeouts = _PATIENCE if rendered.kind in _PATIENT else None
     usual = pulumi.ResourceOptions(parent=parent, custom_timeouts=timeouts, ignore_changes=_left_alone(rendered))
     called, opts = f"{name}-{rendered.kind.lower()}", pulumi.ResourceOptions.merge(usual, options)
@@ -119,13 +116,18 @@ def make_all(
         made[rendered.kind] += 1
 
 
-def owned(metadata: Mapping[str, Any], namespace: pulumi.Input[str] | None) -> dict[str, Any]:
+def owned(
+    metadata: Mapping[str, Any], namespace: pulumi.Input[str] | None, *, is_shared: bool = False
+) -> dict[str, Any]:
     """Return an object's metadata with its namespace and with the name under which its fields are owned.
 
     Pulumi makes a random owner for each object it creates. An update that is killed before it has noted that name
     leaves fields that nobody could change any more: the next update would be another owner, in conflict with it.
+    What is declared is taken back from whoever changed it: after `kubectl scale` every update failed of a conflict.
     """
     annotations = {**metadata.get("annotations", {}), "pulumi.com/patchFieldManager": "sluice"}
+    if not is_shared:
+        annotations["pulumi.com/patchForce"] = "true"
     placed = {} if namespace is None else {"namespace": namespace}
     return {**metadata, **placed, "annotations": annotations}
 

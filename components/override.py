@@ -28,6 +28,6 @@ class Override(pulumi.ComponentResource):
         super().__init__("sluice:index:Override", name, None, opts)
         # What is ignored is what others write: without it, a refresh would read a veto and the next update undo it.
         options = pulumi.ResourceOptions(ignore_changes=["data", "binaryData"], protect=args.protected)
-        make(name, args.config_map, parent=self, namespace=args.namespace, options=options)
+        make(name, args.config_map, parent=self, namespace=args.namespace, options=options, is_shared=True)
         self.config_map = pulumi.Output.from_input(args.config_map.name)
         self.register_outputs({"config_map": self.config_map})

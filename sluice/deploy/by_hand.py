@@ -15,6 +15,7 @@ from typing import Any
 from sluice.deploy.cluster_access import ClusterAccess, NotAllowed
 from sluice.deploy.drift import Difference, drift
 from sluice.deploy.object_address import address
+from sluice.override import NAME as OVERRIDE
 from sluice.registry import Environment
 from sluice.render import KubernetesObject, render
 
@@ -51,7 +52,8 @@ def show_to_pulumi(access: ClusterAccess, declared: Environment, say: Callable[[
         by_hand = [difference for difference in look.differences if difference.by]
         for difference in by_hand:
             say(f"  changed by hand: {difference}")
-        if by_hand:
+        # An update of the override could take somebody's veto for something that is not declared.
+        if by_hand and look.item.name != OVERRIDE:
             access.merge(address(look.item), {"metadata": {"labels": {_LABEL: None}}})
 
 

@@ -38,7 +38,7 @@ from tests.components.recording import Recording, Secret, record
 from tests.everything import everything
 
 ENVIRONMENTS = ("dev", "staging", "production", "everything")
-OWNER = {"pulumi.com/patchFieldManager": "sluice"}
+OWNER = {"pulumi.com/patchFieldManager": "sluice", "pulumi.com/patchForce": "true"}
 
 
 def rendered(environment: str) -> Rendered:
@@ -90,9 +90,10 @@ def dev() -> Recording:
 
 
 def as_applied(wanted: KubernetesObject) -> dict[str, Any]:
-    """A rendered object with what Pulumi is told beside it: who owns its fields, and that a count of pods is git's."""
-    told = {**OWNER, **({"pulumi.com/patchForce": "true"} if wanted.kind == "Deployment" else {})}
-    annotations = {**wanted.body["metadata"].get("annotations", {}), **told}
+    """A rendered object with what Pulumi is told beside it: whose its fields are, and that it may take them back."""
+    annotations = {**wanted.body["metadata"].get("annotations", {}), **OWNER}
+    if wanted.name in ("override", "rollbacks") or wanted.kind == "Lease":
+        del annotations["pulumi.com/patchForce"]
     return {**wanted.body, "metadata": {**wanted.body["metadata"], "annotations": annotations}}
 
 
@@ -250,6 +251,7 @@ def test_a_veto_in_the_override_is_never_pulumis(environment: tuple[Rendered, Re
 
     assert "data" not in override.inputs, "even empty data would be owned, and a veto would be a difference to it"
     assert override.request["ignoreChanges"] == ["data", "binaryData"]
+    assert "pulumi.com/patchForce" not in override.inputs["metadata"]["annotations"]
 
 
 def test_what_the_guard_writes_is_never_pulumis() -> None:

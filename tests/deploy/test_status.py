@@ -169,3 +169,17 @@ def test_before_an_update_what_people_changed_is_said_and_made_visible_to_pulumi
     assert patch.path == address(role)
     assert patch.headers["content-type"] == "application/merge-patch+json"
     assert json.loads(patch.body) == {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}}
+
+
+def test_the_override_is_never_marked_for_an_update(made: ApiServer, access: ClusterAccess, dev: Environment) -> None:
+    override = objects(dev)["configmap/override"]
+    labels = {**override.body["metadata"]["labels"], "team": "other"}
+    fields = {"f:metadata": {"f:labels": {"f:team": {}}}}
+    by = {"manager": "kubectl-label", "operation": "Update", "time": "at four", "fieldsV1": fields}
+    put(made, override, metadata={**override.body["metadata"], "labels": labels, "managedFields": [by]})
+    said: list[str] = []
+
+    show_to_pulumi(access, dev, said.append)
+
+    assert len(said) == 1
+    assert not any(request.method == "PATCH" for request in made.requests)

@@ -16,7 +16,7 @@ from tests.everything import everything
 from tests.live.kinds_of_others import with_kinds_of_others
 from tests.live.project import NAMESPACE, LiveProject
 
-TOLD_TO_PULUMI = ("pulumi.com/patchFieldManager", "pulumi.com/patchForce")
+NOTES = ("pulumi.com/patchFieldManager", "pulumi.com/patchForce")
 STRICT = ("--server-side", "--dry-run=server", "--validate=strict", "--warnings-as-errors")
 
 
@@ -98,8 +98,8 @@ def objects(project: LiveProject, *arguments: str) -> dict[str, dict[str, Any]]:
         metadata = item["metadata"]
         for counted in ("generation", "managedFields", "resourceVersion"):
             metadata.pop(counted, None)
-        for told in TOLD_TO_PULUMI:
-            metadata.get("annotations", {}).pop(told, None)
+        for note in NOTES:
+            metadata.get("annotations", {}).pop(note, None)
         if not metadata.get("annotations"):
             metadata.pop("annotations", None)
         found[f"{item['kind']}/{metadata['name']}"] = item

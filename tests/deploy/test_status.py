@@ -174,7 +174,7 @@ def test_before_an_update_what_people_changed_is_said_and_made_visible_to_pulumi
 def test_the_override_is_never_marked_for_an_update(made: ApiServer, access: ClusterAccess, dev: Environment) -> None:
     override = objects(dev)["configmap/override"]
     labels = {**override.body["metadata"]["labels"], "team": "other"}
-    fields = {"f:metadata": {"f:labels": {"f:team": {}}}}
+    fields: dict[str, Any] = {"f:metadata": {"f:labels": {"f:team": {}}}}
     by = {"manager": "kubectl-label", "operation": "Update", "time": "at four", "fieldsV1": fields}
     put(made, override, metadata={**override.body["metadata"], "labels": labels, "managedFields": [by]})
     said: list[str] = []

@@ -58,6 +58,7 @@ ALLOWED = {
     "dimension": {"overall", "quality", "relevance", "format", "specificity"},
     "family": {family.id for family in load_families()},
     "window": {"day", "month"},
+    "provider": {"openai", "anthropic", "mistral"},
     "models": {"all", "fine_tuned"},
     "limit": {"agent_rate", "caller_rate", "provider_rate", "overload", "spend"},
 }

@@ -40,7 +40,9 @@ class BenchedEnvironment:
         for file in rendered.glob("*.yaml"):
             if file.name != "kustomization.yaml":
                 text = file.read_text().replace(_PULUMI, namespace)
-                (folder / file.name).write_text(re.sub(r"\S+/sluice/gateway@sha256:0{64}", image, text))
+                (folder / file.name.replace(_PULUMI, namespace)).write_text(
+                    re.sub(r"\S+/sluice/gateway@sha256:0{64}", image, text)
+                )
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",

@@ -83,5 +83,5 @@ def kubectl(environment: BenchedEnvironment, scratch: Path) -> Tool:
         "kubectl apply --server-side, rollout status",
         prepare,
         apply,
-        lambda: environment.run(["kubectl", "delete", "-f", str(folder), "--wait=false"]),
+        lambda: environment.run(["kubectl", "delete", "-f", str(folder), "--wait=false", "--ignore-not-found"]),
     )

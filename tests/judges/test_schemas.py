@@ -55,7 +55,7 @@ def kubernetes_validate(tools: JudgeTools, files: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("sectionName:", "sectionname:"), ("port: 8080", "port: http"), ("    - name: shared\n", "    - group: a\n")],
+    [("sectionName:", "sectionname:"), ("port: 8080", "port: http"), ("      name: shared\n", "")],
 )
 def test_kubeconform_finds_what_is_wrong_with_a_kind_that_others_serve(
     before: str, after: str, tools: JudgeTools, schemas: Path, tmp_path: Path, folders: dict[str, Path]

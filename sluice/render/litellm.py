@@ -141,6 +141,8 @@ def _deployment(
                     "containers": [_container(settings, own)],
                     "volumes": [
                         {"name": "config", "configMap": {"name": configuration.name}},
+                        # It asks for a folder for temporary files before it does anything, and keeps nothing there.
+                        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
                         # The keys of its own providers alone; 0440: the user gets at them by the pod's group.
                         {
                             "name": "keys",
@@ -170,7 +172,8 @@ def _container(settings: Settings, own: LiteLLM) -> dict[str, Any]:
         "securityContext": restricted_container(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            {"name": volume, "mountPath": f"{FOLDER}/{volume}", "readOnly": True} for volume in ("config", "keys")
+            *({"name": volume, "mountPath": f"{FOLDER}/{volume}", "readOnly": True} for volume in ("config", "keys")),
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
         ],
     }
 

@@ -91,6 +91,14 @@ def test_its_pod_gets_the_keys_of_its_providers_and_its_own() -> None:
     assert pod()["automountServiceAccountToken"] is False
 
 
+def test_its_root_cannot_be_written_but_for_temporary_files() -> None:
+    (container,) = pod()["containers"]
+
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert [mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")] == ["/tmp"]
+    assert [volume["emptyDir"] for volume in pod()["volumes"] if volume["name"] == "tmp"] == [{"sizeLimit": "64Mi"}]
+
+
 def test_a_change_of_its_configuration_starts_new_pods() -> None:
     other = replace(ON, provider_addresses={"cohere": "https://cohere.example.com"})
     names = {only(of(settings), "ConfigMap", "litellm-config").name for settings in (ON, other)}

@@ -25,6 +25,7 @@ _INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 _CREATED = "2025-01-01T00:00:00Z"
 _MODIFIED = 1735689600
 _TAG_LENGTH = 16
+_LAYERS_OF_CODE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Parts:
 
 def assemble(recipe: Recipe | ProgramRecipe, layers: Sequence[Layer], *, architecture: str, version: str) -> Parts:
     """The image of `recipe` made of `layers`, the base first; `architecture` as in `recipe.architecture()`."""
-    steps = ("base", "packages", "code") if isinstance(recipe, Recipe) else ("base", "program")
+    libraries = ("libraries",) if len(layers) > _LAYERS_OF_CODE else ()
+    steps = ("base", *libraries, "packages", "code") if isinstance(recipe, Recipe) else ("base", "program")
     config = _json(
         {
             "created": _CREATED,

@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 
 from sluice import __version__
-from sluice.local.images import archive, base, code, debian_packages, layer, packages, recipe, rootfs
+from sluice.local.images import archive, base, code, debian_packages, layer, packages, program, recipe, rootfs
 from sluice.local.images.building import ARCHIVE, RECORD, Image, ensure_base_tools, plain_umask, source_of
 from sluice.local.images.errors import RootNeededError, SourceMissingError
-from sluice.local.images.recipe import LITELLM
+from sluice.local.images.recipe import LITELLM, LITELLM_LIBRARIES
 from sluice.local.images.store import Store, key_of
 from sluice.progress import Progress
 
@@ -24,9 +24,10 @@ def build_litellm(project: Path, cache: Path, progress: Progress) -> Image:
     if not lock.is_file():
         raise SourceMissingError(lock, image=LITELLM.name)
     of_base = key_of(recipe.architecture(), source_of(recipe, layer, rootfs, debian_packages, base))
+    of_libraries = key_of(of_base, source_of(program))
     of_packages = key_of(of_base, source_of(packages), lock.read_bytes())
     of_code = key_of(of_base, source_of(code), code.content(project, LITELLM))
-    of_archive = key_of(of_packages, of_code, source_of(archive), __version__)
+    of_archive = key_of(of_libraries, of_packages, of_code, source_of(archive), __version__)
     store = Store(cache / "images")
     found = store.find("litellm-archive", of_archive)
     if found is None:
@@ -39,6 +40,15 @@ def build_litellm(project: Path, cache: Path, progress: Progress) -> Image:
                 with progress.step("image: Debian's Python"), store.scratch() as scratch:
                     base_folder = store.make("base", of_base, lambda folder: base.build(folder, scratch))
             base_layer = layer.read(base_folder)
+            with progress.step("image: libraries of LiteLLM's packages"), store.scratch() as scratch:
+                libraries_folder = store.find("litellm-libraries", of_libraries)
+                if libraries_folder is None:
+                    ensure_base_tools(progress)
+                    libraries_folder = store.make(
+                        "litellm-libraries",
+                        of_libraries,
+                        lambda folder: program.build(folder, scratch, base=base_layer, recipe=LITELLM_LIBRARIES),
+                    )
             with progress.step(f"image: packages of {recipe.LITELLM_LOCK} (minutes)"), store.scratch() as scratch:
                 packages_folder = store.find("litellm-packages", of_packages) or store.make(
                     "litellm-packages",
@@ -53,7 +63,7 @@ def build_litellm(project: Path, cache: Path, progress: Progress) -> Image:
                     of_code,
                     lambda folder: code.build(folder, scratch, base=base_layer, project=project, recipe=LITELLM),
                 )
-            layers = [base_layer, layer.read(packages_folder), layer.read(code_folder)]
+            layers = [base_layer, layer.read(libraries_folder), layer.read(packages_folder), layer.read(code_folder)]
             parts = archive.assemble(LITELLM, layers, architecture=recipe.architecture(), version=__version__)
             found = store.make("litellm-archive", of_archive, lambda folder: _write(parts, folder))
         progress.say(f"image of LiteLLM: {parts.size_bytes / 1e6:.0f} MB unpacked")

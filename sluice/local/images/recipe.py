@@ -157,6 +157,14 @@ CACHE = ProgramRecipe(
 )
 
 
+LITELLM_LIBRARIES = ProgramRecipe(
+    name="sluice.local/litellm-libraries",
+    title="What compiled packages of LiteLLM's are linked with",
+    packages=("libstdc++6",),
+    entrypoint=("python3",),
+)
+
+
 def architecture() -> str:
     """The architecture of this machine as the OCI image specification spells it: `amd64`, `arm64`."""
     machine = platform.machine()

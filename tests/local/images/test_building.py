@@ -289,7 +289,7 @@ def test_litellm_is_built_where_it_is_asked_for_and_on_the_same_base(checkout: P
 
     own = _build_litellm(checkout)
 
-    assert built == ["packages", "code litellm"]
+    assert built == ["program litellm-libraries", "packages", "code litellm"]
     assert own.reference == f"sluice.local/litellm@{own.digest}"
     assert own.archive != images.gateway.archive
 
@@ -298,7 +298,7 @@ def test_litellm_is_built_with_nothing_there_before_and_then_never_again(
     checkout: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = _build_litellm(checkout)
-    assert built == ["base", "packages", "code litellm"]
+    assert built == ["base", "program litellm-libraries", "packages", "code litellm"]
     built.clear()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 

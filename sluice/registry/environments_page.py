@@ -188,7 +188,7 @@ and the providers. Everything else is refused in both directions.
 - 1.106.2 by hash, without the packages that it starts and answers without (`requirements/litellm-image.lock`). One pod
   takes 370 MiB and answers some hundred requests a second: it is for what cannot be asked directly.
 - Rehearse it: a provider's own ways with a dialect are LiteLLM's, and are tested here with Anthropic's alone, by
-  processes. Its image (461 MB) was started by hand as user 10001 on a root that cannot be written, not yet in a cluster.
+  processes. Its image (461 MB) was started by hand as user 10001, its root not writable, and not yet in a cluster.
 
 ## Adding one
 

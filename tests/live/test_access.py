@@ -112,7 +112,7 @@ def test_a_reviewer_runs_the_program_for_reviews_in_a_gateway_pod(serving: LiveP
     ran = as_reviewer(serving, "python3", "-m", "sluice.gateway.kept_tool", "review", "list")
 
     assert ran.exit_code == 0, ran.stderr
-    assert ran.stdout == "[]"
+    assert {item["status"] for item in json.loads(ran.stdout)} <= {"pending"}
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from sluice.render import render
 
 _PASSPHRASE = "made-for-a-preview"  # noqa: S105 - what it encrypts is made, and gone afterwards
 _MADE_IMAGE = "sluice.local/made@sha256:" + "1" * 64
-_IMAGES = ("SLUICE_GATEWAY_IMAGE", "SLUICE_STUB_PROVIDER_IMAGE", "SLUICE_CACHE_IMAGE", "SLUICE_LITELLM_IMAGE")
+_IMAGES = tuple(f"SLUICE_{image}_IMAGE" for image in ("GATEWAY", "STUB_PROVIDER", "CACHE", "GUARD", "LITELLM"))
 _LINKED = ("Pulumi.yaml", "__main__.py", "components", "registry", "sluice", "stacks", ".venv")
 _RUNTIME = "script"
 

@@ -22,6 +22,9 @@ from sluice.progress import Progress
 from sluice.registry import EmbeddedCache, Environment, KeysNotSet, StubProviderSettings, load_environment
 from tests.deploy.api_server import ApiServer
 
+pytestmark = pytest.mark.slow
+
+
 PODS = "/api/v1/namespaces/sluice-dev/pods"
 IMAGES = {
     "SLUICE_GATEWAY_IMAGE": "built/gateway",

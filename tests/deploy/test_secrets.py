@@ -17,6 +17,9 @@ from sluice.local.toolchain import PulumiTools
 from sluice.registry import load_environment
 from tests.deploy.api_server import ApiServer
 
+pytestmark = pytest.mark.slow
+
+
 DIGEST = "sha256:" + "0" * 64
 VALUE = "made-key-that-opens-nothing"
 PODS = "/api/v1/namespaces/a/pods"

@@ -17,6 +17,9 @@ from sluice.registry import Environment, load_environment
 from sluice.render import KubernetesObject, render
 from tests.deploy.api_server import ApiServer
 
+pytestmark = pytest.mark.slow
+
+
 NAMESPACE = "sluice-dev"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 

@@ -20,7 +20,7 @@ from sluice.gateway.metrics import Metrics
 from tests.gateway.conftest import CANDIDATES, MountedFolder, flag
 from tests.gateway.fake_cluster import FakeCluster, Fault, access_to, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PACE = Pace(answer=30, watch=60, grace=30, first_pause=0.02, longest_pause=0.2)
 """Nothing ends by its time, however busy the machine is."""

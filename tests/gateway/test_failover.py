@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Send
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ASK = {"model": "qa", "user": "u", "messages": [{"role": "user", "content": "Write unit tests for parse_date"}]}
 JSON_TYPE = (b"content-type", b"application/json")

@@ -14,7 +14,7 @@ from sluice.gateway.scoring.rubric import MOST_CHARACTERS, VerdictUnusable, judg
 from sluice.gateway.scoring.scores import Dimension
 from tests.gateway.conftest import RecordingProvider, answer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ASK = {"model": "qa", "user": "u", "messages": [{"role": "user", "content": "Ask jane@corp.example how it works?"}]}
 VERDICT = {"quality": 8, "relevance": 9, "format": 12, "specificity": -1}

@@ -21,7 +21,7 @@ import pytest
 from tests.gateway import process
 from tests.gateway.process import Process, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 _WITH_A_CLOCK_OF_ITS_OWN = """
 import datetime, runpy, sys, time

@@ -11,7 +11,7 @@ import pytest
 from mistralai.client import Mistral
 from mistralai.client.errors import SDKError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 KEY = "sluice-web-" + "k" * 43
 NOTICE = "AI-generated, requires legal review"

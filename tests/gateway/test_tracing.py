@@ -21,7 +21,7 @@ from sluice.gateway.tracing import OpenTelemetry
 from tests.gateway.process import ASK
 from tests.gateway.process import running as running_process
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"

@@ -22,6 +22,9 @@ from hypothesis import strategies as st
 from sluice.registry import InvalidRegistry, Severity, check, load_registry, load_rollout
 from sluice.registry.document import read_document
 
+pytestmark = pytest.mark.slow
+
+
 PROJECT = Path(__file__).parent.parent.parent
 RIGHT = Path(__file__).parent / "right"
 FULL = PROJECT / "registry"

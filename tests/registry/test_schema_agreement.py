@@ -18,6 +18,9 @@ import pytest
 from sluice.registry.document import Document, read_document
 from sluice.registry.shape import SCHEMAS, check_shape
 
+pytestmark = pytest.mark.slow
+
+
 HERE = Path(__file__).parent
 KINDS = {"models": "models.yaml", "rollout": "rollouts/*.yaml", "evidence": "evidence/*.yaml"}
 _AJV = """

@@ -17,6 +17,9 @@ from sluice.registry import AgentRollout, Environment, Rollout, load_environment
 from sluice.render import Rendered, manifests, render
 from sluice.render.flags import flags
 
+pytestmark = pytest.mark.slow
+
+
 PROJECT = Path(__file__).resolve().parents[2]
 MOST_BYTES = 1_048_576
 """What Kubernetes takes as one ConfigMap's data."""

@@ -22,6 +22,9 @@ from sluice.rollout.wanted import read_wanted
 from tests.rollout.made_cluster import NAMESPACE, MadeCluster
 from tests.rollout.made_prometheus import MadePrometheus, serving
 
+pytestmark = pytest.mark.slow
+
+
 PROJECT = Path(__file__).parent.parent.parent
 REGISTRY = registry_of_sections(json.loads(json.dumps(sections_of(load_registry(PROJECT / "registry")))), {})
 MATCH = 'namespace="sluice-made"'

@@ -27,6 +27,8 @@ from sluice.local.images.recipe import GATEWAY
 from sluice.local.images.store import Store
 from sluice.progress import Progress
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.live.load import Load
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 _FAST = {"latency_ms": 0, "latency_jitter_ms": 0, "chunk_delay_ms": 0}
 

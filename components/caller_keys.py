@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,8 +32,14 @@ class CallerKeys(pulumi.ComponentResource):
         core.v1.Secret(
             f"{name}-secret",
             metadata=owned({"name": args.reference.name, "labels": dict(args.reference.labels)}, args.namespace),
-            string_data=args.digests,
+            data=args.digests.apply(_encoded) if args.reference.keys else None,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.secret = pulumi.Output.from_input(args.reference.name)
         self.register_outputs({"secret": self.secret})
+
+
+def _encoded(digests: Mapping[str, str]) -> Mapping[str, str]:
+    # Not `stringData`: of that the API server tells nobody what it holds, so that an empty one is a change in each
+    # update, and a team that is taken out of it stays in the Secret.
+    return {team: base64.b64encode(digest.encode()).decode() for team, digest in digests.items()}

@@ -152,10 +152,11 @@ def _has_more(live: Any, wanted: Any) -> bool:
 
 
 def _is_note(item: KubernetesObject, path: Path) -> bool:
-    """Whether others may write it: annotations, what is in no specification, and the content of the override."""
+    """Whether others may write it: annotations, what is in no specification, and content that git leaves to them."""
     if path[0] == "metadata":
         return path[1:2] != ("labels",)
-    of_others = path[0] in ("data", "binaryData") and "data" not in item.body
+    # The override, and the Lease and the facts of the guard: git says that they are, and others what is in them.
+    of_others = path[0] in ("data", "binaryData", "spec") and not {"data", "spec"} & item.body.keys()
     return "annotations" in path or path[0] == "status" or of_others
 
 

@@ -48,6 +48,7 @@ ROLE = kubernetes_object(
 )
 FLAGS = kubernetes_object("v1", "ConfigMap", "flags", namespace="sluice-made", labels={}, data={"flags.json": "{}\n"})
 OVERRIDE = kubernetes_object("v1", "ConfigMap", "override", namespace="sluice-made", labels={})
+LEASE = kubernetes_object("coordination.k8s.io/v1", "Lease", "sluice-guard", namespace="sluice-made", labels={})
 
 
 OURS: dict[str, Any] = {
@@ -181,6 +182,13 @@ def test_a_key_more_in_the_flags_is_a_difference_and_one_in_the_override_is_not(
         'configmap/flags: data.more is "x", and git says nothing of it (kubectl-patch, at four)'
     ]
     assert said(OVERRIDE, override) == []
+
+
+def test_who_holds_the_lease_is_no_difference() -> None:
+    lease = {**live(LEASE), "spec": {"holderIdentity": "sluice-guard-1"}}
+    note(lease, "sluice-guard", {"f:spec": {"f:holderIdentity": {}}}, at="at four")
+
+    assert said(LEASE, lease) == []
 
 
 def test_a_label_that_somebody_put_on_is_a_difference() -> None:

@@ -357,6 +357,17 @@ def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]
     logger.setLevel(level)
 
 
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Take back what a test, or the gateway that it ran, set of the process's loggers."""
+    root, logger = logging.getLogger(), logging.getLogger("sluice.gateway")
+    handlers, levels = list(root.handlers), (root.level, logger.level)
+    yield
+    root.handlers = handlers
+    root.setLevel(levels[0])
+    logger.setLevel(levels[1])
+
+
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], object]], Awaitable[None]]:
     """Wait until something is true; fails after a minute, which no machine is too busy for."""

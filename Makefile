@@ -42,13 +42,13 @@ contracts:
 	@contracts=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$contracts"; exit 1; }
 
 quick:
-	@$(BIN)/pytest -q $(WORKERS) -m "not live and not judges and not slow" --ignore=tests/live --ignore=tests/judges
+	@$(BIN)/pytest -q --numprocesses $(shell nproc) --dist worksteal -m "not live and not judges and not slow" --ignore=tests/live --ignore=tests/judges
 
 slow: .venv/complete  ## The tests that take seconds each, and every property on a thousand examples
 	@$(BIN)/pytest -q $(WORKERS) -m slow
 	@$(BIN)/pytest -q $(WORKERS) -m "hypothesis and not live and not judges" --hypothesis-profile many
 
-# Two for each core (tests/conftest.py): tests wait for sockets and processes about as long as they compute.
+# Two for each core (tests/conftest.py): slow tests wait for sockets and processes about as long as they compute.
 WORKERS := --numprocesses auto --dist worksteal
 
 judges: .venv/complete  ## kube-score, kubeconform, checkov and more over manifests/, gitleaks over the history

@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Take two workers for each core where `-n auto` asks: tests wait about as long as they compute."""
+    """Take two workers for each core where `-n auto` asks: slow tests wait about as long as they compute."""
     return 2 * (os.cpu_count() or 1)
 
 

@@ -11,6 +11,9 @@ from sluice.registry import environments, load_environment
 from sluice.registry.environments_page import environments_page
 from sluice.render import manifests, render
 
+pytestmark = pytest.mark.slow
+
+
 PROJECT = Path(__file__).parent.parent.parent
 
 

@@ -7,6 +7,9 @@ import pytest
 
 from sluice.cli.main import run
 
+pytestmark = pytest.mark.slow
+
+
 PROJECT = Path(__file__).parent.parent.parent
 
 

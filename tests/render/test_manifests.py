@@ -17,6 +17,9 @@ from sluice.render.json_text import json_text
 from sluice.render.manifests import KUSTOMIZATION, ManifestsNotWritten, file_name
 from sluice.render.yaml_text import yaml_text
 
+pytestmark = pytest.mark.slow
+
+
 PROJECT = Path(__file__).parent.parent.parent
 
 

@@ -31,6 +31,9 @@ from sluice.rollout import (
 )
 from tests.rollout.examples import NOW, case
 
+pytestmark = pytest.mark.slow
+
+
 counts = st.one_of(st.none(), st.integers(0, 500))
 times = st.integers(0, 3000).map(lambda hours: NOW - timedelta(hours=hours))
 

@@ -23,6 +23,9 @@ from sluice.rollout.simulation.study import (
 from sluice.rollout.simulation.thresholds import FixedRule, Minutes, Tool, minutes_of, stopped_at_day, weight_at
 from sluice.rollout.simulation.traffic import DAY, Behaviour, Traffic, score_counts, seconds_counts
 
+pytestmark = pytest.mark.slow
+
+
 GOOD = CANDIDATES[0]
 SMALL = Volume(100, 300)
 

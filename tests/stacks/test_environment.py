@@ -16,6 +16,9 @@ from sluice.render import render
 from stacks.environment import deploy
 from tests.components.recording import Recording, Secret, record
 
+pytestmark = pytest.mark.slow
+
+
 KEYS = ("mistral-api-key", "openai-api-key", "anthropic-api-key")
 CONFIG = {f"sluice:{key}": f"value-of-{key}" for key in KEYS}
 GATEWAY = f"registry.example.com/gateway@sha256:{'1' * 64}"

@@ -27,6 +27,8 @@ from sluice.local.images.credentials import Credentials, bearer_token
 from sluice.local.images.errors import PushError, RegistryNameError
 from sluice.local.images.push import push
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Registry:

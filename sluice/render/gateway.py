@@ -41,7 +41,7 @@ With 5 seconds, an overloaded node refused new connections until 11 seconds afte
 server had been away; with 15 none, on a less loaded one.
 """
 
-GRACE_TO_SPARE_SECONDS = 10
+_GRACE_TO_SPARE_SECONDS = 10
 """What Kubernetes gives beyond the time in which the gateway ends by itself."""
 
 # What workers count, for the process beside them that adds it up: some hundred KiB each, of the pod's memory.
@@ -49,6 +49,11 @@ _COUNTS = {"name": "counts", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi
 _COUNTS_MOUNT = {"name": "counts", "mountPath": "/tmp"}  # noqa: S108 -- where Python's tempfile writes
 
 _NAMESPACE_FIELD = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
+
+
+def grace_seconds(settings: Settings) -> int:
+    """Return how long a pod that is told to end may take: it answers on, ends what runs, and has some time to spare."""
+    return DRAIN_SECONDS + settings.gateway.longest_request_seconds + _GRACE_TO_SPARE_SECONDS
 
 
 def keys_secret(settings: Settings) -> str:
@@ -138,9 +143,7 @@ def _pod(settings: Settings, configuration: Sequence[KubernetesObject], flags: S
         "enableServiceLinks": False,
         "securityContext": restricted_pod(),
         **({"priorityClassName": settings.gateway.priority_class} if settings.gateway.priority_class else {}),
-        "terminationGracePeriodSeconds": (
-            DRAIN_SECONDS + settings.gateway.longest_request_seconds + GRACE_TO_SPARE_SECONDS
-        ),
+        "terminationGracePeriodSeconds": grace_seconds(settings),
         **({"topologySpreadConstraints": spread(NAME)} if settings.gateway.max_replicas > 1 else {}),
         "containers": [_container(settings, flags)],
         "volumes": [

@@ -13,7 +13,7 @@ from typing import Any
 from sluice.registry import LITELLM_KEY, LiteLLM, Registry, Settings
 from sluice.render.availability import disruption_budget
 from sluice.render.container_resources import resources
-from sluice.render.gateway import DRAIN_SECONDS, FOLDER, GRACE_TO_SPARE_SECONDS, keys_secret, spread
+from sluice.render.gateway import DRAIN_SECONDS, FOLDER, grace_seconds, keys_secret, spread
 from sluice.render.json_text import json_text
 from sluice.render.kubernetes_object import (
     PROGRESS_DEADLINE_SECONDS,
@@ -134,9 +134,7 @@ def _deployment(
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
                     "securityContext": restricted_pod(),
-                    "terminationGracePeriodSeconds": (
-                        DRAIN_SECONDS + settings.gateway.longest_request_seconds + GRACE_TO_SPARE_SECONDS
-                    ),
+                    "terminationGracePeriodSeconds": grace_seconds(settings),
                     **({"topologySpreadConstraints": spread(NAME)} if own.replicas > 1 else {}),
                     "containers": [_container(settings, own)],
                     "volumes": [

@@ -32,7 +32,7 @@ from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.quotas import Quotas, QuotasArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.errors import SluiceError
-from sluice.registry import EmbeddedCache, Settings, is_named, load_environment
+from sluice.registry import Settings, image_variable, is_named, load_environment
 from sluice.render import Rendered, render
 from stacks.caller_digests import caller_digests
 from stacks.provider_key_values import provider_key_values
@@ -119,23 +119,14 @@ def _declare_what_is_switched_on(
 
 def _wanted(project: Path, environment: str) -> tuple[Settings, Rendered]:
     declared = load_environment(project, environment)
-    settings = declared.settings
     # What was built on this machine stands in place of an image that git does not name; never of one that it does.
-    if not is_named(settings.gateway.image):
-        settings = settings.with_images(gateway=_built(environment, "gateway"))
-    if settings.stub_provider is not None and not is_named(settings.stub_provider.image):
-        settings = settings.with_images(stub_provider=_built(environment, "stub_provider"))
-    if isinstance(settings.cache, EmbeddedCache) and not is_named(settings.cache.image):
-        settings = settings.with_images(cache=_built(environment, "cache"))
-    if settings.guard is not None and not is_named(settings.guard.image):
-        settings = settings.with_images(guard=_built(environment, "guard"))
-    if settings.litellm is not None and not is_named(settings.litellm.image):
-        settings = settings.with_images(litellm=_built(environment, "litellm"))
+    unnamed = [part for part, image in declared.settings.images.items() if not is_named(image)]
+    settings = declared.settings.with_images(**{part: _built(environment, part) for part in unnamed})
     return settings, render(declared.registry, declared.rollout, settings)
 
 
 def _built(environment: str, which: str) -> str:
-    image = os.environ.get(f"SLUICE_{which.upper()}_IMAGE")
+    image = os.environ.get(image_variable(which))
     if not image:
         raise ImageNotNamed(environment, f"sluice:{which}.{'embedded.' if which == 'cache' else ''}image")
     return image

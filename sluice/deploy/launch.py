@@ -17,7 +17,7 @@ from sluice.deploy.target import Target, deliver_images, start_local_cluster
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
 from sluice.progress import Progress
-from sluice.registry import EmbeddedCache, Environment, environments, is_named, load_environment, require_keys
+from sluice.registry import Environment, environments, image_variable, is_named, load_environment, require_keys
 
 USERS = ("ada@example.com", "grace@example.com")
 
@@ -113,21 +113,10 @@ def prepare_engine(
     """Return Pulumi for an environment of a cluster that answers, with the images its settings do not name yet."""
     state = where.pulumi_state(access)
     variables = where.variables()
-    settings = declared.settings
-    named = {"SLUICE_GATEWAY_IMAGE": settings.gateway.image}
-    if settings.stub_provider is not None:
-        named["SLUICE_STUB_PROVIDER_IMAGE"] = settings.stub_provider.image
-    if isinstance(settings.cache, EmbeddedCache):
-        named["SLUICE_CACHE_IMAGE"] = settings.cache.image
-    if settings.guard is not None:
-        named["SLUICE_GUARD_IMAGE"] = settings.guard.image
-    if settings.litellm is not None:
-        named["SLUICE_LITELLM_IMAGE"] = settings.litellm.image
-    missing = [variable for variable, image in named.items() if not is_named(image)]
+    missing = [part for part, image in declared.settings.images.items() if not is_named(image)]
     if missing:
-        with_litellm = "SLUICE_LITELLM_IMAGE" in missing
-        delivered = deliver_images(where, access, registry, progress, with_litellm=with_litellm)
-        variables |= {variable: delivered[variable] for variable in missing}
+        delivered = deliver_images(where, access, registry, progress, with_litellm="litellm" in missing)
+        variables |= {variable: delivered[variable] for variable in map(image_variable, missing)}
     tools = ensure_pulumi(cache_folder(), progress)
     return Engine(tools, PROJECT, declared.settings.environment, state, variables)
 

@@ -25,12 +25,11 @@ from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import PulumiTools, ensure_pulumi
 from sluice.local.toolchain.python_environment import python_environment
 from sluice.progress import Progress
-from sluice.registry import Environment, environments, load_environment
+from sluice.registry import Environment, environments, image_variable, load_environment
 from sluice.render import render
 
 _PASSPHRASE = "made-for-a-preview"  # noqa: S105 - what it encrypts is made, and gone afterwards
 _MADE_IMAGE = "sluice.local/made@sha256:" + "1" * 64
-_IMAGES = tuple(f"SLUICE_{image}_IMAGE" for image in ("GATEWAY", "STUB_PROVIDER", "CACHE", "GUARD", "LITELLM"))
 _LINKED = ("Pulumi.yaml", "__main__.py", "components", "registry", "sluice", "stacks", ".venv")
 _RUNTIME = "script"
 
@@ -59,7 +58,7 @@ def preview_policy(environment: str, progress: Progress, project: Path = PROJECT
         _copy_project(project, folder)
         programs = Path(scratch, "programs")
         _write_analyzer(programs, python)
-        variables = _variables(tools, programs, Path(scratch))
+        variables = _variables(declared, tools, programs, Path(scratch))
         _call(tools, folder, variables, "stack", "init", environment, "--secrets-provider", "passphrase")
         made = [word for key in _keys(declared) for word in ("--secret", f"{key}=made")]
         _call(tools, folder, variables, "config", "set-all", "--path", "--stack", environment, *made)
@@ -114,7 +113,7 @@ def _write_analyzer(folder: Path, python: Path) -> None:
     program.chmod(0o755)
 
 
-def _variables(tools: PulumiTools, programs: Path, scratch: Path) -> dict[str, str]:
+def _variables(declared: Environment, tools: PulumiTools, programs: Path, scratch: Path) -> dict[str, str]:
     outer = {
         name: value
         for name, value in os.environ.items()
@@ -126,7 +125,7 @@ def _variables(tools: PulumiTools, programs: Path, scratch: Path) -> dict[str, s
     return {
         **outer,
         **tools.variables,
-        **dict.fromkeys(_IMAGES, _MADE_IMAGE),
+        **dict.fromkeys(map(image_variable, declared.settings.images), _MADE_IMAGE),
         "PATH": f"{programs}{os.pathsep}{path}",
         "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,

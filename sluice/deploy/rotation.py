@@ -23,6 +23,8 @@ from sluice.key_hash import METRIC, key_hash
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
 from sluice.progress import Progress, Step
+from sluice.registry import image_variable
+from sluice.render import cache, gateway, guard, litellm, stub_provider
 
 SECRET_RESOURCE = "provider-keys-secret"  # noqa: S105 - the name of a resource
 """What the stack calls the Secret with the providers' keys."""
@@ -31,11 +33,15 @@ _LOOK_EVERY_SECONDS = 0.5
 _OTHER_WORKERS_SECONDS = 1.0
 """One worker of a pod speaks for all; the others look at the same file within half a second."""
 
-_IMAGES = {
-    "gateway": "SLUICE_GATEWAY_IMAGE",
-    "stub-provider": "SLUICE_STUB_PROVIDER_IMAGE",
-    "cache": "SLUICE_CACHE_IMAGE",
+_PARTS = {
+    gateway.NAME: "gateway",
+    stub_provider.NAME: "stub_provider",
+    cache.NAME: "cache",
+    guard.NAME: "guard",
+    litellm.NAME: "litellm",
 }
+"""By the name of its Deployment, the part of an environment whose image it runs."""
+
 _HASH = re.compile(rf'^{METRIC}\{{provider="([^"]+)"\}} (\S+)$', re.MULTILINE)
 
 
@@ -84,7 +90,7 @@ def rotate(
     access = where.connect()
     namespace = declared.settings.namespace
     images = _running_images(access, namespace)
-    if _IMAGES["gateway"] not in images:
+    if image_variable("gateway") not in images:
         raise NotThere(environment, namespace, name)
     changed = set_secret(environment, name, value, progress)
     state, tools = where.pulumi_state(access), ensure_pulumi(cache_folder(), progress)
@@ -147,7 +153,7 @@ def _running_images(access: ClusterAccess, namespace: str) -> dict[str, str]:
     """
     deployments = access.get(f"/apis/apps/v1/namespaces/{namespace}/deployments")["items"]
     return {
-        _IMAGES[one["metadata"]["name"]]: str(one["spec"]["template"]["spec"]["containers"][0]["image"])
+        image_variable(_PARTS[name]): str(one["spec"]["template"]["spec"]["containers"][0]["image"])
         for one in deployments
-        if one["metadata"]["name"] in _IMAGES
+        if (name := one["metadata"]["name"]) in _PARTS
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sluice.deploy.cluster_access import ClusterAccess
@@ -18,6 +18,7 @@ from sluice.local import cluster, images, packages
 from sluice.local.folders import PROJECT, cache_folder, pulumi_folder, state_folder
 from sluice.local.toolchain import ensure_kubernetes
 from sluice.progress import Progress
+from sluice.registry import image_variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,4 @@ def deliver_images(
         given = images.References(*(image.reference for image in built.all()))
     else:
         given = images.deliver(built, context=access.context, registry=registry, progress=progress)
-    return {
-        "SLUICE_GATEWAY_IMAGE": given.gateway,
-        "SLUICE_STUB_PROVIDER_IMAGE": given.stub_provider,
-        "SLUICE_CACHE_IMAGE": given.cache,
-        "SLUICE_GUARD_IMAGE": given.guard,
-        **({} if given.litellm is None else {"SLUICE_LITELLM_IMAGE": given.litellm}),
-    }
+    return {image_variable(part): image for part, image in asdict(given).items() if image is not None}

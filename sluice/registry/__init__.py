@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sluice.registry.environment import Environment, load_environment
     from sluice.registry.evidence import Evidence, EvidenceKind
     from sluice.registry.findings import Finding, InvalidRegistry, Severity
+    from sluice.registry.guard_settings import GuardSettings
     from sluice.registry.litellm_settings import LITELLM_KEY, LiteLLM
     from sluice.registry.loading import Examination, check, examine, load_registry, load_rollout, rollout_names
     from sluice.registry.model import (
@@ -44,11 +45,11 @@ if TYPE_CHECKING:
         EmbeddedCache,
         ExternalCache,
         GatewaySettings,
-        GuardSettings,
         Settings,
         StubProviderSettings,
         Traces,
         environments,
+        image_variable,
         is_named,
         load_namespace,
         load_settings,
@@ -108,6 +109,7 @@ __all__ = [
     "check",
     "environments",
     "examine",
+    "image_variable",
     "is_named",
     "load_environment",
     "load_namespace",
@@ -123,6 +125,7 @@ _MODULES = {
     "environment": "Environment load_environment",
     "evidence": "Evidence EvidenceKind",
     "findings": "Finding InvalidRegistry Severity",
+    "guard_settings": "GuardSettings",
     "litellm_settings": "LITELLM_KEY LiteLLM",
     "loading": "Examination check examine load_registry load_rollout rollout_names",
     "model": (
@@ -133,8 +136,8 @@ _MODULES = {
     "resources": "Resources",
     "secret_settings": "ExternalSecrets",
     "settings": (
-        "REDIS_PASSWORD CallerLimits EmbeddedCache ExternalCache GatewaySettings GuardSettings Settings "
-        "StubProviderSettings Traces environments is_named load_namespace load_settings"
+        "REDIS_PASSWORD CallerLimits EmbeddedCache ExternalCache GatewaySettings Settings "
+        "StubProviderSettings Traces environments image_variable is_named load_namespace load_settings"
     ),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}

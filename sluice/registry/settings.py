@@ -30,6 +30,7 @@ from sluice.registry.cluster_settings import (
 )
 from sluice.registry.document import Document, read_document
 from sluice.registry.findings import Finding, choices, did_you_mean, refuse_if_any, shown
+from sluice.registry.guard_settings import GuardSettings, guard_of
 from sluice.registry.litellm_settings import LITELLM_KEY, LiteLLM, litellm_of
 from sluice.registry.model import Registry
 from sluice.registry.policy import Rate
@@ -71,6 +72,11 @@ _UNNAMED = "@sha256:" + "0" * 64
 def is_named(image: str) -> bool:
     """Whether a reference names an image: a digest of zeros stands for one that is not built yet."""
     return not image.endswith(_UNNAMED)
+
+
+def image_variable(part: str) -> str:
+    """Return the variable by which a stack's program is told the image of a part, `stub_provider` for one."""
+    return f"SLUICE_{part.upper()}_IMAGE"
 
 
 class Callers(StrEnum):
@@ -136,19 +142,6 @@ class StubProviderSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class GuardSettings:
-    """The guard: the Prometheus that it asks, and what narrows its queries down to this environment.
-
-    Of several replicas one acts, and another takes over within seconds of its end.
-    """
-
-    image: str
-    prometheus: str
-    match: str
-    replicas: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class EmbeddedCache:
     """A Redis of the environment's own, which forgets all when it restarts; `memory` is what it may store."""
 
@@ -197,6 +190,19 @@ class Settings:
     litellm: LiteLLM | None = None
     """LiteLLM behind the gateway, for providers of another dialect; None where every provider is asked directly."""
 
+    @property
+    def images(self) -> Mapping[str, str]:
+        """The image of each part that the environment has and runs itself, by the part's name."""
+        cache = self.cache if isinstance(self.cache, EmbeddedCache) else None
+        parts = {
+            "gateway": self.gateway,
+            "stub_provider": self.stub_provider,
+            "cache": cache,
+            "guard": self.guard,
+            "litellm": self.litellm,
+        }
+        return {name: part.image for name, part in parts.items() if part is not None}
+
     def with_images(
         self,
         *,
@@ -210,18 +216,15 @@ class Settings:
 
         The image of a part that the environment does not have changes nothing.
         """
-        changed = self
-        if gateway is not None:
-            changed = replace(changed, gateway=replace(changed.gateway, image=gateway))
-        if stub_provider is not None and changed.stub_provider is not None:
-            changed = replace(changed, stub_provider=StubProviderSettings(stub_provider))
-        if cache is not None and isinstance(changed.cache, EmbeddedCache):
-            changed = replace(changed, cache=replace(changed.cache, image=cache))
-        if guard is not None and changed.guard is not None:
-            changed = replace(changed, guard=replace(changed.guard, image=guard))
-        if litellm is not None and changed.litellm is not None:
-            changed = replace(changed, litellm=replace(changed.litellm, image=litellm))
-        return changed
+        built = {
+            "gateway": gateway,
+            "stub_provider": stub_provider,
+            "cache": cache,
+            "guard": guard,
+            "litellm": litellm,
+        }
+        changed = {part: replace(getattr(self, part), image=built[part]) for part in self.images if built[part]}
+        return replace(self, **changed)
 
 
 def environments(project: Path) -> tuple[str, ...]:
@@ -310,7 +313,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         route=route_of(config.get("route")),
         monitoring=monitoring_of(config.get("monitoring", {})),
         quota=quota_of(config.get("quota")),
-        guard=_guard(config.get("guard"), config["namespace"]),
+        guard=guard_of(config.get("guard"), config["namespace"]),
         operators=tuple(config.get("operators", ())),
         teams=tuple(sorted(config["callers"])) if "callers" in config else None,
         reviewers=tuple(config.get("reviewers", ())),
@@ -393,14 +396,6 @@ def _cache(body: dict[str, Any] | None) -> EmbeddedCache | ExternalCache | None:
     if "url" in body:
         return ExternalCache(body["url"])
     return EmbeddedCache(body["embedded"]["image"], body["embedded"].get("memory", _CACHE_MEMORY))
-
-
-def _guard(body: dict[str, Any] | None, namespace: str) -> GuardSettings | None:
-    if body is None:
-        return None
-    # The label that prometheus-operator puts on whatever is scraped in a namespace.
-    match = body.get("match", f'namespace="{namespace}"')
-    return GuardSettings(body["image"], body["prometheus"].rstrip("/"), match, int(body.get("replicas", 1)))
 
 
 def _limits(body: dict[str, Any]) -> CallerLimits:

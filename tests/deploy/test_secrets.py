@@ -12,10 +12,13 @@ import pytest
 
 from sluice.cli.main import run
 from sluice.deploy import rotation
+from sluice.deploy.cluster_access import ClusterAccess
 from sluice.key_hash import METRIC, key_hash
 from sluice.local.toolchain import PulumiTools
-from sluice.registry import load_environment
+from sluice.registry import image_variable, load_environment
+from sluice.render import render
 from tests.deploy.api_server import ApiServer
+from tests.everything import PROJECT, switched_on
 
 pytestmark = pytest.mark.slow
 
@@ -289,6 +292,21 @@ def cluster(api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(rotation, "_OTHER_WORKERS_SECONDS", 0.0)
     monkeypatch.setattr(rotation, "_LOOK_EVERY_SECONDS", 0.01)
     return Cluster(api)
+
+
+@pytest.mark.parametrize("environment", ["dev", "everything"])
+def test_the_program_of_a_rotation_is_told_every_image_that_runs(
+    environment: str, api: ApiServer, tmp_path: Path
+) -> None:
+    declared = load_environment(PROJECT, "production" if environment == "everything" else environment)
+    settings = switched_on(declared.settings) if environment == "everything" else declared.settings
+    objects = render(declared.registry, declared.rollout, settings).objects()
+    api.put(DEPLOYMENTS, {"items": [item.body for item in objects if item.kind == "Deployment"]})
+    access = ClusterAccess(api.kubeconfig(tmp_path / "kubeconfig"))
+
+    told = rotation._running_images(access, "a")
+
+    assert told == {image_variable(part): image for part, image in settings.images.items()}
 
 
 ROTATE = ["secrets", "rotate", "dev", "mistral-api-key"]

@@ -11,7 +11,7 @@ import click
 
 from sluice.cli import options
 from sluice.progress import Progress
-from sluice.registry.policy import Judgement
+from sluice.registry.judgement import Judgement
 from sluice.rollout.simulation.pages import as_page, as_text
 from sluice.rollout.simulation.study import CANDIDATES, VOLUMES, Outcome, Volume, by_gates, by_thresholds
 

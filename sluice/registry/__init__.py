@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sluice.registry.cache_settings import EmbeddedCache, ExternalCache
     from sluice.registry.cluster_settings import Autoscaling, Ingress, Monitoring, Network, Quota, Route
     from sluice.registry.environment import Environment, load_environment
     from sluice.registry.evidence import Evidence, EvidenceKind
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from sluice.registry.settings import (
         REDIS_PASSWORD,
         CallerLimits,
-        EmbeddedCache,
-        ExternalCache,
         GatewaySettings,
         Settings,
         StubProviderSettings,
@@ -121,6 +120,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "cache_settings": "EmbeddedCache ExternalCache",
     "cluster_settings": "Autoscaling Ingress Monitoring Network Quota Route",
     "environment": "Environment load_environment",
     "evidence": "Evidence EvidenceKind",
@@ -136,7 +136,7 @@ _MODULES = {
     "resources": "Resources",
     "secret_settings": "ExternalSecrets",
     "settings": (
-        "REDIS_PASSWORD CallerLimits EmbeddedCache ExternalCache GatewaySettings Settings "
+        "REDIS_PASSWORD CallerLimits GatewaySettings Settings "
         "StubProviderSettings Traces environments image_variable is_named load_namespace load_settings"
     ),
 }

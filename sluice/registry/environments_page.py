@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sluice.registry.cache_settings import EmbeddedCache, ExternalCache
 from sluice.registry.environment import load_environment
-from sluice.registry.settings import EmbeddedCache, ExternalCache, Settings, environments
+from sluice.registry.settings import Settings, environments
 
 _ORDER = ("dev", "staging", "production")
 

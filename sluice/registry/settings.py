@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from sluice.registry.cache_settings import EmbeddedCache, ExternalCache, cache_of
 from sluice.registry.cluster_settings import (
     Autoscaling,
     Ingress,
@@ -64,7 +65,6 @@ _FIELDS = (
 REDIS_PASSWORD = "redis-password"  # noqa: S105 - the name of a setting
 """The encrypted setting with the password of the Redis that `sluice:cache` names, where it wants one."""
 
-_CACHE_MEMORY = "64Mi"
 _LONGEST_REQUEST_SECONDS = 120
 _UNNAMED = "@sha256:" + "0" * 64
 
@@ -139,21 +139,6 @@ class StubProviderSettings:
     """The provider of made answers that stands in for the real ones."""
 
     image: str
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedCache:
-    """A Redis of the environment's own, which forgets all when it restarts; `memory` is what it may store."""
-
-    image: str
-    memory: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalCache:
-    """A Redis that others run."""
-
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +292,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         provider_addresses=MappingProxyType(dict(config.get("provider_addresses", {}))),
         keys_set=tuple(key for key in _encrypted(names) if key in config),
         protected=config.get("protected", False),
-        cache=_cache(config.get("cache")),
+        cache=cache_of(config.get("cache")),
         network=network_of(config.get("network", {})),
         ingress=ingress_of(config.get("ingress")),
         route=route_of(config.get("route")),
@@ -388,14 +373,6 @@ def _check_place(document: Document, environment: str) -> Iterator[Finding]:
     if environment == "production" and setting in document.mapping("config"):
         remedy = "take it out, and the provider addresses that lead to it"
         yield document.finding(("config", setting), "would give users made answers", remedy, rule="SL092", at_key=True)
-
-
-def _cache(body: dict[str, Any] | None) -> EmbeddedCache | ExternalCache | None:
-    if body is None:
-        return None
-    if "url" in body:
-        return ExternalCache(body["url"])
-    return EmbeddedCache(body["embedded"]["image"], body["embedded"].get("memory", _CACHE_MEMORY))
 
 
 def _limits(body: dict[str, Any]) -> CallerLimits:

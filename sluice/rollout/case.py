@@ -13,8 +13,9 @@ from types import MappingProxyType
 from sluice.registry import Limits, Registry, Role, Rollout, Step
 from sluice.registry.evidence import SignOff
 from sluice.registry.forecast import forecast
+from sluice.registry.judgement import Judgement
 from sluice.registry.model import Model
-from sluice.registry.policy import Judgement, MonthBudget
+from sluice.registry.policy import MonthBudget
 from sluice.rollout.measurements import Measurements
 
 PRODUCTION = "production"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sluice.registry.policy import WhenMissing
+from sluice.registry.judgement import WhenMissing
 from sluice.rollout.case import Case
 from sluice.rollout.harm import answers_count_as
 from sluice.rollout.measurements import ArmCounts, Histogram, Period, sum_of

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import pytest
 
 from sluice.registry import evidence as evidence_model
-from sluice.registry import model, policy
+from sluice.registry import judgement, model, policy
 from sluice.registry.documentation import documentation
 from sluice.registry.reference_page import resolved
 from sluice.registry.rules.catalogue import RULES
@@ -91,7 +91,7 @@ def test_every_dataclass_of_a_file_is_held_against_its_schema() -> None:
     compared |= {kind for _, kind in pairs(whole, whole["$defs"]["step"], policy.Step)}
     declared = {
         kind
-        for module in (model, policy, evidence_model)
+        for module in (model, policy, judgement, evidence_model)
         for kind in vars(module).values()
         if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
     }

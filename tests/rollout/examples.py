@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sluice.registry import Limits, Step
-from sluice.registry.policy import Judgement, MonthBudget
+from sluice.registry.judgement import Judgement
+from sluice.registry.policy import MonthBudget
 from sluice.rollout import SCORE_EDGES, SECONDS_EDGES, ArmCounts, Case, Histogram, Measurements, Newest, Period, Users
 
 NOW = datetime(2025, 11, 12, 12, tzinfo=UTC)

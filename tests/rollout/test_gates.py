@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sluice.registry.policy import Judgement, MissingMetrics, WhenMissing
+from sluice.registry.judgement import Judgement, MissingMetrics, WhenMissing
 from sluice.rollout import Action, Case, Gate, Measurements, Newest, Period, Recent, RolledBack, Standing, Users, judge
 from tests.rollout.examples import NOW, arm, case, dear, good, measured, period, scores, seconds
 

@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from sluice.registry import Limits
-from sluice.registry.policy import Judgement
+from sluice.registry.judgement import Judgement
 from sluice.rollout import Gate
 from sluice.rollout.simulation.climb import Climb
 from sluice.rollout.simulation.pages import as_page, as_text

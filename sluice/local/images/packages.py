@@ -14,7 +14,7 @@ from sluice.local.images.errors import CommandError, HashMismatchError, Packages
 from sluice.local.images.recipe import PIP_OPTIONS, SITE_FOLDER
 from sluice.local.images.rootfs import Rootfs
 
-_LENT = "/root/lent"
+_LENT = "/srv/lent"
 
 
 def build(folder: Path, scratch: Path, *, base: layer.Layer, pip: Path, lock: Path) -> None:

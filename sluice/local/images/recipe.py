@@ -83,7 +83,17 @@ class Recipe:
         return ("python3", "-m", self.module)
 
 
-_REGISTRY_WITHOUT_FILES = ("__init__", "building", "evidence", "forecast", "model", "policy", "typed", "variables")
+_REGISTRY_WITHOUT_FILES = (
+    "__init__",
+    "building",
+    "evidence",
+    "forecast",
+    "judgement",
+    "model",
+    "policy",
+    "typed",
+    "variables",
+)
 """The registry's types and arithmetic: what reads files needs packages that no pod has."""
 
 GATEWAY = Recipe(

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import numpy
 
 from sluice.registry import Limits, Step
-from sluice.registry.policy import Judgement, MonthBudget
+from sluice.registry.judgement import Judgement
+from sluice.registry.policy import MonthBudget
 from sluice.rollout.case import Case
 from sluice.rollout.gates import judge
 from sluice.rollout.measurements import (

@@ -10,7 +10,7 @@ from datetime import timedelta
 import numpy
 
 from sluice.registry import Limits, Step
-from sluice.registry.policy import Judgement
+from sluice.registry.judgement import Judgement
 from sluice.rollout.simulation.climb import Climb, Climbed
 from sluice.rollout.simulation.thresholds import (
     AS_DOCUMENTED,

@@ -99,9 +99,15 @@ def cluster() -> FakeCluster:
 
 @pytest.fixture
 async def watched(
-    mounted: MountedFolder, configuration: Configuration, cluster: FakeCluster, tmp_path: Path
+    mounted: MountedFolder,
+    configuration: Configuration,
+    cluster: FakeCluster,
+    tmp_path: Path,
+    eventually: Eventually,
 ) -> AsyncIterator[Watching]:
+    """Follow both ConfigMaps: each change from here on is heard, none is skipped for a later one."""
     async with watching(mounted, configuration, cluster, tmp_path) as made:
+        await eventually(lambda: len(cluster.watches) == 2)
         yield made
 
 
@@ -126,7 +132,6 @@ async def test_what_the_cluster_says_counts_from_the_start_and_not_what_is_mount
 async def test_a_change_of_flags_and_an_override_arrive_without_waiting_for_a_poll(
     watched: Watching, eventually: Eventually
 ) -> None:
-    await eventually(lambda: len(watched.cluster.watches) == 2)
     asked = watched.cluster.requests.total()
     for weight in range(10, 30):
         await watched.cluster.put("flags", flags_data(qa=weight))
@@ -139,8 +144,7 @@ async def test_a_change_of_flags_and_an_override_arrive_without_waiting_for_a_po
     assert watched.cluster.requests.total() == asked
 
 
-async def test_each_config_map_is_asked_for_by_its_name_alone(watched: Watching, eventually: Eventually) -> None:
-    await eventually(lambda: len(watched.cluster.watches) == 2)
+async def test_each_config_map_is_asked_for_by_its_name_alone(watched: Watching) -> None:
     selectors = {query["fieldSelector"] for query in watched.cluster.queries}
     assert selectors == {"metadata.name=flags", "metadata.name=override"}
 
@@ -301,7 +305,6 @@ async def test_a_value_of_the_override_that_is_binary_stops_its_agent(
 
 
 async def test_a_token_that_rotates_is_read_anew(watched: Watching, tmp_path: Path, eventually: Eventually) -> None:
-    await eventually(lambda: len(watched.cluster.watches) == 2)
     watched.cluster.token = "second-made-token"
     (tmp_path / "access" / "token").write_text("second-made-token\n")
     watched.cluster.cut()

@@ -74,8 +74,8 @@ def at_full_load(target: Target, seconds: int, scratch: Path) -> Measured:
         "BENCH_BODY": target.body("NUMBER"),
         "BENCH_HEADERS": ";".join(f"{name}={value}" for name, value in headers.items()),
     }
-    command = [wrk, "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "--latency", "-s", str(script), target.url]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    options = ["-t1", f"-c{CLIENTS}", f"-d{seconds}s", "--timeout", "30s", "--latency", "-s", str(script)]
+    ran = subprocess.run([wrk, *options, target.url], capture_output=True, text=True, check=True, env=environment)
     if "99%" not in ran.stdout:
         sys.exit(f"{target.name}: wrk measured nothing:\n{ran.stdout}")
     rate = float(re.findall(r"Requests/sec:\s+([0-9.]+)", ran.stdout)[0])
@@ -87,7 +87,7 @@ def at_full_load(target: Target, seconds: int, scratch: Path) -> Measured:
     )
 
 
-_TIMES = re.compile(r"^\s+(50|99)%\s+([0-9.]+)(us|ms|s|m)$", re.MULTILINE)
+_TIMES = re.compile(r"^\s+(50|99)%\s+([0-9.]+)(us|ms|s|m)\s*$", re.MULTILINE)
 _FAILED = re.compile(r"Non-2xx or 3xx responses: (\d+)|(?:connect|read|write|timeout) (\d+)")
 
 

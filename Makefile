@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check slow faults judges live lock policy render docs bench-gateway bench-deploy bench-render
+.PHONY: help up down test check slow long faults judges live lock policy render docs bench-gateway bench-deploy bench-render
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,7 +17,7 @@ up: .venv/complete  ## Start what is missing, run pulumi up, ask every agent (EN
 down: .venv/complete  ## Stop the local cluster and leave nothing running (PURGE=1 removes its data too)
 	@$(BIN)/sluice down $(environment) $(context) $(purge)
 
-test: check slow judges live  ## Run everything: the checks, the judges of others, the tests against a live cluster
+test: check slow judges live  ## The checks, the slower tests, the judges of others, the tests against a live cluster
 
 check: .venv/complete  ## Format, lint, types, import contracts, the quick tests: under a minute
 	@$(MAKE) --no-print-directory --keep-going --jobs=6 --output-sync=target checks
@@ -44,9 +44,8 @@ contracts:
 quick:
 	@$(BIN)/pytest -q --numprocesses $(shell nproc) --dist worksteal -m "not live and not judges and not slow" --ignore=tests/live --ignore=tests/judges
 
-slow: .venv/complete  ## The tests that take seconds each, and every property on a thousand examples
+slow: .venv/complete  ## The tests that take seconds each
 	@$(BIN)/pytest -q $(WORKERS) -m slow
-	@$(BIN)/pytest -q $(WORKERS) -m "hypothesis and not live and not judges" --hypothesis-profile many
 
 # Two for each core (tests/conftest.py): slow tests wait for sockets and processes about as long as they compute.
 WORKERS := --numprocesses auto --dist worksteal
@@ -55,7 +54,11 @@ judges: .venv/complete  ## kube-score, kubeconform, checkov and more over manife
 	@$(BIN)/pytest -q -m judges --durations=5
 
 live: .venv/complete  ## The tests against the local Kubernetes, which they start and stop
-	@$(BIN)/pytest -q -m "live and not faults" --durations=5
+	@$(BIN)/pytest -q -m "live and not faults and not long" --durations=5
+
+long: .venv/complete  ## Every property on a thousand examples, and the live tests that take a minute or more each
+	@$(BIN)/pytest -q $(WORKERS) -m "hypothesis and not live and not judges" --hypothesis-profile many
+	@$(BIN)/pytest -q -m long --durations=5
 
 faults: .venv/complete  ## Ten minutes of steady load through one fault after another, with every failed call counted
 	@$(BIN)/pytest -q -m faults

@@ -19,7 +19,7 @@ from sluice.local.folders import cache_folder
 
 EDITOR = Path(__file__).parent / "editor"
 
-# A property is tried on a few examples each time, and on many by `make slow`; what a test found before is kept.
+# A property is tried on a few examples each time, and on many by `make long`; what a test found before is kept.
 settings.register_profile("few", deadline=None, max_examples=30)
 settings.register_profile("many", deadline=None, max_examples=int(os.environ.get("SLUICE_EXAMPLES", "1000")))
 settings.load_profile("few")

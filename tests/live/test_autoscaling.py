@@ -61,6 +61,7 @@ def two_pods(fresh_project: LiveProject) -> LiveProject:
     return fresh_project
 
 
+@pytest.mark.long
 def test_an_autoscaler_takes_the_number_of_pods_over_and_gives_it_back(two_pods: LiveProject) -> None:
     project = two_pods
     with every_number_of_pods(project) as seen:

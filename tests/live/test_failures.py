@@ -19,6 +19,7 @@ def edit(file: Path, pattern: str, replacement: str) -> None:
     file.write_text(text)
 
 
+@pytest.mark.long
 def test_a_pod_that_crashes_fails_the_update_with_its_last_log_lines(fresh_project: LiveProject) -> None:
     project = fresh_project
     project.up()
@@ -34,6 +35,7 @@ def test_a_pod_that_crashes_fails_the_update_with_its_last_log_lines(fresh_proje
     assert set(project.arms("qa", ["ada"])) == {"ada"}, "the pod from before goes on serving"
 
 
+@pytest.mark.long
 def test_an_image_that_is_not_there_is_named(fresh_project: LiveProject) -> None:
     project = fresh_project
     project.up()
@@ -60,6 +62,7 @@ def test_a_pod_without_room_says_which_resource_is_missing(fresh_project: LivePr
     assert "Insufficient cpu" in ran.stderr
 
 
+@pytest.mark.long
 def test_an_up_that_was_killed_is_repaired_by_the_next(fresh_project: LiveProject) -> None:
     project = fresh_project
     assert project.pulumi("destroy", "--yes").exit_code == 0

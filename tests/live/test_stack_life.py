@@ -102,6 +102,7 @@ def test_an_override_is_shown_and_is_no_drift(project: LiveProject) -> None:
         project.kubectl("patch", "configmap/override", "--type", "merge", "-p", '{"data":{"qa":null}}')
 
 
+@pytest.mark.long
 def test_an_update_that_failed_leaves_the_old_version_serving_also_when_its_pods_go(fresh_project: LiveProject) -> None:
     project = fresh_project
     project.up()
@@ -119,6 +120,7 @@ def test_an_update_that_failed_leaves_the_old_version_serving_also_when_its_pods
     assert set(project.arms("qa", ["ada"])) == {"ada"}
 
 
+@pytest.mark.long
 def test_an_environment_of_the_previous_release_is_taken_over_and_nothing_that_serves_is_replaced(
     project: LiveProject, tmp_path: Path
 ) -> None:

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from sluice.deploy.cluster_access import ClusterAccess
 from sluice.deploy.launch import declared_environment
-from sluice.errors import SluiceError
+from sluice.deploy.prometheus_access import match_of, prometheus_of
 from sluice.rollout.guard.configuration import GuardConfiguration
 from sluice.rollout.guard.metrics import GuardMetrics
 from sluice.rollout.guard.running import guard_of
-
-
-class NoPrometheus(SluiceError):
-    """Neither the settings nor the person names a Prometheus."""
-
-    exit_code: ClassVar[int] = 2
-
-    def __init__(self, environment: str) -> None:
-        super().__init__(
-            f"Pulumi.{environment}.yaml: config.sluice:guard: there is none, and so no Prometheus to ask; "
-            "name one by --prometheus"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +37,11 @@ def look_once(
     """Measure and judge each agent, and change nothing. Raises `NoPrometheus`, and what loading an environment does."""
     declared = declared_environment(environment)
     settings = declared.settings
-    address = prometheus or (settings.guard.prometheus if settings.guard else None)
-    if address is None:
-        raise NoPrometheus(environment)
+    asked = prometheus_of(cluster, settings, prometheus)
     configuration = GuardConfiguration(
-        environment,
-        settings.namespace,
-        address.rstrip("/"),
-        settings.guard.match if settings.guard else f'namespace="{settings.namespace}"',
-        declared.registry,
+        environment, settings.namespace, asked.url, match_of(settings), declared.registry
     )
-    guard = guard_of(configuration, cluster, GuardMetrics(), may_act=lambda: False, say=say)
+    guard = guard_of(configuration, cluster, GuardMetrics(), may_act=lambda: False, say=say, prometheus=asked)
     guard.round()
     judged = (Judged(name, one.action, one.reason, one.evidence) for name, one in guard.rulings.items())
     return Looked(tuple(judged), not guard.is_blind)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TrainingJob,
     )
     from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Rate, Role, Safeguards, Step
+    from sluice.registry.prometheus_settings import ExternalPrometheus
     from sluice.registry.provider_keys import KeysNotSet, require_keys
     from sluice.registry.resources import Resources
     from sluice.registry.secret_settings import ExternalSecrets
@@ -71,6 +72,7 @@ __all__ = [
     "EvidenceKind",
     "Examination",
     "ExternalCache",
+    "ExternalPrometheus",
     "ExternalSecrets",
     "Finding",
     "Gates",
@@ -132,6 +134,7 @@ _MODULES = {
         "Agent AgentRollout Arm Benchmark JobStatus Model Price Provider Registry Rollout Tier Training TrainingJob"
     ),
     "policy": "LADDER Budgets Gates Ladder Limits Policy Rate Role Safeguards Step",
+    "prometheus_settings": "ExternalPrometheus",
     "provider_keys": "KeysNotSet require_keys",
     "resources": "Resources",
     "secret_settings": "ExternalSecrets",

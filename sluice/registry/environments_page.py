@@ -92,7 +92,11 @@ def _quota(settings: Settings) -> str:
 
 def _guard(settings: Settings) -> str:
     wanted = settings.guard
-    return "nobody" if wanted is None else f"a guard, {wanted.replicas} of them, by `{wanted.prometheus}`"
+    return "nobody" if wanted is None else f"a guard, {wanted.replicas} of them"
+
+
+def _measured_by(settings: Settings) -> str:
+    return "nobody" if settings.prometheus is None else f"`{settings.prometheus.url}`"
 
 
 _ROWS: Mapping[str, Callable[[Settings], str]] = {
@@ -109,6 +113,7 @@ _ROWS: Mapping[str, Callable[[Settings], str]] = {
     "Called from namespaces": _callers,
     "Metrics read from namespaces": lambda settings: ", ".join(settings.network.metrics_from) or "none",
     "Watched by": _watched_by,
+    "Prometheus": _measured_by,
     "Rolls back by itself": _guard,
     "May set the override": lambda settings: ", ".join(settings.operators) or "whoever runs the cluster",
     "May review outputs": lambda settings: ", ".join(settings.reviewers) or "whoever runs the cluster",

@@ -35,6 +35,7 @@ from sluice.registry.guard_settings import GuardSettings, guard_of
 from sluice.registry.litellm_settings import LITELLM_KEY, LiteLLM, litellm_of
 from sluice.registry.model import Registry
 from sluice.registry.policy import Rate
+from sluice.registry.prometheus_settings import ExternalPrometheus, prometheus_of
 from sluice.registry.resources import Resources, resources_of
 from sluice.registry.rules.declared import Names
 from sluice.registry.secret_settings import ExternalSecrets, external_secrets_of
@@ -53,6 +54,7 @@ _FIELDS = (
     "monitoring",
     "callers",
     "quota",
+    "prometheus",
     "guard",
     "operators",
     "reviewers",
@@ -164,6 +166,8 @@ class Settings:
     route: Route | None = None
     monitoring: Monitoring = Monitoring()
     quota: Quota | None = None
+    prometheus: ExternalPrometheus | None = None
+    """None where nobody measures, or nobody said who."""
     guard: GuardSettings | None = None
     """None where nobody rolls back but people."""
     operators: tuple[str, ...] = ()
@@ -298,7 +302,8 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         route=route_of(config.get("route")),
         monitoring=monitoring_of(config.get("monitoring", {})),
         quota=quota_of(config.get("quota")),
-        guard=guard_of(config.get("guard"), config["namespace"]),
+        prometheus=prometheus_of(config.get("prometheus"), config["namespace"]),
+        guard=guard_of(config.get("guard")),
         operators=tuple(config.get("operators", ())),
         teams=tuple(sorted(config["callers"])) if "callers" in config else None,
         reviewers=tuple(config.get("reviewers", ())),

@@ -38,7 +38,7 @@ def guard(registry: Registry, settings: Settings) -> tuple[KubernetesObject, ...
     """Render the guard's objects, none where the environment has no guard."""
     if settings.guard is None:
         return ()
-    configuration = _configuration(registry, settings, settings.guard)
+    configuration = _configuration(registry, settings)
     disruption = () if settings.guard.replicas == 1 else (_disruption_budget(settings),)
     return (
         _written_while_running("coordination.k8s.io/v1", "Lease", NAME, settings),
@@ -54,14 +54,16 @@ def _written_while_running(api_version: str, kind: str, name: str, settings: Set
     return kubernetes_object(api_version, kind, name, namespace=settings.namespace, labels=named)
 
 
-def _configuration(registry: Registry, settings: Settings, wanted: GuardSettings) -> KubernetesObject:
+def _configuration(registry: Registry, settings: Settings) -> KubernetesObject:
+    asked = settings.prometheus
+    assert asked is not None  # noqa: S101 - the settings' schema asks for one beside a guard
     text = json_text(
         {
             "version": _VERSION,
             "environment": settings.environment,
             "namespace": settings.namespace,
-            "prometheus": wanted.prometheus,
-            "match": wanted.match,
+            "prometheus": asked.url,
+            "match": asked.match,
             "registry": sections_of(registry),
         }
     )

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sluice.registry import EmbeddedCache, ExternalCache, GuardSettings, LiteLLM, Registry, Settings
+from sluice.registry import EmbeddedCache, ExternalCache, ExternalPrometheus, LiteLLM, Registry, Settings
 from sluice.render import cache, guard, litellm, stub_provider
 from sluice.render.gateway import METRICS_PORT
 from sluice.render.gateway import NAME as GATEWAY
@@ -51,8 +51,8 @@ def network(registry: Registry, settings: Settings) -> tuple[KubernetesObject, .
         own = stub_provider.NAME
         ingress = [_rule("from", gateway, stub_provider.PORT)]
         policies.append(_policy(settings, own, selector(own), ingress=ingress, egress=[]))
-    if settings.guard is not None:
-        policies.append(_of_the_guard(settings, settings.guard))
+    if settings.guard is not None and settings.prometheus is not None:
+        policies.append(_of_the_guard(settings, settings.prometheus))
     if settings.litellm is not None:
         own = litellm.NAME
         ingress = [_rule("from", gateway, litellm.PORT)]
@@ -61,8 +61,8 @@ def network(registry: Registry, settings: Settings) -> tuple[KubernetesObject, .
     return tuple(policies)
 
 
-def _of_the_guard(settings: Settings, wanted: GuardSettings) -> KubernetesObject:
-    host, port = _address(wanted.prometheus)
+def _of_the_guard(settings: Settings, prometheus: ExternalPrometheus) -> KubernetesObject:
+    host, port = _address(prometheus.url)
     place = _place(host)
     peers = [_block(f"{host}/32")] if _is_address(host) else [{"podSelector": {}}] if place == "." else _peers(place)
     asked_by = settings.network.metrics_from

@@ -65,11 +65,11 @@ def test_without_prometheus_it_could_not_be_done(cluster: MadeCluster, capsys: p
     assert "stage measure, why Prometheus: 127.0.0.1:9 does not answer" in capsys.readouterr().err
 
 
-def test_an_environment_without_a_guard_names_no_prometheus(
+def test_an_environment_without_a_prometheus_asks_for_one(
     cluster: MadeCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["guard", "dev"]) == 2
-    assert "name one by --prometheus" in capsys.readouterr().err
+    assert "name one there, or by --prometheus" in capsys.readouterr().err
 
 
 def test_where_nobody_is_on_a_candidate_it_says_so(cluster: MadeCluster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,8 +77,8 @@ def guarded(project: LiveProject, made: Scraping) -> Iterator[LiveProject]:
     settings = project.folder / "Pulumi.live.yaml"
     before = settings.read_text()
     image = f"sluice.local/guard@sha256:{'0' * 64}"
-    wanted = f"  sluice:guard: {{image: '{image}', prometheus: '{made.made.url}', replicas: 2}}\n  sluice:cache:"
-    edit(settings, r"  sluice:cache:", wanted)
+    wanted = f"  sluice:prometheus: {{url: '{made.made.url}'}}\n  sluice:guard: {{image: '{image}', replicas: 2}}"
+    edit(settings, r"  sluice:cache:", f"{wanted}\n  sluice:cache:")
     project.roll_out(dict.fromkeys(AGENTS, 0) | {"qa": 10, "legal": 10})
     project.up()
     project.wait_for(lambda: bool(leader(project)))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sluice.registry import (
     EmbeddedCache,
     ExternalCache,
+    ExternalPrometheus,
     GatewaySettings,
     GuardSettings,
     Ingress,
@@ -52,7 +53,8 @@ config:
   sluice:network: {{callers_from: [halo], api_server: [10.0.0.1/32]}}
   sluice:ingress: {{host: llm.example.com, tls_secret: gateway-tls}}
   sluice:quota: {{pods: 30, cpu: "8", memory: 8Gi}}
-  sluice:guard: {{image: "sluice.local/guard@{DIGEST}", prometheus: "http://prometheus.example.com:9090/", replicas: 2}}
+  sluice:prometheus: {{url: "http://prometheus.example.com:9090/"}}
+  sluice:guard: {{image: "sluice.local/guard@{DIGEST}", replicas: 2}}
   sluice:operators: [llm-on-call]
   sluice:reviewers: [legal-reviewers]
   sluice:route: {{host: llm.example.com, gateway: shared, gateway_namespace: gateways, listener: https}}
@@ -87,9 +89,8 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         ingress=Ingress("llm.example.com", "gateway-tls"),
         route=Route("llm.example.com", "shared", "gateways", "https"),
         quota=Quota(30, "8", "8Gi"),
-        guard=GuardSettings(
-            f"sluice.local/guard@{DIGEST}", "http://prometheus.example.com:9090", 'namespace="sluice-dev"', 2
-        ),
+        prometheus=ExternalPrometheus("http://prometheus.example.com:9090", 'namespace="sluice-dev"'),
+        guard=GuardSettings(f"sluice.local/guard@{DIGEST}", 2),
         operators=("llm-on-call",),
         reviewers=("legal-reviewers",),
         litellm=LiteLLM(
@@ -122,7 +123,7 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
     assert settings.network == Network()
     assert (settings.gateway.max_replicas, settings.gateway.workers) == (1, 1)
     assert settings.gateway.longest_request_seconds == 120
-    assert settings.guard is None
+    assert (settings.prometheus, settings.guard) == (None, None)
     assert (settings.ingress, settings.route, settings.quota) == (None, None, None)
     assert (settings.operators, settings.reviewers) == ((), ())
 
@@ -222,23 +223,28 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
         (
             "providers: {openai: openai}",
             "providers: {opnai: openai}",
-            '23:135: config.sluice:litellm.providers.opnai: no provider is named "opnai"; did you mean "openai"?',
+            '24:135: config.sluice:litellm.providers.opnai: no provider is named "opnai"; did you mean "openai"?',
         ),
         (
             "{openai: openai}",
             "{}",
-            "23:134: config.sluice:litellm.providers: is empty; name at least one",
+            "24:134: config.sluice:litellm.providers: is empty; name at least one",
+        ),
+        (
+            '  sluice:prometheus: {url: "http://prometheus.example.com:9090/"}\n',
+            "",
+            "2:1: config: sluice:prometheus is missing; add it",
         ),
         (
             ", listener: https}",
             "}",
-            "22:3: config.sluice:route: listener is missing; add it, for example listener: https",
+            "23:3: config.sluice:route: listener is missing; add it, for example listener: https",
         ),
         (
             "listener: https",
             "listener: https, tls_secret: gateway-tls",
             (
-                "22:104: config.sluice:route.tls_secret: is not a field here; the fields are host, gateway, "
+                "23:104: config.sluice:route.tls_secret: is not a field here; the fields are host, gateway, "
                 "gateway_namespace, listener, proxy_namespace"
             ),
         ),

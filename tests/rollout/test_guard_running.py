@@ -19,7 +19,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from sluice.local.images import recipe
-from sluice.registry import GuardSettings, load_environment
+from sluice.registry import ExternalPrometheus, load_environment
 from sluice.render import render
 from sluice.rollout.guard.configuration import ConfigurationUnreadable, read_configuration
 from sluice.rollout.guard.in_cluster import NotHeard, PodAccess
@@ -62,13 +62,13 @@ def running(cluster: MadeCluster, clock: MadeClock, name: str) -> Running:
 
 def test_what_is_rendered_is_what_is_read(rendered: Path) -> None:
     declared = load_environment(PROJECT, "production")
-    wanted = declared.settings.guard
-    assert isinstance(wanted, GuardSettings)
+    wanted = declared.settings.prometheus
+    assert isinstance(wanted, ExternalPrometheus)
 
     read = read_configuration(rendered)
 
     assert (read.environment, read.namespace) == ("production", "sluice-production")
-    assert (read.prometheus, read.match) == (wanted.prometheus, 'namespace="sluice-production"')
+    assert (read.prometheus, read.match) == (wanted.url, 'namespace="sluice-production"')
     assert read.registry == replace(declared.registry, providers={}, evidence={})
 
 

@@ -15,21 +15,27 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sluice.rollout.guard.in_cluster import NotHeard, http
+from sluice.rollout.guard.in_cluster import Heard, NotHeard, http
 from sluice.rollout.guard.loop import CannotSee
 
-_PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 5.0
+"""How long an answer is waited for, and how long Prometheus itself goes on with a query."""
+
+Send = Callable[[str, Mapping[str, str]], Heard]
+"""Sends a form to a path of the API, as /api/v1/query, and returns what was answered. Raises `NotHeard`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
     """One Prometheus: its address without a slash at its end. `before` is called before each query.
 
-    Queries may be many and slow, and whoever asks has a lease to keep.
+    Queries may be many and slow, and whoever asks has a lease to keep. `send` is the way there where it is not the
+    address itself.
     """
 
     url: str
     before: Callable[[], object] = lambda: None
+    send: Send | None = None
 
     def now(self, query: str, at: datetime) -> list[tuple[Mapping[str, str], float]]:
         """Return the samples of a query at a moment, by labels; those that are no number are left out."""
@@ -50,14 +56,9 @@ class Prometheus:
 
     def _asked(self, kind: str, about: Mapping[str, str], wanted: str) -> list[dict[str, Any]]:
         self.before()
-        request = urllib.request.Request(  # noqa: S310 - the address is the settings'
-            f"{self.url}/api/v1/{kind}",
-            urlencode({**about, "timeout": f"{_PATIENCE_SECONDS:g}s"}).encode(),
-            {"Content-Type": "application/x-www-form-urlencoded"},
-            method="POST",
-        )
+        send = self.send or self._post
         try:
-            answer = http(request, _PATIENCE_SECONDS)
+            answer = send(f"/api/v1/{kind}", {**about, "timeout": f"{PATIENCE_SECONDS:g}s"})
         except NotHeard as error:
             raise CannotSee(f"Prometheus: {error}") from None
         try:
@@ -65,9 +66,19 @@ class Prometheus:
             if answer.status == 200 and said["status"] == "success" and said["data"]["resultType"] == wanted:
                 found: list[dict[str, Any]] = said["data"]["result"]
                 return found
-            why = str(said.get("error", ""))
+            # What stands before it, as the API server's proxy, says `message`.
+            why = str(said.get("error") or said.get("message") or "")
         except (ValueError, KeyError, TypeError, AttributeError):
             why = "what it says is no answer of Prometheus"
         raise CannotSee(
             f"Prometheus at {self.url} answers {answer.status}: {why[:300]}; the query was {about['query']}"
         )
+
+    def _post(self, path: str, form: Mapping[str, str]) -> Heard:
+        request = urllib.request.Request(  # noqa: S310 - the address is the settings'
+            f"{self.url}{path}",
+            urlencode(form).encode(),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            method="POST",
+        )
+        return http(request, PATIENCE_SECONDS)

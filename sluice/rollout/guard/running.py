@@ -48,13 +48,17 @@ def guard_of(
     may_act: Callable[[], bool],
     keep: Callable[[], object] = lambda: None,
     say: Callable[[str, Mapping[str, str]], None] = say,
+    prometheus: Prometheus | None = None,
 ) -> Guard:
-    """Return the guard of an environment: Prometheus and the gates as its court. `keep` keeps a lease meanwhile."""
+    """Return the guard of an environment: Prometheus and the gates as its court. `keep` keeps a lease meanwhile.
+
+    `prometheus` is a way there from where the configuration's address leads nowhere.
+    """
     namespace = configuration.namespace
     court = GatesCourt(
         configuration.environment,
         configuration.registry,
-        Measuring(Prometheus(configuration.prometheus, keep), configuration.match),
+        Measuring(prometheus or Prometheus(configuration.prometheus, keep), configuration.match),
         lambda: read_wanted(cluster, namespace),
     )
     return Guard(cluster, configuration.environment, namespace, court, metrics, may_act, say, pause=time.sleep)

@@ -36,6 +36,9 @@ class _Removed(Enum):
 REMOVED: Final = _Removed.REMOVED
 """In place of a value: take the field or the item out."""
 
+Edit = Value | _Removed
+"""What an edit does to one value."""
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -48,7 +51,7 @@ class CannotEdit(SluiceError):
         super().__init__(f"{file}: {dotted(path)}: cannot be changed by machine: {reason}; edit the file by hand")
 
 
-def edit_file(file: Path, changes: Mapping[Steps, Value | _Removed]) -> bool:
+def edit_file(file: Path, changes: Mapping[Steps, Edit]) -> bool:
     """Make `changes`, in their order, to the YAML file at `file`, all or none; say whether the file is another now.
 
     Whoever reads the file meanwhile sees the old one or the new one, and edits at the same time are made one after the
@@ -92,7 +95,7 @@ def _replace(target: Path, content: bytes) -> None:
         raise
 
 
-def edited(content: bytes, changes: Mapping[Steps, Value | _Removed], file: str = "file") -> bytes:
+def edited(content: bytes, changes: Mapping[Steps, Edit], file: str = "file") -> bytes:
     """Return the bytes of a YAML file with `changes` made. Raises InvalidRegistry and CannotEdit."""
     mark = _BYTE_ORDER_MARK if content.startswith(_BYTE_ORDER_MARK) else b""
     document = _read(content, file)
@@ -101,7 +104,7 @@ def edited(content: bytes, changes: Mapping[Steps, Value | _Removed], file: str 
     return mark + document.text.encode("utf-8")
 
 
-def _changed(document: Document, path: Steps, value: Value | _Removed) -> Document:
+def _changed(document: Document, path: Steps, value: Edit) -> Document:
     wanted = _applied(document, path, value)
     if repr(wanted) == repr(document.data):
         return document
@@ -126,7 +129,7 @@ def _read(content: bytes, file: str) -> Document:
     return document
 
 
-def _applied(document: Document, path: Steps, value: Value | _Removed) -> Any:
+def _applied(document: Document, path: Steps, value: Edit) -> Any:
     """Return what the file should say after the edit."""
     data = copy.deepcopy(json.loads(json.dumps(document.data)))  # apart, where an alias made two values one
     container = data
@@ -164,7 +167,7 @@ def _plain_data(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _spliced(text: str, path: Steps, value: Value | _Removed) -> str:
+def _spliced(text: str, path: Steps, value: Edit) -> str:
     span = spans_of(text)
     for depth, step in enumerate(path):
         if span.kind is Kind.ALIAS or span.anchored:

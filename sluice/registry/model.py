@@ -158,11 +158,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A job that callers name. `baseline` holds model names, in the order they are asked; at least one."""
+    """A job that callers name. `baseline` holds model names, in the order they are asked; at least one.
+
+    `coupled_to` are agents that hold its way up while they are rolled back.
+    """
 
     name: Annotated[str, NOT_IN_FILE]
     summary: str
     baseline: tuple[str, ...]
+    coupled_to: tuple[str, ...] = ()
     policy: Annotated[Policy, NOT_IN_FILE] = Policy()
 
 

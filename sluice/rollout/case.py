@@ -15,7 +15,7 @@ from sluice.registry.evidence import SignOff
 from sluice.registry.forecast import forecast
 from sluice.registry.judgement import Judgement
 from sluice.registry.model import Model
-from sluice.registry.policy import MonthBudget
+from sluice.registry.policy import Freeze, MonthBudget
 from sluice.rollout.measurements import Measurements
 
 PRODUCTION = "production"
@@ -24,9 +24,12 @@ PRODUCTION = "production"
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """That this candidate was taken back. It stays so until a person resumes it, or another rollout is merged."""
+    """That this candidate was taken back. It stays so until a person resumes it, or another rollout is merged.
 
-    at: datetime
+    `at` is None where whoever wrote the override did not say.
+    """
+
+    at: datetime | None
     by: str
     reason: str
 
@@ -60,6 +63,9 @@ class Case:
     missing_sign_offs: tuple[str, ...] = ()
     freeze: str | None = None
     """Why no weight is raised today, None where it may be."""
+    frozen_since: datetime | None = None
+    saving_is_asked: bool = True
+    """Whether the candidate must be so much cheaper than its baseline: not than one that was fine-tuned as it was."""
     next_month_dollars: float = 0.0
     """What fine-tuned models will cost a month once this agent has its next weight."""
 
@@ -89,6 +95,7 @@ def case_of(
     if stands.candidate is None:
         raise NoCandidate(rollout.environment, agent)
     policy = registry.agents[agent].policy
+    freeze = _freeze(registry, now.astimezone(UTC).date())
     case = Case(
         environment=rollout.environment,
         agent=agent,
@@ -104,7 +111,9 @@ def case_of(
         measurements=measurements,
         enabled=rollout.enabled,
         standing=standing or Standing(),
-        freeze=_freeze(registry, now.astimezone(UTC).date()),
+        freeze=f"{freeze.reason}, until {freeze.last}" if freeze else None,
+        saving_is_asked=not registry.models[stands.baseline[0]].fine_tuned,
+        frozen_since=datetime.combine(freeze.first, time(), UTC) if freeze else None,
     )
     model = registry.models[stands.candidate]
     needs_papers = rollout.environment == PRODUCTION
@@ -117,10 +126,8 @@ def case_of(
     )
 
 
-def _freeze(registry: Registry, today: date) -> str | None:
-    frozen = (freeze for freeze in registry.gates.freezes if freeze.first <= today <= freeze.last)
-    found = next(frozen, None)
-    return f"{found.reason}, until {found.last}" if found else None
+def _freeze(registry: Registry, today: date) -> Freeze | None:
+    return next((freeze for freeze in registry.gates.freezes if freeze.first <= today <= freeze.last), None)
 
 
 def _missing_sign_offs(registry: Registry, agent: str, model: Model, today: date) -> tuple[str, ...]:

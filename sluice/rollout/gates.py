@@ -16,7 +16,7 @@ from sluice.rollout.quality import quality
 from sluice.rollout.verdict import Action, Gate, Reason, Verdict, numbers
 from sluice.rollout.view import View, contradictions, view_of
 
-GATES_VERSION = 1
+GATES_VERSION = 2
 """Goes up whenever the same case may get another verdict."""
 
 
@@ -64,7 +64,8 @@ def _stopped(case: Case) -> Iterator[Reason]:
     first = case.steps[0].weight_percent
     back, resumed = case.standing.rolled_back, case.standing.resumed_at
     if back is not None:
-        said = f"was rolled back at {back.at:%Y-%m-%d %H:%M} by {back.by}: {back.reason}"
+        at = f" at {back.at:%Y-%m-%d %H:%M}" if back.at else ""
+        said = f"was rolled back{at} by {back.by}: {back.reason}"
         yield Reason(Gate.ROLLOUT, Action.HOLD, f"{said}; only `sluice resume` or another candidate ends that")
     elif resumed is not None and case.weight_percent > first and _began_above(case, first):
         said = (

@@ -84,7 +84,8 @@ def _built(wanted: Any, value: Any) -> Any:
         return tuple(_built(get_args(wanted)[0], item) for item in value)
     if dataclasses.is_dataclass(wanted):
         types = _types(wanted)  # type: ignore[arg-type]  # a class can be hashed
-        return cast("type[Any]", wanted)(**{name: _built(types[name], value[name]) for name in types})
+        # A field that came later is at its default in a record from before; one without a default is missed.
+        return cast("type[Any]", wanted)(**{name: _built(types[name], value[name]) for name in types if name in value})
     if wanted is datetime:
         return datetime.fromisoformat(value)
     if wanted is timedelta:

@@ -229,3 +229,13 @@ def test_from_the_first_bad_scrape_to_the_override_and_without_prometheus_nothin
     assert made.overrides.entries["qa"].by == "guard"
     (facts,) = (json.loads(text) for text in made.facts.values())
     assert replay(read(judgement_of(facts))).action is Action.ROLLBACK
+
+
+def test_what_was_lifted_before_the_rollout_began_is_no_part_of_it(prometheus: MadePrometheus) -> None:
+    lifted, rose, end = (START + timedelta(hours=hour) for hour in (0, 3, 4))
+    prometheus.traffic("qa", 0, START, rose, each_scrape={"baseline": {"ok": 20}})
+    prometheus.traffic("qa", 10, rose, end, each_scrape=GOOD)
+
+    (period,) = measuring(prometheus).of(Watched("qa", "qa-20251031", 10, lifted), end).periods
+
+    assert abs(period.began - rose) <= timedelta(minutes=5)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.rollout import (
+    GATES_VERSION,
     SCORE_EDGES,
     SECONDS_EDGES,
     ArmCounts,
@@ -98,12 +99,12 @@ def test_a_metric_that_is_not_there_never_lets_a_candidate_up(judged: Case, metr
 def test_a_record_says_by_which_version_it_was_made_and_is_one_line() -> None:
     text = written(record_of(case()))
 
-    assert json.loads(text)["gates"] == 1
+    assert json.loads(text)["gates"] == GATES_VERSION
     assert "\n" not in text
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"gates": 1}', written(record_of(case())).replace('"gates":1', '"gates":"1"')]
+    "text", ["", "[]", "{}", '{"gates": 1}', written(record_of(case())).replace('"gates":', '"gates":"1","gate":')]
 )
 def test_what_is_no_record_is_refused(text: str) -> None:
     with pytest.raises(UnreadableRecord, match="not a record of a judgement"):

@@ -21,7 +21,9 @@ from sluice.registry.rules.rule import Broken, rule
     right="agents:\n  qa: {summary: tests, baseline: [gpt-4o]}",
 )
 def references_exist(declared: Declared) -> Iterator[Broken]:
-    """A model names its provider and its audit, an agent its baselines, ladder and judge, a rollout agents and models.
+    """A model names its provider and its audit, a rollout agents and models.
+
+    An agent names its baselines, its ladder, its judge, and agents that it is coupled to.
 
     A name that leads nowhere would send users to a model that does not exist, or leave an agent without one. Write the
     name as it stands in models.yaml, or add what is missing there; evidence is named by its file without .yaml.
@@ -44,6 +46,7 @@ def _in_models(document: Document, names: Names) -> Iterator[Broken]:
             yield from _one(document, audit, document.get(*audit), names.evidence, "file in evidence")
     for agent in names.agents:
         yield from _each(document, ("agents", agent, "baseline"), names.models, "model")
+        yield from _each(document, ("agents", agent, "coupled_to"), names.agents, "agent")
         ladder: Steps = ("agents", agent, "ladder")
         yield from _one(document, ladder, document.get(*ladder), names.ladders, "ladder")
         judge: Steps = ("agents", agent, "scoring", "judge", "model")

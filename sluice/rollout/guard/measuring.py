@@ -27,6 +27,9 @@ from sluice.rollout.guard.prometheus import Prometheus
 
 _LOOK_BACK = timedelta(days=30)
 _HISTORY_STEP = timedelta(minutes=5)
+_SEEN_WITHIN = 2 * _HISTORY_STEP
+"""A weight that rises is in the history by then."""
+
 _RECENT = timedelta(minutes=2)
 _SHORTEST = timedelta(minutes=1)
 """Less than this holds too few scrapes to tell an increase."""
@@ -70,7 +73,8 @@ class Measuring:
 
     def _stretches(self, watched: Watched, now: datetime) -> list[_Stretch]:
         changes = [change for change in self._changes(watched, now) if change[0] <= now]
-        if watched.resumed_at is not None:
+        # What was lifted long before this rollout began was another's: nobody had users in between.
+        if watched.resumed_at is not None and changes[0][0] - watched.resumed_at < _SEEN_WITHIN:
             later = [change for change in changes if change[0] > watched.resumed_at]
             before = [change for change in changes if change[0] <= watched.resumed_at]
             changes = [(watched.resumed_at, before[-1][1] if before else watched.weight_percent), *later]

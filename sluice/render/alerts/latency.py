@@ -64,7 +64,7 @@ LATENCY: Final = (
         "{{ $labels.agent }}: most answers are later than the goal",
         '{{ $value | printf "%.0f" }} % of the answers of {{ $labels.agent }} took longer than '
         f"{shown_limit('p95_goal_seconds')} s; {SLOW_PERCENT_ALLOWED} % may. Time one yourself: {ASK}",
-        Panel.LATENCY,
+        Panel.LATE,
     ),
     Alert(
         "SluiceLatencyBudgetSlowBurn",
@@ -74,6 +74,6 @@ LATENCY: Final = (
         "{{ $labels.agent }}: more answers are late than the goal allows",
         '{{ $value | printf "%.0f" }} % of the answers of {{ $labels.agent }} took longer than '
         f"{shown_limit('p95_goal_seconds')} s, for hours now; {SLOW_PERCENT_ALLOWED} % may. Time one yourself: {ASK}",
-        Panel.LATENCY,
+        Panel.LATE,
     ),
 )

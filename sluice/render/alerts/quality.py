@@ -26,7 +26,7 @@ def _drop(name: str, severity: Severity, limit_name: str, summary: str, what_nex
         summary,
         'The candidate of {{ $labels.agent }} answers {{ $value | printf "%.1f" }} % worse than its baseline in the '
         f"same time; the limit is {shown_limit(limit_name)} %. {what_next}",
-        Panel.QUALITY,
+        Panel.DROP,
     )
 
 
@@ -85,7 +85,7 @@ QUALITY: Final = (
         "least is "
         + shown_limit("quality_mean_least").replace("$labels.agent", '"all"')
         + f". See which candidates there are: {FLAGS}",
-        Panel.QUALITY,
+        Panel.CANDIDATES,
         agent="all",
     ),
     Alert(

@@ -11,6 +11,7 @@ from sluice.registry import Settings
 from sluice.render.alerts.errors import ERRORS
 from sluice.render.alerts.expressions import within
 from sluice.render.alerts.latency import LATENCY
+from sluice.render.alerts.panels import CHOOSING_AGENTS
 from sluice.render.alerts.quality import QUALITY
 from sluice.render.alerts.recordings import counts, days, hours
 from sluice.render.alerts.rollout import ROLLOUT
@@ -68,18 +69,21 @@ def _rendered(rule: Recording | Alert, settings: Settings) -> dict[str, Any]:
 
 
 def _annotations(alert: Alert, settings: Settings) -> Mapping[str, str]:
-    links = settings.monitoring
-    agent = alert.agent or "{{ $labels.agent }}"
-    panel = alert.panel
     return {
         "summary": _said(alert.summary, settings),
         "description": _said(alert.description, settings),
-        "runbook_url": f"{links.runbooks}/{alert.name}.md",
-        "dashboard_url": (
-            f"{links.dashboards}/d/{panel.dashboard}?var-namespace={settings.namespace}&var-agent={agent}"
-            f"&viewPanel={panel.number}"
-        ),
+        "runbook_url": f"{settings.monitoring.runbooks}/{alert.name}.md",
+        "dashboard_url": _dashboard_url(alert, settings),
     }
+
+
+def _dashboard_url(alert: Alert, settings: Settings) -> str:
+    panel = alert.panel
+    chosen = f"var-namespace={settings.namespace}"
+    if panel.dashboard in CHOOSING_AGENTS:
+        # So Grafana calls all of them; "all" would be an agent of that name.
+        chosen += f"&var-agent={'$__all' if alert.agent else '{{ $labels.agent }}'}"
+    return f"{settings.monitoring.dashboards}/d/{panel.dashboard}?{chosen}&viewPanel={panel.number}"
 
 
 def _said(text: str, settings: Settings) -> str:

@@ -30,7 +30,7 @@ def _step(percent: int, next_percent: int) -> Alert:
         'Fine-tuned models have cost {{ $value | printf "%.0f" }} % of this month\'s cap of '
         f"{shown_limit('spend_month_cap_dollars')} dollars. At all of it, models.yaml's budgets.month.at_cap decides. "
         f"{_WHO}",
-        Panel.MONTH_SPEND,
+        Panel.CAP,
         labels={"percent": str(percent)},
     )
 
@@ -68,7 +68,7 @@ SPEND: Final = (
         'Fine-tuned models have cost {{ $value | printf "%.0f" }} % of this month\'s cap of '
         f"{shown_limit('spend_month_cap_dollars')} dollars; the baselines answer now, or nobody, as models.yaml's "
         f"budgets.month.at_cap says. See it in its log: {LOG}",
-        Panel.MONTH_SPEND,
+        Panel.CAP,
     ),
     Alert(
         "SluiceMonthRequests",
@@ -100,6 +100,6 @@ SPEND: Final = (
         "In a day, a request to the candidate of {{ $labels.agent }} was "
         '{{ $value | printf "%.0f" }} % cheaper than one to its baseline; wanted are '
         f"{shown_limit('request_cost_saving_percent')} %. {_WHY}",
-        Panel.REQUEST_COST,
+        Panel.SAVING,
     ),
 )

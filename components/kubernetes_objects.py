@@ -50,7 +50,12 @@ _RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
 }
 
 _DEFINED_IN_THE_CLUSTER: Final = frozenset(
-    {"external-secrets.io/v1", "gateway.networking.k8s.io/v1", "monitoring.coreos.com/v1"}
+    {
+        "external-secrets.io/v1",
+        "gateway.networking.k8s.io/v1",
+        "grafana.integreatly.org/v1beta1",
+        "monitoring.coreos.com/v1",
+    }
 )
 """The groups of kinds that a definition in the cluster brings, and that Pulumi's provider has no type for."""
 

@@ -19,6 +19,7 @@ from components.alerts import Alerts, AlertsArgs
 from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
 from components.caller_keys import CallerKeys, CallerKeysArgs
+from components.dashboards import Dashboards, DashboardsArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.flags import Flags, FlagsArgs
@@ -113,8 +114,14 @@ def _declare_what_is_switched_on(
         Availability("availability", AvailabilityArgs(rendered.availability, namespace), here)
     if rendered.ingress:
         Ingress("ingress", IngressArgs(rendered.ingress, namespace), here)
+    _declare_what_watches(rendered, namespace, here)
+
+
+def _declare_what_watches(rendered: Rendered, namespace: pulumi.Output[str], here: pulumi.ResourceOptions) -> None:
     if rendered.alerts:
         Alerts("alerts", AlertsArgs(rendered.alerts, namespace), here)
+    if rendered.dashboards:
+        Dashboards("dashboards", DashboardsArgs(rendered.dashboards, namespace), here)
 
 
 def _wanted(project: Path, environment: str) -> tuple[Settings, Rendered]:

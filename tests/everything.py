@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sluice.registry import Autoscaling, Ingress, LiteLLM, Route, Settings, Traces, load_environment
+from sluice.registry import Autoscaling, Grafana, Ingress, LiteLLM, Route, Settings, Traces, load_environment
 from sluice.render import Rendered, render
 
 PROJECT = Path(__file__).parent.parent
@@ -33,5 +33,6 @@ def switched_on(settings: Settings) -> Settings:
         ingress=Ingress("llm.example.com", "gateway-tls", "nginx", "ingress-nginx"),
         route=Route("llm.example.com", "shared", "gateways", "https"),
         teams=("web",),
+        monitoring=replace(settings.monitoring, grafana=Grafana.OPERATOR),
         litellm=LiteLLM("registry.example.com/sluice/litellm@sha256:" + "0" * 64, {"anthropic": "anthropic"}, 2),
     )

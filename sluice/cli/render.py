@@ -14,6 +14,7 @@ from sluice.registry.document import shown_file
 from sluice.render import render as render_environment
 from sluice.render import write_manifests
 from sluice.render.alerts import alertmanager_text, rules_text
+from sluice.render.dashboards import write_dashboards
 
 
 @click.command()
@@ -22,6 +23,7 @@ from sluice.render.alerts import alertmanager_text, rules_text
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write; by default manifests/ENV.")
 @click.option("--rules", type=click.Path(path_type=Path), help="Write the rules as a file for Prometheus, too.")
 @click.option("--alertmanager", type=click.Path(path_type=Path), help="Write Alertmanager's configuration, too.")
+@click.option("--dashboards", type=click.Path(path_type=Path), help="Write Grafana's dashboards into a folder, too.")
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def render(
     environment: str,
@@ -29,13 +31,15 @@ def render(
     out: Path | None,
     rules: Path | None,
     alertmanager: Path | None,
+    dashboards: Path | None,
     output_format: str,
 ) -> None:
     """Write what should exist in an environment, one object a file.
 
     ENV is an environment of the project: one with a Pulumi.ENV.yaml. The same registry and settings give the same bytes
     each time; no cluster and no Pulumi is asked. Manifests of objects that are gone are removed from the folder.
-    For who has no prometheus-operator, --rules and --alertmanager write the same as plain files.
+    For who has no prometheus-operator, --rules and --alertmanager write the same as plain files; --dashboards does for
+    who has a Grafana that does not read them from the cluster.
     """
     if environment not in environments(PROJECT):
         raise UnknownEnvironment(environment, environments(PROJECT))
@@ -47,6 +51,8 @@ def render(
         rules.write_text(rules_text(declared.settings))
     if alertmanager is not None:
         alertmanager.write_text(alertmanager_text(declared.settings))
+    if dashboards is not None:
+        write_dashboards(declared.settings, dashboards)
     if output_format == "json":
         click.echo(
             json.dumps(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sluice.registry.cache_settings import EmbeddedCache, ExternalCache
-    from sluice.registry.cluster_settings import Autoscaling, Ingress, Monitoring, Network, Quota, Route
+    from sluice.registry.cluster_settings import Autoscaling, Grafana, Ingress, Monitoring, Network, Quota, Route
     from sluice.registry.environment import Environment, load_environment
     from sluice.registry.evidence import Evidence, EvidenceKind
     from sluice.registry.findings import Finding, InvalidRegistry, Severity
@@ -77,6 +77,7 @@ __all__ = [
     "Finding",
     "Gates",
     "GatewaySettings",
+    "Grafana",
     "GuardSettings",
     "Ingress",
     "InvalidRegistry",
@@ -123,7 +124,7 @@ __all__ = [
 
 _MODULES = {
     "cache_settings": "EmbeddedCache ExternalCache",
-    "cluster_settings": "Autoscaling Ingress Monitoring Network Quota Route",
+    "cluster_settings": "Autoscaling Grafana Ingress Monitoring Network Quota Route",
     "environment": "Environment load_environment",
     "evidence": "Evidence EvidenceKind",
     "findings": "Finding InvalidRegistry Severity",

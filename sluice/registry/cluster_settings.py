@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -63,12 +64,20 @@ class Route:
         return self.proxy_namespace or self.gateway_namespace
 
 
+class Grafana(StrEnum):
+    """Who brings dashboards into Grafana: its sidecar or its operator, out of the cluster, or somebody by hand."""
+
+    SIDECAR = "sidecar"
+    OPERATOR = "operator"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Monitoring:
     """Who watches: `by_operator`, whether the cluster has prometheus-operator and its kinds of objects.
 
     `runbooks` and `dashboards` are the addresses that alerts lead to, `labels` those by which a Prometheus finds its
-    rules and monitors.
+    rules and monitors, `grafana_labels` those by which Grafana's operator finds its Grafana.
     """
 
     by_operator: bool = False
@@ -76,6 +85,8 @@ class Monitoring:
     dashboards: str = "https://grafana.example.com"
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     slack_channel: str = "#sluice"
+    grafana: Grafana = Grafana.NONE
+    grafana_labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"dashboards": "grafana"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +120,14 @@ def route_of(body: Mapping[str, Any] | None) -> Route | None:
 
 def monitoring_of(body: Mapping[str, Any]) -> Monitoring:
     """Build `sluice:monitoring`; what is left out has its default."""
-    rest = {name: value for name, value in body.items() if name not in ("by", "labels")}
-    found_by = MappingProxyType(dict(body.get("labels", {})))
-    return Monitoring(by_operator=body.get("by") == "operator", labels=found_by, **rest)
+    rest = dict(body)
+    by_operator = rest.pop("by", None) == "operator"
+    if "grafana" in rest:
+        rest["grafana"] = Grafana(rest["grafana"])
+    for name in ("labels", "grafana_labels"):
+        if name in rest:
+            rest[name] = MappingProxyType(dict(rest[name]))
+    return Monitoring(by_operator=by_operator, **rest)
 
 
 def quota_of(body: Mapping[str, Any] | None) -> Quota | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sluice.registry.cache_settings import EmbeddedCache, ExternalCache
+from sluice.registry.cluster_settings import Grafana
 from sluice.registry.environment import load_environment
 from sluice.registry.settings import Settings, environments
 
@@ -79,6 +80,16 @@ def _watched_by(settings: Settings) -> str:
     return "prometheus-operator" if settings.monitoring.by_operator else "whoever reads the plain rules"
 
 
+def _dashboards(settings: Settings) -> str:
+    match settings.monitoring.grafana:
+        case Grafana.SIDECAR:
+            return "Grafana's sidecar"
+        case Grafana.OPERATOR:
+            return "grafana-operator"
+        case Grafana.NONE:
+            return "whoever takes the plain files"
+
+
 def _keys(settings: Settings) -> str:
     if settings.secrets is None:
         return f"`Pulumi.{settings.environment}.yaml`, encrypted"
@@ -114,6 +125,7 @@ _ROWS: Mapping[str, Callable[[Settings], str]] = {
     "Metrics read from namespaces": lambda settings: ", ".join(settings.network.metrics_from) or "none",
     "Watched by": _watched_by,
     "Prometheus": _measured_by,
+    "Dashboards found by": _dashboards,
     "Rolls back by itself": _guard,
     "May set the override": lambda settings: ", ".join(settings.operators) or "whoever runs the cluster",
     "May review outputs": lambda settings: ", ".join(settings.reviewers) or "whoever runs the cluster",
@@ -170,6 +182,8 @@ and the providers. Everything else is refused in both directions.
   [architecture.md](architecture.md#secrets) says what changes.
 - `monitoring` by `operator` takes prometheus-operator's kinds in the cluster, or the update fails. Its Prometheus must
   find objects by the `labels` in this namespace, and its Alertmanager read the ConfigMap `alertmanager`.
+- `monitoring`'s `grafana` by `sidecar` takes a Grafana whose sidecar looks into this namespace; by `operator` the kinds
+  of grafana-operator, and a Grafana with the `grafana_labels`. [dashboards.md](dashboards.md) says more.
 - `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager.
 - `route` is the same by the Gateway API: an HTTPRoute at a Gateway of the cluster's, which has the certificate and must
   admit routes from this namespace (`allowedRoutes`). Both may stand side by side, to move from one to the other.

@@ -10,6 +10,7 @@ from sluice.render.admission import admission, reviewing
 from sluice.render.alerts import alerts
 from sluice.render.availability import availability
 from sluice.render.cache import cache
+from sluice.render.dashboards import dashboards
 from sluice.render.external_secrets import external_secrets
 from sluice.render.flags import flags
 from sluice.render.gateway import callers_secret, gateway, keys_secret
@@ -45,6 +46,7 @@ class Rendered:
     network: tuple[KubernetesObject, ...]
     quotas: tuple[KubernetesObject, ...]
     alerts: tuple[KubernetesObject, ...]
+    dashboards: tuple[KubernetesObject, ...]
     stub_provider: tuple[KubernetesObject, ...]
     litellm: tuple[KubernetesObject, ...]
     external_secrets: tuple[KubernetesObject, ...]
@@ -73,6 +75,7 @@ class Rendered:
             *self.availability,
             *self.ingress,
             *self.alerts,
+            *self.dashboards,
         )
 
 
@@ -102,6 +105,7 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         network=network(registry, settings),
         quotas=quotas(settings),
         alerts=alerts(settings),
+        dashboards=dashboards(settings),
         gateway=gateway(settings, gateway_configuration(registry, settings), names),
         guard=guard(registry, settings),
         stub_provider=stub_provider(settings),

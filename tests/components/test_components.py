@@ -16,6 +16,7 @@ from components.alerts import Alerts, AlertsArgs
 from components.availability import Availability, AvailabilityArgs
 from components.cache import Cache, CacheArgs
 from components.caller_keys import CallerKeys, CallerKeysArgs
+from components.dashboards import Dashboards, DashboardsArgs
 from components.environment_namespace import EnvironmentNamespace, EnvironmentNamespaceArgs
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.flags import Flags, FlagsArgs
@@ -74,6 +75,7 @@ def program(of: Rendered) -> Callable[[], None]:
         LiteLLM("litellm", LiteLLMArgs(of.litellm, namespace), here)
         Gateway("gateway", GatewayArgs(of.gateway, namespace, "http://127.0.0.1:30080"), here)
         Alerts("alerts", AlertsArgs(of.alerts, namespace), here)
+        Dashboards("dashboards", DashboardsArgs(of.dashboards, namespace), here)
 
     return run
 
@@ -239,6 +241,7 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "ingress": {},
         "quotas": {},
         "alerts": {},
+        "dashboards": {},
         "stub-provider": {},
         "litellm": {},
         "gateway": {"url": "http://127.0.0.1:30080"},

@@ -198,6 +198,9 @@ CRDS = Definitions(
         "ExternalSecret": ModuleFile(
             "github.com/external-secrets/external-secrets", "config/crds/bases/external-secrets.io_externalsecrets.yaml"
         ),
+        "GrafanaDashboard": ModuleFile(
+            "github.com/grafana/grafana-operator/v5", "config/crd/bases/grafana.integreatly.org_grafanadashboards.yaml"
+        ),
         "HTTPRoute": ModuleFile(
             "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
         ),

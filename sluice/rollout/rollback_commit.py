@@ -7,8 +7,6 @@ same.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +14,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from sluice.errors import SluiceError
+from sluice.git import NO_COMMIT, Git, GitRefused
 from sluice.override import ALL, Override
 from sluice.registry.document import parse_document
 from sluice.registry.editing import Value, edited
 from sluice.registry.places import Steps
 
-_PATIENCE_SECONDS = 60
 _EVERYBODYS = "refs/remotes/origin/HEAD"
-_NO_COMMIT = "0" * 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +33,6 @@ class Record:
     why_not: str = ""
 
 
-class _Git(SluiceError):
-    """Git did not do what it was asked."""
-
-
 def record(registry: Path, environment: str, key: str, entry: Override, facts: str) -> Record:
     """Leave a commit on a branch that takes `key`, an agent or all, to the baseline in the environment's rollout.
 
@@ -48,45 +41,46 @@ def record(registry: Path, environment: str, key: str, entry: Override, facts: s
     file = f"rollouts/{environment}.yaml"
     try:
         if not registry.is_dir():
-            raise _Git(f"{registry} is no folder")
-        base = _base(registry)
-        path = f"{_git(registry, 'rev-parse', '--show-prefix')}{file}"
-        found = _git(registry, "ls-tree", "--full-tree", base, "--", path).split(maxsplit=3)
+            raise GitRefused(f"{registry} is no folder")
+        git = Git(registry)
+        base = _base(git)
+        path = f"{git.text('rev-parse', '--show-prefix')}{file}"
+        found = git.text("ls-tree", "--full-tree", base, "--", path).split(maxsplit=3)
         if not found:
-            raise _Git(f"commit {base[:12]} has no {path}")
+            raise GitRefused(f"commit {base[:12]} has no {path}")
         mode, _, blob, _ = found
-        before = _git_bytes(registry, "cat-file", "blob", blob)
+        before = git.raw("cat-file", "blob", blob)
         changes = _changes(before, key)
         if changes is None:
             return Record(why_not=f"git (commit {base[:12]}) wants no user of {_named(key)} on a candidate already")
         branch = f"rollback/{environment}/{key}-{_moment(entry.at):%Y%m%dT%H%M%SZ}"
-        there = _git(registry, "for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
+        there = git.text("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
         if there:
             return Record(branch, there)
         message = _message(environment, key, entry, facts)
-        commit = _committed(registry, base, path, mode, edited(before, changes, file), message)
-        _git(registry, "update-ref", "-m", "sluice rollback", f"refs/heads/{branch}", commit, _NO_COMMIT)
+        commit = _committed(git, base, path, mode, edited(before, changes, file), message)
+        git.text("update-ref", "-m", "sluice rollback", f"refs/heads/{branch}", commit, NO_COMMIT)
         return Record(branch, commit, made=True)
-    except (SluiceError, OSError, ValueError, subprocess.TimeoutExpired) as error:
+    except (SluiceError, OSError, ValueError) as error:
         return Record(why_not=" ".join(str(error).split())[:300])
 
 
-def _base(folder: Path) -> str:
+def _base(git: Git) -> str:
     """Return the commit to stand on: where everybody's branch was when it was last fetched, else the one checked out.
 
     Whoever is on call may stand on a branch of their own, which is no part of a rollback.
     """
     try:
-        return _git(folder, "rev-parse", "--verify", "--quiet", f"{_EVERYBODYS}^{{commit}}")
-    except _Git:
-        return _git(folder, "rev-parse", "--verify", "HEAD^{commit}")
+        return git.text("rev-parse", "--verify", "--quiet", f"{_EVERYBODYS}^{{commit}}")
+    except GitRefused:
+        return git.text("rev-parse", "--verify", "HEAD^{commit}")
 
 
 def _changes(content: bytes, key: str) -> Mapping[Steps, Value] | None:
     """Return what to change in a rollout file, None where it wants nobody on the candidate as it is."""
     document, _ = parse_document(content, "rollout")
     if document is None:
-        raise _Git("its rollout file cannot be read")
+        raise GitRefused("its rollout file cannot be read")
     if document.get("enabled") is False:
         return None
     if key == ALL:
@@ -123,56 +117,11 @@ def _named(key: str) -> str:
     return "every agent" if key == ALL else key
 
 
-def _committed(folder: Path, base: str, path: str, mode: str, content: bytes, message: str) -> str:
-    blob = _git(folder, "hash-object", "-w", "--stdin", stdin=content)
+def _committed(git: Git, base: str, path: str, mode: str, content: bytes, message: str) -> str:
+    blob = git.text("hash-object", "-w", "--stdin", stdin=content)
     with tempfile.TemporaryDirectory(prefix="sluice-record-") as scratch:
         index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
-        _git(folder, "read-tree", base, variables=index)
-        _git(folder, "update-index", "--cacheinfo", f"{mode},{blob},{path}", variables=index)
-        tree = _git(folder, "write-tree", variables=index)
-    identity = _identity(folder)
-    return _git(folder, "commit-tree", tree, "-p", base, "-F", "-", stdin=message.encode(), variables=identity)
-
-
-def _identity(folder: Path) -> dict[str, str]:
-    """Return who commits: nothing where git knows, else a name that nobody has."""
-    try:
-        _git(folder, "var", "GIT_COMMITTER_IDENT")
-    except _Git:
-        return {
-            f"GIT_{role}_{field}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for field, value in (("NAME", "sluice"), ("EMAIL", "sluice@localhost"))
-        }
-    return {}
-
-
-def _git(folder: Path, *arguments: str, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> str:
-    return _git_bytes(folder, *arguments, stdin=stdin, variables=variables).decode(errors="replace").strip()
-
-
-def _git_bytes(folder: Path, *arguments: str, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> bytes:
-    # A hook that calls us sets variables that lead git to its own index and folder.
-    outer = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            input=stdin,
-            env=outer | {"LC_ALL": "C"} | dict(variables or {}),
-            capture_output=True,
-            check=False,
-            timeout=_PATIENCE_SECONDS,
-        )
-    except FileNotFoundError:
-        raise _Git("there is no git on the PATH") from None
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
-        raise _Git(said or f"git {arguments[0]} ended with {done.returncode}")
-    return done.stdout
-
-
-_KEPT = frozenset(f"GIT_{role}_{field}" for role in ("AUTHOR", "COMMITTER") for field in ("NAME", "EMAIL", "DATE")) | {
-    "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM",
-    "GIT_CONFIG_NOSYSTEM",
-}
+        git.text("read-tree", base, variables=index)
+        git.text("update-index", "--cacheinfo", f"{mode},{blob},{path}", variables=index)
+        tree = git.text("write-tree", variables=index)
+    return git.text("commit-tree", tree, "-p", base, "-F", "-", stdin=message.encode(), variables=git.identity())

@@ -10,8 +10,8 @@ import click
 
 from sluice.cli import options
 from sluice.local.folders import PROJECT
-from sluice.registry.findings import printed
 from sluice.registry.plan import Plan, plan_of
+from sluice.registry.plan_text import plan_text
 
 
 @click.command()
@@ -33,31 +33,8 @@ def plan(environment: str, against: str, folder: Path | None, today: date | None
     """
     day = date.fromisoformat(f"{today:%Y-%m-%d}") if today else date.today()
     found = plan_of(folder or PROJECT / "registry", environment, against, day)
-    click.echo(json.dumps(_data(found), indent=2, ensure_ascii=False) if output_format == "json" else _text(found))
+    click.echo(json.dumps(_data(found), indent=2, ensure_ascii=False) if output_format == "json" else plan_text(found))
     return 0 if found.is_allowed else 1
-
-
-def _text(found: Plan) -> str:
-    lines = [f"{found.environment}, against {found.against}:"]
-    changed = [agent for agent in found.agents if agent.changes]
-    width = max((len(agent.agent) for agent in found.agents), default=0)
-    lines += [f"  {change}" for change in found.changes]
-    for agent in changed:
-        for number, change in enumerate(agent.changes):
-            lines.append(f"  {agent.agent if number == 0 else '':{width}}  {change}")
-    if not changed and not found.changes:
-        lines.append("  nothing changes")
-    elif len(changed) < len(found.agents):
-        lines.append(f"  {_the_others(len(changed), len(found.agents) - len(changed))}: no change")
-    for title, findings in (("forbidden by:", found.forbidding), ("beside that:", found.warnings)):
-        if findings:
-            lines += ["", title, *(f"  {line}" for line in printed(findings).splitlines())]
-    return "\n".join(lines)
-
-
-def _the_others(changed: int, same: int) -> str:
-    agents = "agent" if same == 1 else f"{same} agents"
-    return f"the other {agents}" if changed else f"{'the one ' if same == 1 else ''}{agents}"
 
 
 def _data(found: Plan) -> dict[str, object]:

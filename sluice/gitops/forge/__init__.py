@@ -1,0 +1,1 @@
+"""Requests on GitHub and GitLab, by their REST APIs, behind one seam: what a forge does is the protocol `Forge`."""

@@ -45,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "sluice.cli.guard:guard",
         "Look once, as the guard in the cluster does, say what it makes of each agent, and change nothing.",
     ),
+    "report": (
+        "sluice.cli.report:report",
+        "Write what became of each agent in the last days, on one page that stands alone.",
+    ),
     "simulate": (
         "sluice.cli.simulate:simulate",
         "Replay made traffic through the gates: how fast is a bad model caught, how often a good one blamed.",

@@ -40,18 +40,18 @@ def bars(title: str, unit: str, rows: Sequence[Bar], *, logarithmic: bool = Fals
     highest = max([*values, 1e-9])
     height = _TOP + len(rows) * (_BAR + _GAP) + _BOTTOM
     room = _WIDTH - _LEFT - _RIGHT
-    parts = [_text(0, 18, title, weight="bold"), _text(_LEFT, height - 10, unit, size=12)]
+    parts = [written(0, 18, title, weight="bold"), written(_LEFT, height - 10, unit, size=12)]
     for number, row in enumerate(rows):
         y = _TOP + number * (_BAR + _GAP)
-        parts.append(_text(_LEFT - 8, y + 14, row.label, anchor="end"))
+        parts.append(written(_LEFT - 8, y + 14, row.label, anchor="end"))
         if row.value is None:
-            parts.append(_text(_LEFT + 4, y + 14, "none", size=12))
+            parts.append(written(_LEFT + 4, y + 14, "none", size=12))
             continue
         length = room * _part(row.value, highest, logarithmic=logarithmic)
         colour = COLOURS[row.series % len(COLOURS)]
         parts.append(f'<rect x="{_LEFT}" y="{y}" width="{length:.1f}" height="{_BAR}" fill="{colour}"/>')
-        parts.append(_text(_LEFT + length + 5, y + 14, short(row.value), size=12))
-    return _svg(title, height, parts)
+        parts.append(written(_LEFT + length + 5, y + 14, short(row.value), size=12))
+    return svg(title, height, parts)
 
 
 def lines(title: str, x_unit: str, y_unit: str, series: Sequence[Line]) -> str:
@@ -60,12 +60,14 @@ def lines(title: str, x_unit: str, y_unit: str, series: Sequence[Line]) -> str:
     across, up = max([x for x, _ in points] or [1]) or 1, max([y for _, y in points] or [1]) or 1
     height = _TOP + _LINES_HEIGHT + 40 + 20 * len(series)
     room, floor = _WIDTH - _LINES_LEFT - _RIGHT, _TOP + _LINES_HEIGHT
-    parts = [_text(0, 18, title, weight="bold"), _text(_LINES_LEFT, _TOP - 8, y_unit, size=12)]
-    parts.append(_text(_WIDTH - _RIGHT + 4, floor + 16, x_unit, size=12))
+    parts = [written(0, 18, title, weight="bold"), written(_LINES_LEFT, _TOP - 8, y_unit, size=12)]
+    parts.append(written(_WIDTH - _RIGHT + 4, floor + 16, x_unit, size=12))
     parts.append(f'<path d="M{_LINES_LEFT} {_TOP}V{floor}H{_WIDTH - _RIGHT}" fill="none" stroke="currentColor"/>')
     for part in (0.0, 0.5, 1.0):
-        parts.append(_text(_LINES_LEFT - 6, floor - part * _LINES_HEIGHT + 4, short(up * part), size=12, anchor="end"))
-        parts.append(_text(_LINES_LEFT + part * room, floor + 16, short(across * part), size=12, anchor="middle"))
+        parts.append(
+            written(_LINES_LEFT - 6, floor - part * _LINES_HEIGHT + 4, short(up * part), size=12, anchor="end")
+        )
+        parts.append(written(_LINES_LEFT + part * room, floor + 16, short(across * part), size=12, anchor="middle"))
     for number, line in enumerate(series):
         colour, y = COLOURS[number % len(COLOURS)], floor + 44 + 20 * number
         path = " ".join(
@@ -74,8 +76,8 @@ def lines(title: str, x_unit: str, y_unit: str, series: Sequence[Line]) -> str:
         )
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts.append(f'<rect x="{_LINES_LEFT}" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
-        parts.append(_text(_LINES_LEFT + 20, y, line.label, size=12))
-    return _svg(title, height, parts)
+        parts.append(written(_LINES_LEFT + 20, y, line.label, size=12))
+    return svg(title, height, parts)
 
 
 def page(title: str, body: Sequence[str]) -> str:
@@ -115,12 +117,14 @@ def _part(value: float, highest: float, *, logarithmic: bool) -> float:
     return max(0.0, (math.log10(value) - low) / (top - low)) if value > 0 else 0.0
 
 
-def _text(x: float, y: float, text: str, *, size: int = 13, anchor: str = "start", weight: str = "normal") -> str:
+def written(x: float, y: float, text: str, *, size: int = 13, anchor: str = "start", weight: str = "normal") -> str:
+    """Write a text into a drawing, in the page's own colour."""
     place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}"'
     return f'<text {place} fill="currentColor">{escape(text)}</text>'
 
 
-def _svg(title: str, height: float, parts: Sequence[str]) -> str:
-    box = f'viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" height="{height:.0f}"'
+def svg(title: str, height: float, parts: Sequence[str], width: int = _WIDTH) -> str:
+    """Put the parts of a drawing together."""
+    box = f'viewBox="0 0 {width} {height:.0f}" width="{width}" height="{height:.0f}"'
     inside = "".join((f"<title>{escape(title)}</title>", *parts))
     return f'<svg xmlns="http://www.w3.org/2000/svg" role="img" font-family="sans-serif" {box}>{inside}</svg>'

@@ -57,18 +57,27 @@ class Measuring:
 
     def of(self, watched: Watched, now: datetime) -> Measurements:
         """Measure one agent's rollout by what was known at `now`. Raises CannotSee."""
-        stretches = self._stretches(watched, now)
-        periods = tuple(
-            Period(one.weight_percent, one.began, *self._counts(watched.agent, one, is_over=one is not stretches[-1]))
-            for one in stretches
-        )
         return Measurements(
             taken_at=now,
-            periods=periods,
+            periods=self._periods(watched.agent, self._stretches(watched, now)),
             recent=self._recent(watched.agent, now),
             newest=self._newest(watched.agent, now),
             served_weight_percent=self._served(watched.agent, now),
             month_spend_dollars=self._spend(now),
+        )
+
+    def between(self, agent: str, changes: Sequence[tuple[datetime, int]], ended: datetime) -> Measurements:
+        """Measure one agent from its first change of weight to a moment that may be long past. Raises CannotSee."""
+        return Measurements(
+            taken_at=ended,
+            periods=self._periods(agent, _stretches_of(changes, ended)),
+            newest=self._newest(agent, ended),
+        )
+
+    def _periods(self, agent: str, stretches: Sequence[_Stretch]) -> tuple[Period, ...]:
+        return tuple(
+            Period(one.weight_percent, one.began, *self._counts(agent, one, is_over=one is not stretches[-1]))
+            for one in stretches
         )
 
     def _stretches(self, watched: Watched, now: datetime) -> list[_Stretch]:
@@ -78,10 +87,7 @@ class Measuring:
             later = [change for change in changes if change[0] > watched.resumed_at]
             before = [change for change in changes if change[0] <= watched.resumed_at]
             changes = [(watched.resumed_at, before[-1][1] if before else watched.weight_percent), *later]
-        found: list[_Stretch] = []
-        for (began, weight), (ended, _) in zip(changes, [*changes[1:], (now, 0)], strict=True):
-            found += _by_days(weight, began, ended)
-        return found
+        return _stretches_of(changes, now)
 
     def _changes(self, watched: Watched, now: datetime) -> list[tuple[datetime, int]]:
         """Return when the rollout that runs got which weight."""
@@ -179,6 +185,13 @@ class Measuring:
     def _of(self, agent: str, **labels: str) -> str:
         wanted = [f'{name}="{value}"' for name, value in {"agent": agent, **labels}.items()]
         return ",".join([*wanted, self.match] if self.match else wanted)
+
+
+def _stretches_of(changes: Sequence[tuple[datetime, int]], ended: datetime) -> list[_Stretch]:
+    found: list[_Stretch] = []
+    for (began, weight), (until, _) in zip(changes, [*changes[1:], (ended, 0)], strict=True):
+        found += _by_days(weight, began, until)
+    return found
 
 
 def _by_days(weight: int, began: datetime, ended: datetime) -> list[_Stretch]:

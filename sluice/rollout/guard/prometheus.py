@@ -45,6 +45,13 @@ class Prometheus:
 
     def over(self, query: str, begin: datetime, end: datetime, step: timedelta) -> list[tuple[float, float]]:
         """Return the samples of a query of one series over a time, as seconds since 1970 and values; empty of none."""
+        found = self.each_over(query, begin, end, step)
+        return found[0][1] if found else []
+
+    def each_over(
+        self, query: str, begin: datetime, end: datetime, step: timedelta
+    ) -> list[tuple[Mapping[str, str], list[tuple[float, float]]]]:
+        """Return the samples of each series of a query over a time, as seconds since 1970 and values, by labels."""
         about = {
             "query": query,
             "start": f"{begin.timestamp():.3f}",
@@ -52,7 +59,7 @@ class Prometheus:
             "step": f"{step.total_seconds():g}",
         }
         found = self._asked("query_range", about, "matrix")
-        return [(float(at), float(value)) for one in found[:1] for at, value in one["values"]]
+        return [(one["metric"], [(float(at), float(value)) for at, value in one["values"]]) for one in found]
 
     def _asked(self, kind: str, about: Mapping[str, str], wanted: str) -> list[dict[str, Any]]:
         self.before()

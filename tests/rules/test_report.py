@@ -1,0 +1,149 @@
+"""`sluice report` against a real Prometheus that holds two made weeks, of which the truth is known."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sluice.cli import report as report_command
+from sluice.cli.main import run
+from sluice.local.monitoring_programs import MonitoringPrograms
+from sluice.render.alerts import RECORDINGS
+from sluice.rollout.report import asking
+from tests.rollout.filled_prometheus import filled_prometheus
+from tests.rollout.made_cluster import MadeCluster, NoAnswer
+from tests.rollout.made_week import AGENTS, UNTIL, MadeWeek
+from tests.rules.promtool import METRIC, PROJECT
+
+OUTAGE = (6 * 24 - 4, 5 * 24 + 10)
+"""In the second of the seven days, ten hours without a Prometheus."""
+
+
+@pytest.fixture(scope="module")
+def prometheus(programs: MonitoringPrograms, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with filled_prometheus(programs, MadeWeek(outage=OUTAGE), tmp_path_factory.mktemp("prometheus")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def told(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The report as data, of a cluster that does not answer."""
+    file = tmp_path_factory.mktemp("report") / "report.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_command, "target", lambda context: SimpleNamespace(connect=_no_cluster))
+        assert run([*_arguments(prometheus), "--format", "json", "--out", str(file)]) == 0
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def _arguments(prometheus: str) -> list[str]:
+    return ["report", "production", "--until", f"{UNTIL:%Y-%m-%d}", "--prometheus", prometheus]
+
+
+def _no_cluster() -> MadeCluster:
+    raise NoAnswer("the API server does not answer")
+
+
+def agent(told: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in told["agents"] if one["agent"] == name)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "compared"),
+    [("qa", "as good"), ("content", "worse"), ("legal", "not told yet"), ("analyst", "not measured")],
+)
+def test_the_verdict_is_what_was_made(told: dict[str, Any], name: str, compared: str) -> None:
+    assert agent(told, name)["comparison"]["compared"] == compared
+
+
+@pytest.mark.slow
+def test_nobody_is_judged_who_had_no_users_on_a_candidate(told: dict[str, Any]) -> None:
+    assert agent(told, "support")["comparison"] is None
+    assert agent(told, "support")["arms"]["baseline"]["answers"] > 0
+
+
+@pytest.mark.slow
+def test_means_counts_shares_and_costs_are_those_that_were_made(told: dict[str, Any]) -> None:
+    for name, made in AGENTS.items():
+        for arm, truth in (("candidate", made.candidate), ("baseline", made.baseline)):
+            found = agent(told, name)["arms"][arm]
+            if not found["answers"] or found["answers"] < 100:
+                continue
+            assert found["error_percent"] == pytest.approx(100 * truth.errors, rel=0.05)
+            assert found["slow"] == pytest.approx(found["answers"] * truth.late, rel=0.05)
+            assert found["request_cost_dollars"] == pytest.approx(truth.dollars, rel=0.02)
+            newest = found["means"]["overall"][-1]
+            if truth.points is None:
+                assert (newest["answers"], newest["mean"]) == (0, None)
+            else:
+                assert newest["mean"] == pytest.approx(truth.points, abs=0.05)
+                assert newest["low"] < truth.points < newest["high"]
+    # 60 requests an hour, but for ten hours: 10 % for two days, 25 % for two, 50 % for three.
+    qa = agent(told, "qa")["arms"]
+    assert qa["candidate"]["answers"] + qa["baseline"]["answers"] == pytest.approx(60 * (7 * 24 - 10), rel=0.01)
+
+
+@pytest.mark.slow
+def test_steps_and_the_rollback_are_events(told: dict[str, Any]) -> None:
+    assert [event["text"] for event in agent(told, "qa")["events"]] == [
+        "git: 0 to 10 %",
+        "git: 10 to 25 %",
+        "git: 25 to 50 %",
+    ]
+    assert [event["kind"] for event in agent(told, "content")["events"]] == ["step", "override"]
+    assert agent(told, "content")["comparison"]["ended"].startswith(f"{UNTIL.replace(day=UNTIL.day - 2):%Y-%m-%dT00:0}")
+
+
+@pytest.mark.slow
+def test_what_could_not_be_had_is_said(told: dict[str, Any]) -> None:
+    said = "\n".join(told["missing"])
+
+    assert re.search(r"of the 24 hours to 2025-11-08 00:00, 5\d % were recorded", said)
+    assert "who set and lifted overrides, and why: the API server does not answer" in said
+    assert "the worst answers: the API server does not answer" in said
+    assert "of the candidate of analyst there are requests, and no points" in said
+    assert told["worst"] is None
+
+
+@pytest.mark.slow
+def test_a_line_has_a_hole_where_prometheus_was_away(told: dict[str, Any]) -> None:
+    hours = len(agent(told, "qa")["latency"]["baseline p95"])
+
+    assert 7 * 24 - 12 <= hours <= 7 * 24 - 9
+
+
+@pytest.mark.slow
+def test_the_page_is_written_and_the_verdicts_are_printed(
+    prometheus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report_command, "target", lambda context: SimpleNamespace(connect=_no_cluster))
+    monkeypatch.chdir(tmp_path)
+
+    assert run(_arguments(prometheus)) == 0
+
+    said = capsys.readouterr()
+    assert "content: Worse than its baseline: quality.\n" in said.out
+    assert said.out.endswith("the report is in report-production.html\n")
+    assert "missing: the worst answers" in said.err
+    assert "<h1>production: 7 days to 13 Nov 2025 00:00 UTC</h1>" in (tmp_path / "report-production.html").read_text()
+
+
+def test_every_series_that_is_asked_for_exists() -> None:
+    text = Path(str(asking.__file__)).read_text()
+    recorded = {recording.name for recording in RECORDINGS}
+    metrics = (PROJECT / "docs" / "metrics.md").read_text()
+
+    asked = set(re.findall(r"sluice:[a-z_]+:[a-z0-9]+", text)) | {f"sluice:duration_seconds:{one}" for one in ("p95",)}
+    assert asked <= recorded
+    assert len(asked) > 4
+    for name in METRIC.findall(text):
+        if not name.startswith("sluice_quality_score"):
+            assert f"`{name}`" in metrics

@@ -1,4 +1,4 @@
-"""What follows an answer: its score, its review, its hand-over to a person, and the keeping of what failed.
+"""What follows an answer: its user is counted, it is scored, reviewed, handed over to a person, and kept if it failed.
 
 A request is followed from its beginning, because what is sampled must not depend on what came of it. Everything that
 can wait until after the answer goes to `off_path.py`; before it only what a header must say: that a person will look
@@ -29,6 +29,7 @@ from sluice.gateway.scoring.sampling import Sampling
 from sluice.gateway.scoring.scorer import score
 from sluice.gateway.scoring.scores import Scores
 from sluice.gateway.store import SharedStore
+from sluice.gateway.users import Users
 
 QUESTION_CHARACTERS = 16 * 1024
 
@@ -51,6 +52,7 @@ class Afterwards:
         registry: CollectorRegistry,
     ) -> None:
         self.off_path = off_path
+        self.users = Users(configuration.agents, flags, store, off_path, registry)
         self.metrics = AfterMetrics(configuration.agents, registry)
         self._flags = flags
         self._judge = judge
@@ -123,6 +125,7 @@ class Followed:
         self._judged = False
         self._scores: Scores | None = None
         self._review_id: str | None = None
+        self._user: str | None = None
         self.waits_for_a_person = False
         """Whether a person is to look at the answer, or to take over, as its head said."""
         self.send = heard
@@ -138,6 +141,10 @@ class Followed:
         elif self._sampled:
             self.send.listen()
 
+    def drawn(self, user: str | None) -> None:
+        """Take whom the arm was drawn for, None where the request names nobody."""
+        self._user = user
+
     def given_again(self) -> None:
         """Take note that a kept answer is given: it was scored, and judged, when it was new."""
         self._sampled = self._judged = False
@@ -146,6 +153,7 @@ class Followed:
         """Hand on what is to be done now that the request has ended."""
         if self._chat is None:
             return
+        self._afterwards.users.count(self._record, self._user)
         rule = self._afterwards.rule(self._chat.agent)
         off_path, keeping = self._afterwards.off_path, self._afterwards.keeping
         if self._review_id is not None:

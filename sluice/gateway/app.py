@@ -145,6 +145,7 @@ class Gateway:
         self._upstream.open()
         self.off_path.open()
         self._sharing.open()
+        await self.afterwards.users.open()
         tasks = [
             asyncio.create_task(refresh_forever(refreshes)),
             asyncio.create_task(self.afterwards.keeping.refresh_forever()),
@@ -162,6 +163,7 @@ class Gateway:
                 with suppress(asyncio.CancelledError):
                     await task
             await self._sharing.close()
+            await self.afterwards.users.close()
             await self.off_path.close(_OFF_PATH_SECONDS)
             await self.afterwards.keeping.refresh()
             await self._upstream.close()

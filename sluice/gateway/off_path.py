@@ -24,7 +24,7 @@ _SLOW_PART = 0.05
 """Of both limits, what the slow queue may take besides: what waits longer there is not worth its memory."""
 _WORKERS = 2
 
-KINDS = ("score", "review", "capture", "judge", "cache")
+KINDS = ("score", "review", "capture", "judge", "cache", "users")
 _SLOW = frozenset({"judge"})
 
 Work = Callable[[], Awaitable[None]]

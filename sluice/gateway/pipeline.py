@@ -96,7 +96,7 @@ class ChatCompletions:
             self._metrics.count(record, seconds)
             log.request(request_line(record, seconds))
             self._tracing.end(scope, record)
-            followed.end()  # off the path: score, review, capture
+            followed.end()  # off the path: users, score, review, capture
 
     async def _serve(self, record: Record, scope: Scope, receive: Receive, followed: Followed) -> None:
         # authenticate
@@ -120,6 +120,7 @@ class ChatCompletions:
             self._metrics.count_without_user(chat.agent)
         assignment = self._spend.within_cap(chat.agent, self._assigner.assign(chat.agent, user))
         record.arm, record.model = assignment.arm, assignment.models[0]
+        followed.drawn(user)
 
         # cache; what is kept is not marked yet
         notice = self._notices.get(chat.agent)

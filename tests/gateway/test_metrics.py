@@ -45,6 +45,8 @@ NAMES_AND_LABELS = {
     "sluice_requests_in_flight": set(),
     "sluice_screened_total": {"agent", "family"},
     "sluice_spend_dollars": {"agent", "window", "models"},
+    "sluice_users_total": {"agent", "arm", "per"},
+    "sluice_failing_users_total": {"agent", "arm"},
 }
 ALLOWED = {
     "agent": {"qa", "legal", "unknown", "all"},
@@ -52,7 +54,7 @@ ALLOWED = {
     "outcome": {"ok", "error", "fallback", "rejected"},
     "model": {"gpt-4o", "claude-sonnet-4", "qa-20251031", "legal-20251031"},
     "direction": {"input", "output"},
-    "kind": {"wanted", "allowed", "served", "score", "review", "capture", "judge", "cache"},
+    "kind": {"wanted", "allowed", "served", "score", "review", "capture", "judge", "cache", "users"},
     "source": {"watch", "file"},
     "result": {"hit", "miss", "skipped"},
     "dimension": {"overall", "quality", "relevance", "format", "specificity"},
@@ -60,6 +62,7 @@ ALLOWED = {
     "window": {"day", "month"},
     "provider": {"openai", "anthropic", "mistral"},
     "models": {"all", "fine_tuned"},
+    "per": {"rollout", "step"},
     "limit": {"agent_rate", "caller_rate", "provider_rate", "overload", "spend"},
 }
 

@@ -56,8 +56,13 @@ class MadePrometheus:
         each_scrape: Mapping[str, Mapping[str, int]],
         seconds: float = 0.3,
         points: float = 8.0,
+        users: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
-        """Scrape an agent every 15 seconds: `each_scrape` requests of each arm, by how they end."""
+        """Scrape an agent every 15 seconds: `each_scrape` requests of each arm, by how they end.
+
+        `users` are those whom each arm answers, and of them fails, for the first time; None of a gateway that does not
+        count them.
+        """
         at = began
         while at <= ended:
             for kind in ("wanted", "allowed", "served"):
@@ -68,6 +73,11 @@ class MadePrometheus:
                     self._add(
                         "sluice_requests_total", at, outcomes.get(outcome, 0), agent=agent, arm=arm, outcome=outcome
                     )
+                if users is not None:
+                    new, failing = users.get(arm, (0, 0))
+                    for per in ("rollout", "step"):
+                        self._add("sluice_users_total", at, new, agent=agent, arm=arm, per=per)
+                    self._add("sluice_failing_users_total", at, failing, agent=agent, arm=arm)
                 answered = sum(outcomes.values())
                 self._histogram("sluice_request_duration_seconds", at, SECONDS_EDGES, seconds, answered, agent, arm)
                 scored = outcomes.get("ok", 0)

@@ -239,3 +239,46 @@ def test_what_was_lifted_before_the_rollout_began_is_no_part_of_it(prometheus: M
     (period,) = measuring(prometheus).of(Watched("qa", "qa-20251031", 10, lifted), end).periods
 
     assert abs(period.began - rose) <= timedelta(minutes=5)
+
+
+def test_users_are_measured_of_the_rollout_and_of_its_step(prometheus: MadePrometheus) -> None:
+    changed, end = START + timedelta(hours=1), START + timedelta(hours=3)
+    each = {"candidate": (1, 1), "baseline": (9, 2)}
+    prometheus.traffic("qa", 10, START, changed, each_scrape=FAILING, users=each)
+    prometheus.traffic("qa", 25, changed, end, each_scrape=FAILING, users=each)
+
+    measured = measuring(prometheus).of(Watched("qa", "qa-20251031", 25), end)
+
+    assert measured.users is not None
+    assert measured.users_of_step is not None
+    assert measured.users.candidate == pytest.approx(3 * 240, abs=30)
+    assert measured.users_of_step.candidate == pytest.approx(2 * 240, abs=30)
+    assert measured.users_of_step.baseline == pytest.approx(9 * measured.users_of_step.candidate, abs=20)
+    first, second = measured.periods
+    assert first.candidate.failed_users == pytest.approx(240, abs=25)
+    assert second.baseline.failed_users == pytest.approx(2 * 480, abs=25)
+
+
+def test_one_user_who_fails_all_day_is_not_harm_where_users_are_counted(prometheus: MadePrometheus) -> None:
+    end = START + timedelta(hours=2)
+    mixed = {"candidate": {"ok": 4, "fallback": 1}, "baseline": {"ok": 45}}
+    nobody_new = {"candidate": (0, 0), "baseline": (0, 0)}
+    prometheus.traffic("qa", 10, START, end, each_scrape=mixed)
+    assert court(prometheus).judge(QA, end).is_rollback is True
+
+    prometheus.samples.clear()
+    prometheus.traffic("qa", 10, START, end, each_scrape=mixed, users=nobody_new)
+    assert court(prometheus).judge(QA, end).is_rollback is False
+
+
+def test_another_candidate_does_not_answer_for_the_one_before(prometheus: MadePrometheus) -> None:
+    fell, rose, end = (START + timedelta(hours=hour) for hour in (1, 2, 3))
+    one = measuring(prometheus)
+    prometheus.traffic("qa", 10, START, fell, each_scrape=FAILING)
+    one.of(QA, fell)
+    prometheus.traffic("qa", 0, fell, rose, each_scrape={"baseline": {"ok": 20}})
+    prometheus.traffic("qa", 10, rose, end, each_scrape=GOOD)
+
+    for candidate in ("qa-20260301", "qa-20251031"):
+        (period,) = one.of(Watched("qa", candidate, 10), end).periods
+        assert abs(period.began - rose) <= timedelta(minutes=5)

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sluice.rollout import (
     SCORE_EDGES,
     SECONDS_EDGES,
     ArmCounts,
-    Histogram,
     Measurements,
     Newest,
     Period,
     Recent,
+    Users,
 )
 from sluice.rollout.guard.loop import Watched
 from sluice.rollout.guard.prometheus import Prometheus
+from sluice.rollout.guard.samples import all_of, histogram, of_arm, of_outcomes, users_per
 
 _LOOK_BACK = timedelta(days=30)
 _HISTORY_STEP = timedelta(minutes=5)
@@ -35,8 +36,6 @@ _SHORTEST = timedelta(minutes=1)
 """Less than this holds too few scrapes to tell an increase."""
 
 _REMEMBERED = 4096
-_FAILED = ("error", "fallback")
-_ANSWERED = ("ok", *_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +45,57 @@ class _Stretch:
     ended: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What was counted in one stretch; users are those at their first request of the rollout, and of the step."""
+
+    candidate: ArmCounts
+    baseline: ArmCounts
+    users: Users | None = None
+    users_of_step: Users | None = None
+
+
+@dataclass(slots=True)
+class _History:
+    """When a rollout that runs got which weight; not to be believed of one that nobody looked at for a while."""
+
+    changes: list[tuple[datetime, int]]
+    looked_at: datetime
+
+
 @dataclass(slots=True)
 class Measuring:
     """Measures agents by one Prometheus. `match` narrows every query down to one environment, as `namespace="x"`."""
 
     prometheus: Prometheus
     match: str
-    _history: dict[str, list[tuple[datetime, int]]] = field(default_factory=dict)
-    _over: OrderedDict[tuple[str, datetime, datetime], tuple[ArmCounts, ArmCounts]] = field(default_factory=OrderedDict)
+    _history: dict[tuple[str, str], _History] = field(default_factory=dict)
+    _over: OrderedDict[tuple[str, datetime, datetime], _Counted] = field(default_factory=OrderedDict)
 
     def of(self, watched: Watched, now: datetime) -> Measurements:
         """Measure one agent's rollout by what was known at `now`. Raises CannotSee."""
-        return Measurements(
-            taken_at=now,
-            periods=self._periods(watched.agent, self._stretches(watched, now)),
+        return replace(
+            self._counted(watched.agent, self._stretches(watched, now), now),
             recent=self._recent(watched.agent, now),
-            newest=self._newest(watched.agent, now),
             served_weight_percent=self._served(watched.agent, now),
             month_spend_dollars=self._spend(now),
         )
 
     def between(self, agent: str, changes: Sequence[tuple[datetime, int]], ended: datetime) -> Measurements:
         """Measure one agent from its first change of weight to a moment that may be long past. Raises CannotSee."""
-        return Measurements(
-            taken_at=ended,
-            periods=self._periods(agent, _stretches_of(changes, ended)),
-            newest=self._newest(agent, ended),
-        )
+        return self._counted(agent, _stretches_of(changes, ended), ended)
 
-    def _periods(self, agent: str, stretches: Sequence[_Stretch]) -> tuple[Period, ...]:
-        return tuple(
-            Period(one.weight_percent, one.began, *self._counts(agent, one, is_over=one is not stretches[-1]))
-            for one in stretches
+    def _counted(self, agent: str, stretches: Sequence[_Stretch], now: datetime) -> Measurements:
+        counted = [(one, self._counts(agent, one, is_over=one is not stretches[-1])) for one in stretches]
+        weight = stretches[-1].weight_percent
+        return Measurements(
+            taken_at=now,
+            periods=tuple(
+                Period(one.weight_percent, one.began, counts.candidate, counts.baseline) for one, counts in counted
+            ),
+            users=all_of([counts.users for _, counts in counted]),
+            users_of_step=all_of([counts.users_of_step for one, counts in counted if one.weight_percent == weight]),
+            newest=self._newest(agent, now),
         )
 
     def _stretches(self, watched: Watched, now: datetime) -> list[_Stretch]:
@@ -91,9 +109,12 @@ class Measuring:
 
     def _changes(self, watched: Watched, now: datetime) -> list[tuple[datetime, int]]:
         """Return when the rollout that runs got which weight."""
-        known = self._history.get(watched.agent)
-        if known and known[-1][1] == watched.weight_percent:
-            return known
+        key = (watched.agent, watched.candidate)
+        known = self._history.get(key)
+        is_fresh = known is not None and now - known.looked_at < _SEEN_WITHIN
+        if known is not None and is_fresh and known.changes[-1][1] == watched.weight_percent:
+            known.looked_at = now
+            return known.changes
         query = f"max(sluice_rollout_weight{{{self._of(watched.agent, kind='served')}}})"
         samples = self.prometheus.over(query, now - _LOOK_BACK, now, _HISTORY_STEP)
         changes: list[tuple[datetime, int]] = []
@@ -109,24 +130,24 @@ class Measuring:
             # The pods have it and Prometheus has not seen it yet.
             changes = [one for one in changes if one[1] < watched.weight_percent]
             return [*changes, (now, watched.weight_percent)]
-        self._history[watched.agent] = changes
+        self._history[key] = _History(changes, now)
         return changes
 
-    def _counts(self, agent: str, stretch: _Stretch, *, is_over: bool) -> tuple[ArmCounts, ArmCounts]:
+    def _counts(self, agent: str, stretch: _Stretch, *, is_over: bool) -> _Counted:
         key = (agent, stretch.began, stretch.ended)
         if is_over and key in self._over:
             return self._over[key]
         window = stretch.ended - stretch.began
         if window < _SHORTEST:
-            return ArmCounts(), ArmCounts()
-        both = self._asked(agent, window, stretch.ended)
+            return _Counted(ArmCounts(), ArmCounts())
+        counted = self._asked(agent, window, stretch.ended)
         if is_over:
-            self._over[key] = both
+            self._over[key] = counted
             if len(self._over) > _REMEMBERED:
                 self._over.popitem(last=False)
-        return both
+        return counted
 
-    def _asked(self, agent: str, window: timedelta, at: datetime) -> tuple[ArmCounts, ArmCounts]:
+    def _asked(self, agent: str, window: timedelta, at: datetime) -> _Counted:
         requests = self._increase("sluice_requests_total", agent, window, at, "arm, outcome")
         cost = self._increase("sluice_cost_dollars_total", agent, window, at, "arm")
         overall = {"dimension": "overall"}
@@ -134,22 +155,25 @@ class Measuring:
         score_sums = self._increase("sluice_quality_score_sum", agent, window, at, "arm", **overall)
         second_buckets = self._increase("sluice_request_duration_seconds_bucket", agent, window, at, "arm, le")
         second_sums = self._increase("sluice_request_duration_seconds_sum", agent, window, at, "arm")
+        users = self._increase("sluice_users_total", agent, window, at, "arm, per")
+        failing = self._increase("sluice_failing_users_total", agent, window, at, "arm")
 
         def of(arm: str) -> ArmCounts:
-            counted = _of_outcomes(requests, arm)
+            counted = of_outcomes(requests, arm)
             return ArmCounts(
                 requests=counted[0] if counted else None,
                 failed=counted[1] if counted else None,
-                scores=_histogram(SCORE_EDGES, score_buckets, score_sums, arm),
-                seconds=_histogram(SECONDS_EDGES, second_buckets, second_sums, arm),
+                failed_users=of_arm(failing, arm),
+                scores=histogram(SCORE_EDGES, score_buckets, score_sums, arm),
+                seconds=histogram(SECONDS_EDGES, second_buckets, second_sums, arm),
                 cost_dollars=next((value for labels, value in cost if labels.get("arm") == arm), None),
             )
 
-        return of("candidate"), of("baseline")
+        return _Counted(of("candidate"), of("baseline"), users_per("rollout", users), users_per("step", users))
 
     def _recent(self, agent: str, now: datetime) -> Recent | None:
         found = self._increase("sluice_requests_total", agent, _RECENT, now, "arm, outcome")
-        candidate, baseline = _of_outcomes(found, "candidate"), _of_outcomes(found, "baseline")
+        candidate, baseline = of_outcomes(found, "candidate"), of_outcomes(found, "baseline")
         return None if candidate is None or baseline is None else Recent(*candidate, *baseline)
 
     def _newest(self, agent: str, now: datetime) -> Newest:
@@ -205,29 +229,3 @@ def _by_days(weight: int, began: datetime, ended: datetime) -> list[_Stretch]:
             return [*found, _Stretch(weight, began, ended)]
         found.append(_Stretch(weight, began, midnight))
         began = midnight
-
-
-def _of_outcomes(samples: Sequence[tuple[Mapping[str, str], float]], arm: str) -> tuple[int, int] | None:
-    """Return how many requests an arm had and how many failed; None where its series are missing."""
-    counts = {labels.get("outcome"): value for labels, value in samples if labels.get("arm") == arm}
-    if not counts.keys() & set(_ANSWERED):
-        return None
-    failed = round(sum(counts.get(outcome, 0) for outcome in _FAILED))
-    return round(counts.get("ok", 0)) + failed, failed
-
-
-def _histogram(
-    edges: tuple[float, ...],
-    buckets: Sequence[tuple[Mapping[str, str], float]],
-    sums: Sequence[tuple[Mapping[str, str], float]],
-    arm: str,
-) -> Histogram | None:
-    """Return an arm's histogram; None where it is missing or has other edges than are known here."""
-    by_edge = {float(labels["le"]): value for labels, value in buckets if labels.get("arm") == arm and "le" in labels}
-    total = next((value for labels, value in sums if labels.get("arm") == arm), None)
-    if total is None or sorted(by_edge) != [*edges, float("inf")]:
-        return None
-    cumulated = [round(by_edge[edge]) for edge in sorted(by_edge)]
-    # Rounding each by itself may let one fall below the one before.
-    counts = tuple(max(0, above - below) for below, above in zip([0, *cumulated], cumulated, strict=False))
-    return Histogram(edges, counts, total)

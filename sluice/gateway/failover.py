@@ -23,6 +23,7 @@ from sluice.gateway.metrics import Metrics, Record
 from sluice.gateway.outcome import Arm, Outcome, outcome_of_status
 from sluice.gateway.rates import Rates
 from sluice.gateway.refusals import ProviderTooSlow, Refusal
+from sluice.gateway.request_id import provider_request_id
 from sluice.gateway.upstream import Answer, Upstream
 
 _SHARE_OF_ONE_ATTEMPT = 0.5
@@ -81,6 +82,7 @@ class Failover:
             may_refuse = assignment.arm is not Arm.CANDIDATE or model is not assignment.models[0]
             answer = await self._attempt(model, chat, scope, record, seconds, is_last=is_last, no_is_final=may_refuse)
             if answer is not None:
+                record.provider_request_id = provider_request_id(answer.headers)
                 return answer
         raise AssertionError("the last model answers or raises")
 
@@ -102,7 +104,7 @@ class Failover:
             answer = await self._call(model, chat, scope, seconds)
             outcome = outcome_of_status(answer.status)
             if outcome is Outcome.ERROR:
-                self._failed(model, record, f"status {answer.status}")
+                self._failed(model, record, f"status {answer.status}", provider_request_id(answer.headers))
                 settled = True
             elif outcome is Outcome.OK:
                 settled = True  # by `answer`, when all of it has come
@@ -137,8 +139,9 @@ class Failover:
         """Leave out the models that are left alone; with nobody else to ask, they are better than nothing."""
         return [model for model in models if self._breaker.admits(model.name)] or models
 
-    def _failed(self, model: Model, record: Record, what: str) -> None:
+    def _failed(self, model: Model, record: Record, what: str, provider_id: str | None = None) -> None:
         record.why_failed = record.why_failed or f"{model.name}: {what}"  # the first is what the others made good
         self._breaker.failed(model.name, self._agents[record.agent].breaker)
         self._metrics.count_model_failure(model.name)
-        log.warning("model failed", agent=record.agent, arm=record.arm, model=model.name, what=what)
+        named = {} if provider_id is None else {"provider_request_id": provider_id}
+        log.warning("model failed", agent=record.agent, arm=record.arm, model=model.name, what=what, **named)

@@ -48,6 +48,8 @@ class Record:
     status: int = 0
     """Of the answer; 0 where none began."""
     trace_id: str | None = None
+    provider_request_id: str | None = None
+    """What the provider that answered calls this request."""
     answer_began: bool = False
     cache: str | None = None
     """`hit` or `miss`, where the answer may be one that was kept."""

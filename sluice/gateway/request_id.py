@@ -1,7 +1,8 @@
 """The id of a request: the caller's own where it sent a sane one, else a new one.
 
 It goes to the provider as x-request-id, back to the caller as x-sluice-request-id, and into every log line that is
-written while the request is served, so that one search finds all three.
+written while the request is served, so that one search finds all three. Providers give an id of their own, which their
+people ask for: it is logged beside ours.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +20,9 @@ SCOPE_KEY = "sluice.request_id"
 ANSWER_HEADER = b"x-sluice-request-id"
 
 _HEADER = b"x-request-id"
+_PROVIDERS_HEADERS = (b"x-request-id", b"request-id", b"mistral-correlation-id")
+"""OpenAI's, Anthropic's and Mistral's."""
+
 _SANE = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -45,6 +50,12 @@ class WithRequestId:
             await send(message)
 
         await self._app(scope, receive, send_with_id)
+
+
+def provider_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Return what a provider calls a request, by the headers of its answer; None where it says nothing sane."""
+    found = {name: value for name, value in headers if name in _PROVIDERS_HEADERS and _SANE.fullmatch(value)}
+    return next((found[name].decode("ascii") for name in _PROVIDERS_HEADERS if name in found), None)
 
 
 def new_request_id() -> str:

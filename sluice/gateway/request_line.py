@@ -23,5 +23,6 @@ def request_line(record: Record, seconds: float) -> dict[str, object]:
         "input_tokens": usage.input_tokens if usage is not None else None,
         "output_tokens": usage.output_tokens if usage is not None else None,
         "cost_dollars": round(usage.dollars(model), 9) if usage is not None and model is not None else None,
+        "provider_request_id": record.provider_request_id,
         "trace_id": record.trace_id,
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sluice.gateway.request_id import new_request_id
+from sluice.gateway.request_id import new_request_id, provider_request_id
 
 ASK = {"model": "qa", "user": "u", "messages": [{"role": "user", "content": "hello"}]}
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -57,3 +57,34 @@ async def test_every_line_logged_for_a_request_has_its_id(
     told = [line for line in log_lines if line["event"] in {"request", "request refused", "model failed"}]
     assert len(told) >= 2
     assert {line["request_id"] for line in told} == {"mine"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ([(b"x-request-id", b"req_1"), (b"request-id", b"req_2")], "req_1"),
+        ([(b"content-type", b"application/json"), (b"request-id", b"req_2")], "req_2"),
+        ([(b"mistral-correlation-id", b"019a")], "019a"),
+        ([(b"x-request-id", b"two words"), (b"request-id", b"req_2")], "req_2"),
+        ([(b"x-request-id", b"x" * 129)], None),
+        ([], None),
+    ],
+)
+def test_what_a_provider_calls_a_request_is_known_by_its_headers(
+    headers: list[tuple[bytes, bytes]], found: str | None
+) -> None:
+    assert provider_request_id(headers) == found
+
+
+@pytest.mark.anyio
+async def test_a_failed_attempt_is_logged_with_the_providers_own_id(
+    start: Any, provider: Any, answer_with: Any, eventually: Any, log_lines: list[dict[str, Any]]
+) -> None:
+    recording, api = provider
+    recording.respond = answer_with(500, b"{}", (b"request-id", b"req_of_the_provider"))
+    running = await start(api)
+    async with running.post(ASK) as response:
+        assert response.status == 500
+    await eventually(lambda: any(line["event"] == "request" for line in log_lines))
+    named = {line["event"]: line.get("provider_request_id") for line in log_lines}
+    assert named["model failed"] == named["request"] == "req_of_the_provider"

@@ -6,6 +6,7 @@ The prefixes are the ends of the addresses in an environment's settings; what is
 from __future__ import annotations
 
 import time
+from itertools import count
 
 import orjson
 from starlette.applications import Starlette
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sluice.local.stub_provider.behaviour import Behaviour
 from sluice.local.stub_provider.chat import ChatCompletions, bearer_key
@@ -27,7 +29,7 @@ PREFIXES = ("/mistral/v1", "/openai/v1", "/anthropic/v1", "/v1")
 def create_app() -> Starlette:
     """Make a stub with every dial at its default."""
     behaviour, log = Behaviour(), RequestLog()
-    chat = ChatCompletions(behaviour, log)
+    chat, messages = WithOwnId(ChatCompletions(behaviour, log)), WithOwnId(Messages(behaviour, log))
     started = int(time.time())
 
     async def models(request: Request) -> Response:
@@ -44,12 +46,30 @@ def create_app() -> Starlette:
         return PlainTextResponse("alive\n")
 
     routes: list[BaseRoute] = [Route("/healthz", healthz), Mount("/control", routes=Controls(behaviour, log).routes())]
-    messages = Messages(behaviour, log)
     for prefix in PREFIXES:
         routes.append(Route(f"{prefix}/messages", messages, methods=["POST"]))
         routes.append(Route(f"{prefix}/chat/completions", chat, methods=["POST"]))
         routes.append(Route(f"{prefix}/models", models, methods=["GET"]))
     return Starlette(routes=routes, exception_handlers={StubRefusal: _refused, HTTPException: _no_route})
+
+
+class WithOwnId:
+    """Gives every answer an id of the provider's own, as providers do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._numbers = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        own = b"stub-%d" % next(self._numbers)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", own)]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

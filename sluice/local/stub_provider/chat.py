@@ -66,6 +66,7 @@ class ChatCompletions:
         asked.requests += 1
         asked.streams += chat.streams
         asked.last_user = document.get("user") if isinstance(document.get("user"), str) else None
+        asked.last_request_id = request.headers.get("x-request-id")
         asked.last_key_present, asked.last_key_fingerprint = True, key_fingerprint(key)
         if not self._behaviour.takes(chat.model, key_fingerprint(key)):
             asked.errors += 1

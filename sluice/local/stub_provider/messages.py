@@ -46,6 +46,7 @@ class Messages:
         asked = self._log.of(document["model"])
         asked.requests += 1
         asked.streams += document.get("stream") is True
+        asked.last_request_id = request.headers.get("x-request-id")
         asked.last_key_present, asked.last_key_fingerprint = True, key_fingerprint(key or "")
         if not self._behaviour.takes(document["model"], key_fingerprint(key or "")):
             asked.errors += 1

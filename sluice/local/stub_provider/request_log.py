@@ -19,6 +19,7 @@ class Asked:
     hung_up: int = 0
     """The caller left before the end of the answer."""
     last_user: str | None = None
+    last_request_id: str | None = None
     last_key_present: bool = False
     last_key_fingerprint: str | None = None
 

@@ -39,6 +39,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "sluice.cli.failures:failures",
         "Print the queries of an agent that failed last, or were answered worst.",
     ),
+    "promote": (
+        "sluice.cli.promote:promote",
+        "Bring the model that an agent has in one environment into another, as a request that people merge.",
+    ),
+    "advance": (
+        "sluice.cli.advance:advance",
+        "Raise an agent's weight by one step where its gates let it, as a request that people merge.",
+    ),
     "rollback": ("sluice.cli.rollback:rollback", "Send an agent, or all, to the baseline, now."),
     "resume": ("sluice.cli.resume:resume", "Lift the override of an agent, or the one of all."),
     "guard": (

@@ -22,6 +22,16 @@ _TRIES = 4
 _FILE_MODE = "100644"
 
 
+class NoSuchRemote(SluiceError):
+    """A remote was named that the repository does not have."""
+
+    exit_code = 2
+
+    def __init__(self, remote: str, known: str) -> None:
+        known = " and ".join(known.split())
+        super().__init__(f'no remote is named "{remote}"; {f"there is {known}" if known else "there is none"}')
+
+
 class NoSuchBase(SluiceError):
     """The branch that requests are merged into is not there."""
 
@@ -255,3 +265,27 @@ class Others:
             "push", "--quiet", "--no-verify", lease, self.remote, f"{commit}:refs/heads/{branch}",
             patience_seconds=_PUSH_SECONDS,
         )  # fmt: skip
+
+
+def others_of(git: Git, remote: str | None, base: str | None) -> Others:
+    """Find the repository that requests go to, and the branch that they are merged into.
+
+    Where none is named it is origin, if there is one, and the branch that the remote itself stands on. Raises
+    NoSuchRemote, GitRefused.
+    """
+    known = git.text("remote").split()
+    if remote is not None and remote not in known:
+        raise NoSuchRemote(remote, " ".join(known))
+    found = remote or ("origin" if "origin" in known else None)
+    return Others(git, found, base or _usual_base(git, found))
+
+
+def _usual_base(git: Git, remote: str | None) -> str:
+    if remote is None:
+        try:
+            return git.text("symbolic-ref", "--short", "HEAD")
+        except GitRefused:
+            return "main"
+    said = git.text("ls-remote", "--symref", remote, "HEAD", patience_seconds=_PUSH_SECONDS)
+    first = said.partition("\n")[0].split()
+    return first[1].removeprefix("refs/heads/") if len(first) > 2 and first[0] == "ref:" else "main"

@@ -19,6 +19,7 @@ class Described:
     base: str
     plan: str
     verdicts: Mapping[str, tuple[str, ...]]
+    records: Mapping[str, str]
     forced: str
     cost: tuple[tuple[float, float], tuple[float, float]]
     rollout_diff: str
@@ -32,7 +33,10 @@ class Described:
             lines += ["", f"{agent}, by its gates:", *(f"- {line}" for line in verdict)] if verdict else []
         if self.forced:
             lines += ["", f"Forced past the gates by {self.forced}"]
-        return "\n".join([*lines, "", self.costs])
+        lines += ["", self.costs]
+        for agent, record in self.records.items():
+            lines += ["", f"Record of the judgement of {agent}:", record]
+        return "\n".join(lines)
 
     @property
     def costs(self) -> str:

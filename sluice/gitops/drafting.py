@@ -26,6 +26,7 @@ from sluice.registry.plan import plan_of
 from sluice.registry.plan_text import plan_text
 from sluice.render import render, write_manifests
 from sluice.rollout.cost import cost_of
+from sluice.rollout.proposal import Force
 
 FORCED = "Sluice-Forced"
 """The trailer that says who forced a change, and why."""
@@ -57,18 +58,12 @@ class Wish:
     wanted: str
     title: str
     verdict: tuple[str, ...] = ()
+    record: str = ""
+    """The record of the judgement, by which it can be replayed; empty where nothing was measured."""
 
 
 Wishes = Callable[[Path], Sequence[Wish]]
 """Says what is to become of agents, of a project's files as a commit has them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forced:
-    """Who passes by the gates, and why."""
-
-    by: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ class Drafting:
     environment: str
     wishes: Wishes
     today: date
-    forced: Forced | None = None
+    forced: Force | None = None
     evidence: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     """Files to be added to evidence/, by name."""
 
@@ -104,6 +99,7 @@ class Drafting:
                 base=base,
                 plan=plan_text(plan, against=f"commit {base[:12]}").replace(f"{folder}/", ""),
                 verdicts={wish.agent: wish.verdict for wish in wishes},
+                records={wish.agent: wish.record for wish in wishes if wish.record},
                 forced=f"{self.forced.by}: {self.forced.reason}" if self.forced else "",
                 cost=(cost_before, self._cost(project)),
                 diff=diff_of(folder, f"{prefix}manifests"),

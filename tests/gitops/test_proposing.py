@@ -11,13 +11,14 @@ import pytest
 from sluice.git import Git
 from sluice.gitops.branches import Became, EditedByHand, NoSuchBase, Others
 from sluice.gitops.change_set import ChangeSet, StrayFile
-from sluice.gitops.drafting import Drafting, Forbidden, Forced, NothingToChange, Wish
+from sluice.gitops.drafting import Drafting, Forbidden, NothingToChange, Wish
 from sluice.gitops.forge.forge import Forge
 from sluice.gitops.forge.github import GitHub
 from sluice.gitops.forge.gitlab import GitLab
 from sluice.gitops.proposing import NotMerged, merge, propose, withdraw
 from sluice.registry.editing import Edit
 from sluice.registry.places import Steps
+from sluice.rollout.proposal import Force
 from tests.gitops.made_forges import TOKEN, MadeForge, MadeGitHub, MadeGitLab, Trouble, served
 from tests.gitops.project import ROLLOUT, Repositories, git
 
@@ -33,7 +34,7 @@ def wish(agent: str = "qa", weight: int = 25, day: date = DAY) -> Wish:
     return Wish(agent, edits, f"{agent}-1 at {weight}", f"{agent} from 10 % to {weight} %", verdict)
 
 
-def drafting(repositories: Repositories, *wishes: Wish, forced: Forced | None = None, day: date = DAY) -> Drafting:
+def drafting(repositories: Repositories, *wishes: Wish, forced: Force | None = None, day: date = DAY) -> Drafting:
     return Drafting(repositories.mine, "made", lambda _: wishes or (wish(),), day, forced)
 
 
@@ -221,7 +222,7 @@ def test_what_is_so_already_is_said(others: Others, repositories: Repositories) 
 
 
 def test_who_forced_it_and_why_is_in_commit_and_text(others: Others, repositories: Repositories) -> None:
-    done = propose(others, None, drafting(repositories, forced=Forced("Ada", "the *board* wants it, @all")))
+    done = propose(others, None, drafting(repositories, forced=Force("Ada", "the *board* wants it, @all")))
 
     message = git(repositories.bare, "log", "-1", "--format=%B", done.published.branch)
     assert "\nSluice-Forced: Ada: the *board* wants it, @all\n" in message

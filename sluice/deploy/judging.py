@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
@@ -24,6 +24,7 @@ class Overrides:
     where: Target
     namespace: str
     say: Callable[[str], None]
+    _said: set[str] = field(default_factory=set)
 
     def standings(self, rollout: Rollout) -> Mapping[str, Standing]:
         """Say of each agent whether it was rolled back; nothing where that cannot be known.
@@ -33,7 +34,10 @@ class Overrides:
         try:
             return _standings(self.where.connect(), self.namespace, rollout)
         except ClusterUnreachable as error:
-            self.say(f"going on without knowing whether anybody was rolled back: {error}")
+            text = f"going on without knowing whether anybody was rolled back: {error}"
+            if text not in self._said:
+                self.say(text)
+            self._said.add(text)
             return {}
 
 

@@ -236,7 +236,10 @@ def test_who_goes_on_against_the_gates_is_in_commit_and_text(
 def test_a_freeze_refuses_by_its_name(advance: Advance, repositories: Repositories) -> None:
     models = repositories.at("main", "registry/models.yaml")
     freeze = "freezes: [{from: 2025-11-10, to: 2025-11-14, reason: the week of the audit}]"
-    repositories.pushed("registry/models.yaml", models.replace("\n  sign_offs: [technical", f"\n  {freeze}\n  sign_offs: [technical") + "\n")
+    repositories.pushed(
+        "registry/models.yaml",
+        models.replace("\n  sign_offs: [technical", f"\n  {freeze}\n  sign_offs: [technical") + "\n",
+    )
 
     (done,) = advance(("qa",), force=Force("Ada", "we want it"))
 

@@ -47,6 +47,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "sluice.cli.advance:advance",
         "Raise an agent's weight by one step where its gates let it, as a request that people merge.",
     ),
+    "log": (
+        "sluice.cli.log:log",
+        "Show the weights, overrides and evidence of an environment over time, and by whose word each came.",
+    ),
     "rollback": ("sluice.cli.rollback:rollback", "Send an agent, or all, to the baseline, now."),
     "resume": ("sluice.cli.resume:resume", "Lift the override of an agent, or the one of all."),
     "guard": (

@@ -11,8 +11,9 @@ from sluice.deploy.prometheus_access import NoPrometheus, match_of, prometheus_o
 from sluice.deploy.target import Target
 from sluice.registry import Registry, Rollout, Settings
 from sluice.rollout.case import Standing
+from sluice.rollout.cluster import ClusterRefused
 from sluice.rollout.guard.measuring import Measuring
-from sluice.rollout.override_map import NoOverrideMap, read_override_map
+from sluice.rollout.override_map import NoOverrideMap, OverrideMap, read_override_map
 from sluice.rollout.record import Record
 from sluice.rollout.verdicts import standing_of, verdict_of
 
@@ -82,3 +83,14 @@ def _standings(access: ClusterAccess, namespace: str, rollout: Rollout) -> Mappi
     except NoOverrideMap:
         return {}
     return {agent: standing_of(overrides, rollout, agent) for agent in rollout.agents}
+
+
+def override_map(where: Target, settings: Settings, say: Callable[[str], None]) -> OverrideMap | None:
+    """Return an environment's overrides, those that hold and those that were lifted; None where none are to be had."""
+    try:
+        return read_override_map(where.connect(), settings.namespace)
+    except (ClusterUnreachable, ClusterRefused) as error:
+        say(f"without the cluster's overrides: {error}")
+    except NoOverrideMap:
+        pass
+    return None

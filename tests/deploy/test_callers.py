@@ -15,6 +15,8 @@ from sluice.local.toolchain import PulumiTools
 from sluice.registry import load_environment
 
 DIGEST = "sha256:" + "0" * 64
+pytestmark = pytest.mark.slow
+
 KEY = re.compile(r"sluice-web-[A-Za-z0-9_-]{43}\n")
 
 PULUMI = f"""#!{sys.executable}

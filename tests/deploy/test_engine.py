@@ -19,6 +19,8 @@ from sluice.local.toolchain import PulumiTools
 from sluice.progress import Progress
 from tests.deploy.fake_pulumi import FakePulumi, diagnostic, outputs, summary
 
+pytestmark = pytest.mark.slow
+
 PASSPHRASE_NAMES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 

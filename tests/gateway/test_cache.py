@@ -11,7 +11,7 @@ from sluice.gateway.chat_request import parse_chat_request
 from sluice.gateway.configuration import Model, Provider
 from sluice.gateway.usage import Usage
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 JSON = (b"content-type", b"application/json")
 EVENTS = (b"content-type", b"text/event-stream")

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from sluice.gateway.store import SharedStore, StoreAway, connect
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from sluice.gateway.store import SharedStore
 from sluice.gateway.window import Full, Window, pass_through
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 MakeReplica = Callable[..., "Replica"]
 

@@ -15,6 +15,8 @@ from sluice.rollout.report.material import Material, Note, Query
 from sluice.rollout.report.page import as_page
 from tests.rollout.report_examples import DAY, UNTIL, agent, day, days, material
 
+pytestmark = pytest.mark.slow
+
 _VOID = {"meta", "line", "polyline", "polygon", "circle"}
 
 

@@ -11,6 +11,8 @@ from sluice.override import Override
 from sluice.registry.document import parse_document
 from sluice.rollout.rollback_commit import record
 
+pytestmark = pytest.mark.slow
+
 ROLLOUT = """\
 version: 1
 enabled: true            # the kill switch

@@ -23,6 +23,8 @@ from sluice.local.monitoring_programs import MonitoringPrograms
 from sluice.render.alerts import alertmanager_text
 from tests.rules.promtool import DECLARED
 
+pytestmark = pytest.mark.slow
+
 NAMESPACE = DECLARED.settings.namespace
 CONFIGURATION: dict[str, Any] = yaml.safe_load(alertmanager_text(DECLARED.settings))
 

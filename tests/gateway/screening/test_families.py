@@ -12,6 +12,8 @@ from sluice.gateway.screening import Screening
 from sluice.gateway.screening.families import Family, load_families
 from sluice.gateway.screening.text import PIECE, readings
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = load_families()
 BENIGN = [
     line

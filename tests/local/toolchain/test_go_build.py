@@ -32,6 +32,8 @@ from sluice.local.toolchain.go_build import BuildFailed, GoUnusable, NotEnoughDi
 from sluice.progress import Progress
 from tests.local.toolchain.fake_programs import FakeGo, program, schema
 
+pytestmark = pytest.mark.slow
+
 BUILD_PAUSE = """
 import sys
 from pathlib import Path

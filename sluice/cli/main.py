@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("sluice.cli.plan:plan", "Say what a change to the registry means, agent by agent, and what forbids it."),
     "status": (
         "sluice.cli.status:status",
-        "Show what git wants of each agent, what is allowed, what is served, and where the cluster drifted.",
+        "Show what git wants of each agent, what is allowed and served, how its arms fare, and what comes next.",
     ),
     "render": ("sluice.cli.render:render", "Write what should exist in an environment, one object a file."),
     "review": ("sluice.cli.review:review", "Look at the outputs that wait for a person, and decide on them."),

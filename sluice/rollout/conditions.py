@@ -16,6 +16,8 @@ from sluice.rollout.view import View, unusable
 ASSIGNMENT_ALPHA = 0.001
 """The chance that users who were drawn rightly are taken for drawn wrongly."""
 
+UNSIGNED = "the sign-off that is wanted is not there: "
+
 _PRIOR_USERS = 100
 """How many users' worth of belief in the weight the check of assignment begins with."""
 
@@ -109,7 +111,7 @@ def budget(view: View) -> Iterator[Reason]:
 def papers(view: View) -> Iterator[Reason]:
     """Hold where somebody has not signed, or where no weight is raised today."""
     for missing in view.case.missing_sign_offs:
-        yield Reason(Gate.SIGN_OFFS, Action.HOLD, f"the sign-off that is wanted is not there: {missing}")
+        yield Reason(Gate.SIGN_OFFS, Action.HOLD, f"{UNSIGNED}{missing}")
     if view.case.freeze:
         yield Reason(Gate.FREEZE, Action.HOLD, f"no weight is raised now: {view.case.freeze}")
 

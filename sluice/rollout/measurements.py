@@ -47,6 +47,18 @@ class Histogram:
         below = sum(1 for one in self.edges if one <= edge)
         return sum(self.counts[below:])
 
+    def quantile(self, share: float) -> float | None:
+        """Return below which value `share` of all lie, by a line through its bucket as Prometheus does; None of none.
+
+        What lies above the last edge is said to be at it.
+        """
+        wanted, below = share * self.count, 0
+        for low, high, count in zip((0.0, *self.edges), self.edges, self.counts, strict=False):
+            if count and below + count >= wanted:
+                return low + (high - low) * (wanted - below) / count
+            below += count
+        return self.edges[-1] if self.count else None
+
     def __add__(self, other: Histogram) -> Histogram:
         counts = tuple(mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True))
         return Histogram(self.edges, counts, self.total + other.total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,12 @@ import pytest
 from sluice.cli.main import run
 from sluice.deploy.cluster_access import ClusterUnreachable
 from sluice.deploy.drift import Difference
+from sluice.deploy.fares import Fare, Fares
 from sluice.deploy.status import AgentStatus, Status
 from sluice.override import Override
+from sluice.rollout import record_of
+from sluice.rollout.outlook import outlook_of
+from tests.rollout.examples import NOW, arm, case, dear, measured, period
 
 FINE = Status(
     "dev",
@@ -24,8 +29,31 @@ FINE = Status(
 DRIFT = Difference("Deployment", "gateway", "spec.replicas", "1", "0", "kubectl-scale", "2026-11-21T16:00:00Z")
 
 
+BEGAN = NOW - timedelta(days=1)
+WAITING = record_of(case(measured(period(arm(12), dear(900, failed=9), began=BEGAN)), since=BEGAN))
+MEASURED = Fares(
+    {"qa": Fare("qa", timedelta(days=1), arm(12), dear(900, failed=9), WAITING, outlook_of(WAITING))}, month_dollars=3.2
+)
+
+
 @pytest.fixture
-def found(monkeypatch: pytest.MonkeyPatch) -> list[Status | Exception]:
+def fares(monkeypatch: pytest.MonkeyPatch) -> list[Fares]:
+    """What is measured; by default there is no Prometheus."""
+    results = [Fares(why_not="there is none", is_named=False)]
+
+    class _Faring:
+        def __init__(self, *_: Any) -> None:
+            """Measure nothing."""
+
+        def look(self, *_: Any) -> Fares:
+            return results[0]
+
+    monkeypatch.setattr("sluice.cli.status.Faring", _Faring)
+    return results
+
+
+@pytest.fixture(autouse=True)
+def found(fares: list[Fares], monkeypatch: pytest.MonkeyPatch) -> list[Status | Exception]:
     """What a look finds."""
     results: list[Status | Exception] = [FINE]
 
@@ -50,6 +78,7 @@ def test_a_cluster_that_is_what_git_says_exits_with_0(
     assert run(["status"]) == 0
 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert " ".join(lines[-3]) == "not measured: there is none"
     assert lines[0] == ["agent", "candidate", "wanted", "allowed", "served"]
     assert lines[1] == ["qa", "qa-20251031", "10", "100", "10"]
     assert lines[2] == ["legal", "-", "0", "100", "0"]
@@ -123,3 +152,75 @@ def test_a_program_gets_the_same_as_json(found: list[Status | Exception], capsys
     }
     assert document["drift"][0]["by"] == "kubectl-scale"
     assert document["pods"] == [{"pod": "gateway-1", "answers": True}]
+
+
+def test_both_arms_the_verdict_and_what_comes_next_are_on_the_same_screen(
+    fares: list[Fares], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fares[0] = MEASURED
+
+    assert run(["status"]) == 0
+
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[5:7] == [
+        "agent over requests quality p95, s errors, % spend, $",
+        "qa 24 h 12 | 900 8.07 | 8.07 0.99 | 0.99 0 | 1 0.02 | 13.50",
+    ]
+    assert "qa: hold at 10 %: 25 % is likely by" in "\n".join(lines)
+    assert "time, likely by Thu 13 Nov, 12:00 UTC: 10 % holds for 1.0 days, 2 are wanted" in lines
+    assert "fine-tuned models cost $3.20 this month" in lines
+    assert lines[-1] == "the cluster is what git says"
+
+
+def test_a_prometheus_that_does_not_answer_is_said_and_the_rest_is_shown(
+    fares: list[Fares], found: list[Status | Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fares[0] = Fares(why_not="Prometheus: made does not answer")
+
+    assert run(["status"]) == 3
+    assert "not measured: Prometheus: made does not answer" in capsys.readouterr().out
+    found[0] = replace(FINE, differences=(DRIFT,))
+    assert run(["status"]) == 1
+
+
+def test_what_was_measured_is_in_the_json_too(fares: list[Fares], capsys: pytest.CaptureFixture[str]) -> None:
+    fares[0] = MEASURED
+
+    assert run(["status", "--format", "json"]) == 0
+
+    document = json.loads(capsys.readouterr().out)
+    qa, legal = document["agents"]
+    assert qa["arms"]["baseline"] == {
+        "requests": 900,
+        "failed": 9,
+        "failed_users": 9,
+        "quality": pytest.approx(8.067, abs=0.001),
+        "p95_seconds": pytest.approx(0.9875),
+        "cost_dollars": 13.5,
+    }
+    assert qa["verdict"]["action"] == "hold"
+    assert qa["next"]["weight"] == 25
+    assert {wait["gate"] for wait in qa["next"]["waits_for"]} >= {"time", "sample"}
+    assert datetime.fromisoformat(qa["next"]["likely"]).tzinfo is UTC or qa["next"]["likely"].endswith("+00:00")
+    assert "arms" not in legal
+    assert (document["measured"], document["month_dollars"]) == (True, 3.2)
+
+
+def test_watching_prints_what_changed_and_ends_without_a_word(
+    found: list[Status | Exception], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([FINE, replace(FINE, differences=(DRIFT,))])
+
+    def sleep(_: float) -> None:
+        following = next(looks, None)
+        if following is None:
+            raise KeyboardInterrupt
+        found[0] = following
+
+    monkeypatch.setattr("sluice.cli.status.time.sleep", sleep)
+
+    assert run(["status", "--watch"]) == 1
+    output = capsys.readouterr()
+    assert output.out.count("wanted") == 2
+    assert output.out.count("drift:") == 1
+    assert output.err == ""

@@ -78,12 +78,17 @@ class Measuring:
             self._counted(watched.agent, self._stretches(watched, now), now),
             recent=self._recent(watched.agent, now),
             served_weight_percent=self._served(watched.agent, now),
-            month_spend_dollars=self._spend(now),
+            month_spend_dollars=self.month_spend(now),
         )
 
     def between(self, agent: str, changes: Sequence[tuple[datetime, int]], ended: datetime) -> Measurements:
         """Measure one agent from its first change of weight to a moment that may be long past. Raises CannotSee."""
         return self._counted(agent, _stretches_of(changes, ended), ended)
+
+    def lately(self, agent: str, window: timedelta, now: datetime) -> tuple[ArmCounts, ArmCounts]:
+        """Count the candidate and the baseline over the time before `now`, whatever the rollout. Raises CannotSee."""
+        counted = self._asked(agent, window, now)
+        return counted.candidate, counted.baseline
 
     def _counted(self, agent: str, stretches: Sequence[_Stretch], now: datetime) -> Measurements:
         counted = [(one, self._counts(agent, one, is_over=one is not stretches[-1])) for one in stretches]
@@ -194,7 +199,8 @@ class Measuring:
         found = self.prometheus.now(f"max(sluice_rollout_weight{{{self._of(agent, kind='served')}}})", now)
         return round(found[0][1]) if found else None
 
-    def _spend(self, now: datetime) -> float | None:
+    def month_spend(self, now: datetime) -> float | None:
+        """Return what fine-tuned models cost this month, in dollars; None where nobody says. Raises CannotSee."""
         match = self._of("all", window="month", models="fine_tuned")
         found = self.prometheus.now(f"max(sluice_spend_dollars{{{match}}})", now)
         return found[0][1] if found else None

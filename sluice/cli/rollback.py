@@ -13,6 +13,7 @@ from sluice.deploy.emergency import Emergency, emergency, whoever_types
 from sluice.deploy.target import target
 from sluice.local.folders import PROJECT
 from sluice.override import Override
+from sluice.registry.policy import RollbackPolicy
 from sluice.rollout.effect import AgentAfter, Proof, Reached
 from sluice.rollout.override_map import Change
 from sluice.rollout.rollback import Listener, Request, Rollback, patch_command, roll_back
@@ -60,7 +61,17 @@ def rollback(
     for name, text in (("--reason", reason), ("--evidence", evidence), ("--by", by or "")):
         _require_short(name, text)
     found = emergency(environment)
-    request = Request(environment, found.namespace, agent, by or whoever_types(), reason, evidence, prove_seconds)
+    policy = found.declared.registry.rollback if found.declared else RollbackPolicy()
+    request = Request(
+        environment,
+        found.namespace,
+        agent,
+        by or whoever_types(),
+        reason,
+        evidence,
+        prove_seconds,
+        policy.post_mortem_within,
+    )
     if print_patch:
         click.echo(patch_command(request))
         return 0
@@ -151,7 +162,8 @@ def _record_line(done: Rollback) -> str:
     if record.commit is None:
         return f"no commit: {record.why_not}"
     verb = "is left on" if record.made else "was there before, on"
-    return f"commit {record.commit[:12]} {verb} branch {record.branch}: open a pull request of it"
+    line = f"commit {record.commit[:12]} {verb} branch {record.branch}: open a pull request of it"
+    return f"{line}\nit begins the post-mortem: {record.post_mortem}" if record.post_mortem else line
 
 
 def _data(request: Request, done: Rollback) -> dict[str, Any]:
@@ -190,5 +202,6 @@ def _data(request: Request, done: Rollback) -> dict[str, Any]:
             "commit": done.record.commit,
             "made": done.record.made,
             "why_not": done.record.why_not or None,
+            "post_mortem": done.record.post_mortem,
         },
     }

@@ -11,12 +11,15 @@ import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
 
 from sluice.errors import SluiceError
 from sluice.override import ALL, NAME, Override, moment
+from sluice.registry.policy import RollbackPolicy
+from sluice.rollout import post_mortem
 from sluice.rollout.cluster import Cluster
 from sluice.rollout.effect import Clock, Proof, Reached, prove, wait_until_reached
 from sluice.rollout.override_map import Change, lower
@@ -53,6 +56,7 @@ class Request:
     evidence: str = ""
     prove_seconds: float = 10.0
     """For how long the baseline must answer alone; 0 asks for no proof."""
+    post_mortem_within: timedelta = RollbackPolicy().post_mortem_within
 
     @property
     def key(self) -> str:
@@ -130,9 +134,13 @@ def roll_back(
             patience_seconds=max(_PROOF_PATIENCE_SECONDS, 2 * request.prove_seconds),
             clock=clock,
         )
+    had = [one for one in (weights or {}).values() if request.agent in (None, one.agent) and one.weight_percent]
+    seen = _seen(had, pods, proof)
     holds = change.entry or entry
-    facts = _facts(weights, request, pods, proof)
-    made = record(registry, request.environment, request.key, holds, facts)
+    about = post_mortem.Rollback(
+        request.environment, request.namespace, request.key, holds, had, seen, request.post_mortem_within
+    )
+    made = record(registry, about)
     return Rollback(change, set_after, weights, pods, proof, made)
 
 
@@ -150,14 +158,8 @@ def _weights(cluster: Cluster, namespace: str) -> Mapping[str, Wanted] | None:
         return None
 
 
-def _facts(
-    weights: Mapping[str, Wanted] | None, request: Request, pods: tuple[Reached, ...], proof: Proof | None
-) -> str:
-    lines = [
-        f"{wanted.agent} had {wanted.weight_percent} % of its users on {wanted.candidate}."
-        for wanted in (weights or {}).values()
-        if request.agent in (None, wanted.agent) and wanted.weight_percent
-    ]
+def _seen(had: Iterable[Wanted], pods: tuple[Reached, ...], proof: Proof | None) -> str:
+    lines = [f"{one.agent} had {one.weight_percent} % of its users on {one.candidate}." for one in had]
     heard = [pod.seconds for pod in pods if pod.seconds is not None]
     if heard:
         lines.append(f"{len(heard)} of {len(pods)} pods served the baseline alone, the last after {max(heard):.1f} s.")

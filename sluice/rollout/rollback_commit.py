@@ -1,4 +1,4 @@
-"""The commit that makes git say what the override says: the agent's weight 0, or `enabled: false` for all.
+"""The commit that makes git say what the override says, and begins its post-mortem: weight 0, or `enabled: false`.
 
 It is made on a branch of its own, on top of what everybody has, out of git's own objects: the person's working tree,
 index and branch are not touched, whatever state they are in. It only records: a rollback without git is one all the
@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sluice.errors import SluiceError
 from sluice.git import NO_COMMIT, Git, GitRefused
@@ -19,8 +19,10 @@ from sluice.override import ALL, Override
 from sluice.registry.document import parse_document
 from sluice.registry.editing import Value, edited
 from sluice.registry.places import Steps
+from sluice.rollout.post_mortem import FOLDER, Rollback, draft, moment_of
 
 _EVERYBODYS = "refs/remotes/origin/HEAD"
+_A_FILE = "100644"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +33,24 @@ class Record:
     commit: str | None = None
     made: bool = False
     why_not: str = ""
+    post_mortem: str | None = None
+    """The file in it that begins the post-mortem."""
 
 
-def record(registry: Path, environment: str, key: str, entry: Override, facts: str) -> Record:
-    """Leave a commit on a branch that takes `key`, an agent or all, to the baseline in the environment's rollout.
+def record(registry: Path, rollback: Rollback) -> Record:
+    """Leave a commit on a branch that takes an agent, or all, to the baseline in the environment's rollout.
 
-    `facts` are what its message says beside who, why and when. Whatever stands against it is said in the result.
+    Beside the registry's folder it adds the draft of the post-mortem. Whatever stands against it is said in the result.
     """
+    environment, key, entry = rollback.environment, rollback.key, rollback.entry
     file = f"rollouts/{environment}.yaml"
     try:
         if not registry.is_dir():
             raise GitRefused(f"{registry} is no folder")
         git = Git(registry)
         base = _base(git)
-        path = f"{git.text('rev-parse', '--show-prefix')}{file}"
+        folder = PurePosixPath(git.text("rev-parse", "--show-prefix"))
+        path, page = str(folder / file), str(folder.parent / FOLDER / rollback.name)
         found = git.text("ls-tree", "--full-tree", base, "--", path).split(maxsplit=3)
         if not found:
             raise GitRefused(f"commit {base[:12]} has no {path}")
@@ -53,14 +59,15 @@ def record(registry: Path, environment: str, key: str, entry: Override, facts: s
         changes = _changes(before, key)
         if changes is None:
             return Record(why_not=f"git (commit {base[:12]}) wants no user of {_named(key)} on a candidate already")
-        branch = f"rollback/{environment}/{key}-{_moment(entry.at):%Y%m%dT%H%M%SZ}"
+        branch = f"rollback/{environment}/{key}-{moment_of(entry):%Y%m%dT%H%M%SZ}"
         there = git.text("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
         if there:
-            return Record(branch, there)
-        message = _message(environment, key, entry, facts)
-        commit = _committed(git, base, path, mode, edited(before, changes, file), message)
+            return Record(branch, there, post_mortem=page if git.content(there, page) is not None else None)
+        message = _message(environment, key, entry, rollback.seen)
+        files = {path: (mode, edited(before, changes, file)), page: (_A_FILE, draft(rollback).encode())}
+        commit = _committed(git, base, files, message)
         git.text("update-ref", "-m", "sluice rollback", f"refs/heads/{branch}", commit, NO_COMMIT)
-        return Record(branch, commit, made=True)
+        return Record(branch, commit, made=True, post_mortem=page)
     except (SluiceError, OSError, ValueError) as error:
         return Record(why_not=" ".join(str(error).split())[:300])
 
@@ -97,13 +104,6 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _moment(at: str) -> datetime:
-    try:
-        return datetime.fromisoformat(at).astimezone(UTC)
-    except ValueError:  # whoever wrote it by hand may have written anything
-        return datetime.now(UTC)
-
-
 def _message(environment: str, key: str, entry: Override, facts: str) -> str:
     reason = " ".join(entry.reason.split())
     said = {"By": entry.by, "At": entry.at, "Evidence": " ".join(entry.evidence.split())}
@@ -117,11 +117,12 @@ def _named(key: str) -> str:
     return "every agent" if key == ALL else key
 
 
-def _committed(git: Git, base: str, path: str, mode: str, content: bytes, message: str) -> str:
-    blob = git.text("hash-object", "-w", "--stdin", stdin=content)
+def _committed(git: Git, base: str, files: Mapping[str, tuple[str, bytes]], message: str) -> str:
+    blobs = {path: git.text("hash-object", "-w", "--stdin", stdin=content) for path, (_, content) in files.items()}
     with tempfile.TemporaryDirectory(prefix="sluice-record-") as scratch:
         index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
         git.text("read-tree", base, variables=index)
-        git.text("update-index", "--cacheinfo", f"{mode},{blob},{path}", variables=index)
+        for path, (mode, _) in files.items():
+            git.text("update-index", "--add", "--cacheinfo", f"{mode},{blobs[path]},{path}", variables=index)
         tree = git.text("write-tree", variables=index)
     return git.text("commit-tree", tree, "-p", base, "-F", "-", stdin=message.encode(), variables=git.identity())

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.render.alerts.commands import HARMLESS, HARMLESS_WITH, on_page
 from tests.live.project import AGENTS, NAMESPACE, LiveProject
 from tests.live.test_failures import edit
 
@@ -123,6 +125,9 @@ def test_every_pod_is_on_the_baseline_within_seconds_while_pulumi_is_locked(serv
     assert git(serving, "status", "--porcelain", "--", "registry") == ""
     diff = git(serving, "diff", "--unified=0", "main", told["commit"]["branch"], "--", "registry")
     assert "+  qa: {candidate: qa-20251031, weight: 0, since: 20" in diff
+    begun = git(serving, "show", f"{told['commit']['branch']}:{told['commit']['post_mortem']}")
+    assert "| Agent, candidate, weight | qa: qa-20251031 at 100 % |" in begun
+    assert "2 of 2 pods served the baseline alone" in begun
 
 
 def test_a_second_one_says_who_was_first_and_coming_back_where_it_fell_is_refused(serving: LiveProject) -> None:
@@ -175,6 +180,33 @@ def test_the_runbooks_line_does_it_with_kubectl_alone(serving: LiveProject) -> N
     assert entry["weight"] == 0
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT[\d:.]+Z", entry["at"])
     assert serving.sluice("resume", "live", "qa", "--reason", "over", "--force").exit_code == 0
+
+
+EACH = """
+sluice() { "$SLUICE_PYTHON" -m sluice "$@"; }
+for line in "$@"; do
+  said=$(eval "$line" 2>&1) && code=0 || code=$?
+  printf '%s\\t%s\\t%s\\n' "$code" "$line" "$(printf %s "$said" | tail -1)"
+done
+"""
+LACKS = r"doesn't have a resource type|not found|Metrics API not available"
+
+
+def test_the_harmless_commands_of_the_runbooks_run_as_they_are_written(serving: LiveProject) -> None:
+    serving.arms("qa", USERS)
+    lines = {
+        re.sub(r"\bNAME\b", "gateway-tls", re.sub(r"\bENV\b", "live", re.sub(r"\bAGENT\b", "qa", on_page(command)))): (
+            needs
+        )
+        for command, needs in {**dict.fromkeys(HARMLESS, ""), **HARMLESS_WITH}.items()
+    }
+
+    ran = serving.in_shell(f"SLUICE_PYTHON={sys.executable}\n{EACH}", *lines)
+
+    assert ran.exit_code == 0, ran.stderr
+    told = [line.split("\t") for line in ran.stdout.splitlines()]
+    assert [line for _, line, _ in told] == list(lines)
+    assert [one for one in told if one[0] != "0" and not (lines[one[1]] and re.search(LACKS, one[2]))] == []
 
 
 def test_all_are_stopped_and_come_back(serving: LiveProject) -> None:

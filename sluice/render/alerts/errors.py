@@ -67,7 +67,8 @@ ERRORS: Final = (
         "{{ $labels.agent }}: the candidate's errors end the canary",
         '{{ $value | printf "%.1f" }} % of what users on the candidate of {{ $labels.agent }} got in the '
         "last half hour "
-        f"were errors; the limit is {shown_limit('error_rate_canary_percent')} %. Go back: {go_back()}",
+        f"were errors; the limit is {shown_limit('error_rate_canary_percent')} %. "
+        f"Go back: {go_back('SluiceErrorRateCanary')}",
         Panel.ERRORS,
     ),
     Alert(

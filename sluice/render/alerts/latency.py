@@ -46,7 +46,7 @@ LATENCY: Final = (
         "95",
         "p95_rollback_seconds",
         "{{ $labels.agent }}: answers are so slow that the rollout ends",
-        f"Where it is the candidate, go back: {go_back()}",
+        f"Where it is the candidate, go back: {go_back('SluiceLatencyCritical')}",
     ),
     _quantile(
         "SluiceLatencyTail",

@@ -14,7 +14,7 @@ _ON_A_STEP = f"({CANARY} > 0) < 100"
 _DROP = "sluice:quality_drop_percent"
 _OVERALL = 'sum by (agent) (sluice:quality_mean{arm="candidate", dimension="overall"})'
 _WORST = f"Look at its worst answers: {WORST}"
-_BACK = f"If people suffer, go back: {go_back()}"
+_BACK = "If people suffer, go back: "
 
 
 def _drop(name: str, severity: Severity, limit_name: str, summary: str, what_next: str, only: str = "") -> Alert:
@@ -43,14 +43,14 @@ QUALITY: Final = (
         Severity.CRITICAL,
         "quality_drop_critical_percent",
         "{{ $labels.agent }}: the candidate is far worse than the baseline",
-        _BACK,
+        _BACK + go_back("SluiceQualityDropCritical"),
     ),
     _drop(
         "SluiceQualityDropCanary",
         Severity.CRITICAL,
         "quality_drop_canary_percent",
         "{{ $labels.agent }}: the candidate's quality ends the canary",
-        _BACK,
+        _BACK + go_back("SluiceQualityDropCanary"),
         only=f" and on (agent) {_ON_A_STEP}",
     ),
     Alert(

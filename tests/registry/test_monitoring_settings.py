@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.registry import InvalidRegistry, Monitoring, Settings, load_registry, load_settings
+from sluice.registry import Grafana, InvalidRegistry, Monitoring, Settings, load_registry, load_settings
 
 REGISTRY = load_registry(Path(__file__).parent / "right")
 IMAGE = f"a/b@sha256:{'0' * 64}"
@@ -23,6 +23,12 @@ def load(monitoring: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Sett
     [
         ("", Monitoring()),
         ("{by: none}", Monitoring()),
+        ("{grafana: none}", Monitoring()),
+        ("{grafana: sidecar}", Monitoring(grafana=Grafana.SIDECAR)),
+        (
+            "{grafana: operator, grafana_labels: {team: llm}}",
+            Monitoring(grafana=Grafana.OPERATOR, grafana_labels={"team": "llm"}),
+        ),
         ("{by: operator, labels: {release: a}}", Monitoring(by_operator=True, labels={"release": "a"})),
         (
             '{runbooks: "https://w.example.com/r", dashboards: "http://g:3000", slack_channel: "#a"}',
@@ -43,6 +49,8 @@ def test_what_is_left_out_of_monitoring_has_its_default(
         ("{runbook: x}", 'config.sluice:monitoring.runbook: is not a field here; did you mean "runbooks"?'),
         ("{runbooks: wiki/r/}", 'config.sluice:monitoring.runbooks: "wiki/r/" cannot be used here'),
         ("{slack_channel: llm}", 'config.sluice:monitoring.slack_channel: "llm" cannot be used here'),
+        ("{grafana: helm}", 'config.sluice:monitoring.grafana: "helm" '),
+        ("{grafana_labels: {}}", "config.sluice:monitoring.grafana_labels: "),
         ("{labels: {release: 1}}", "config.sluice:monitoring.labels.release: 1 is not text"),
     ],
 )

@@ -227,8 +227,8 @@ AGENT_DASHBOARD: Final = Dashboard(
         Shown(
             Panel.REVIEW,
             "Review by people",
-            "Outputs that wait for a person, the most that any pod counts, and on an hour's scale the answers that "
-            "were handed over to one.",
+            "Outputs that wait for a person, and how many answers an hour were handed over to one because they were "
+            "worth too little.",
             Unit.COUNT,
             (
                 Query(f"max(sluice_review_pending{{{_OF}}})", "waiting"),

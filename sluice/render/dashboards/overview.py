@@ -138,7 +138,7 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
         Shown(
             Panel.TRAFFIC,
             "Answers a minute",
-            "What each agent answered, and on the right the errors among it.",
+            "What each agent answered, and on the right the share of errors in it, over five minutes.",
             Unit.COUNT,
             (
                 Query(f"sum by (agent) (sluice:answers:increase5m{{{_CHOSEN}}}) / 5", "{{agent}}"),

@@ -41,6 +41,7 @@ class Panel(Enum):
     DIMENSIONS = (AGENT, 11)
     AGENT_WEIGHT = (AGENT, 12)
     SAVING = (AGENT, 13)
+    USERS = (AGENT, 14)
     DAY_SPEND = (COST, 1)
     MONTH_SPEND = (COST, 2)
     MONTH_REQUESTS = (COST, 3)

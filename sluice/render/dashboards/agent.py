@@ -187,6 +187,19 @@ AGENT_DASHBOARD: Final = Dashboard(
             no_value=_FEW_ANSWERS,
         ),
         Shown(
+            Panel.USERS,
+            "Users of the rollout",
+            "How many users a day came to each arm for the first time, and how many met their first failure, an error "
+            "or a fall-back, there. Gates judge harm by users: one with a broken question fails again and again.",
+            Unit.COUNT,
+            (
+                Query(f'sum by (arm) (increase(sluice_users_total{{{_OF}, per="rollout"}}[1d]))', "{{arm}}, new"),
+                Query(f"sum by (arm) (increase(sluice_failing_users_total{{{_OF}}}[1d]))", "{{arm}}, failed"),
+            ),
+            decimals=0,
+            no_value="Nobody is on the candidate",
+        ),
+        Shown(
             Panel.AGENT_WEIGHT,
             "Weight",
             "The percentage of users on the candidate: what git wants, what the override allows, and what is served.",
@@ -196,6 +209,18 @@ AGENT_DASHBOARD: Final = Dashboard(
                 Query(_weight("wanted", "max"), "wanted", Line.GOAL),
                 Query(_weight("allowed", "min"), "allowed", Line.WARNING),
                 Query(f"max(sluice_override_active{{{_OF}}})", "override", Line.CRITICAL, Unit.YES_OR_NO),
+            ),
+        ),
+        Shown(
+            Panel.REVIEW,
+            "Review by people",
+            "Outputs that wait for a person, and how many answers an hour were handed over to one because they were "
+            "worth too little.",
+            Unit.COUNT,
+            (
+                Query(f"max(sluice_review_pending{{{_OF}}})", "waiting"),
+                Query(f"3600 * sum(rate(sluice_hand_over_total{{{_OF}}}[$__rate_interval]))", "handed over an hour"),
+                Query(f"vector({REVIEW_BACKLOG})", "a backlog", Line.WARNING),
             ),
         ),
         Shown(
@@ -223,19 +248,6 @@ AGENT_DASHBOARD: Final = Dashboard(
             ),
             decimals=0,
             no_value=_FEW_ANSWERS,
-        ),
-        Shown(
-            Panel.REVIEW,
-            "Review by people",
-            "Outputs that wait for a person, and how many answers an hour were handed over to one because they were "
-            "worth too little.",
-            Unit.COUNT,
-            (
-                Query(f"max(sluice_review_pending{{{_OF}}})", "waiting"),
-                Query(f"3600 * sum(rate(sluice_hand_over_total{{{_OF}}}[$__rate_interval]))", "handed over an hour"),
-                Query(f"vector({REVIEW_BACKLOG})", "a backlog", Line.WARNING),
-            ),
-            width=24,
         ),
     ),
     hours=24,

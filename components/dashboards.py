@@ -25,5 +25,6 @@ class Dashboards(pulumi.ComponentResource):
         super().__init__("sluice:index:Dashboards", name, None, opts)
         for rendered in args.objects:
             # Each by its own name: one more would change the others' numbers, and so replace them.
-            make(f"{name}-{rendered.name}", rendered, parent=self, namespace=args.namespace)
+            page = rendered.name.removeprefix("dashboard-")
+            make(f"{name}-{page}", rendered, parent=self, namespace=args.namespace)
         self.register_outputs({})

@@ -75,6 +75,15 @@ def test_what_rules_have_counted_is_not_counted_again() -> None:
     assert again == []
 
 
+def test_a_graph_draws_few_of_a_thousand_agents_or_models() -> None:
+    """What is of one agent names it; what is of several says how many."""
+    many = re.compile(r"\{\{(agent|model|gen_ai_request_model)\}\}")
+    drawn = [query for query in ASKED if many.search(query.legend)]
+
+    assert len(drawn) > 10
+    assert [query.expression for query in drawn if not re.search(r"\b(top|bottom)k\(20, ", query.expression)] == []
+
+
 def test_no_page_asks_more_than_a_prometheus_answers_at_once() -> None:
     """Each query is one request of each viewer every minute."""
     for page in PAGES.values():

@@ -74,6 +74,7 @@ def of_a_guard() -> CollectorRegistry:
     """What a guard shows that has just judged an agent."""
     guard = GuardMetrics()
     guard.heartbeat.set_to_current_time()
+    guard.leader.set(1)
     guard.sees.set(1)
     guard.verdicts([(AGENT, "hold")])
     return guard.registry

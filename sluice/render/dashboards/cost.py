@@ -6,16 +6,13 @@ from typing import Final
 
 from sluice.render.alerts.panels import COST, Panel
 from sluice.render.alerts.spend import CAP_STEPS
-from sluice.render.dashboards.shown import Dashboard, Kind, Line, Query, Shown, Unit
+from sluice.render.dashboards.shown import MOST_LINES, Dashboard, Kind, Line, Query, Shown, Unit
 
 _OF_ALL: Final = 'agent="all"'
 _MONTH: Final = "sum(sluice:spend_dollars:month)"
 
 _ELAPSED_DAYS: Final = "clamp_min(day_of_month() - 1 + hour() / 24 + minute() / 1440, 1)"
 """Of this UTC month. In its first day the pace of a few minutes would say nothing of thirty days."""
-
-_BUSIEST: Final = 20
-"""Beyond so many agents a table of money says nothing that its sum does not."""
 
 
 def _budget(name: str) -> str:
@@ -107,7 +104,7 @@ COST_DASHBOARD: Final = Dashboard(
             "is missing where either arm had too few answers, as at 100 %.",
             Unit.DOLLARS,
             (
-                Query(f"topk({_BUSIEST}, {_SAVED})", "{{agent}}"),
+                Query(f"topk({MOST_LINES}, {_SAVED})", "{{agent}}"),
                 Query(f"sum({_SAVED})", "all agents", Line.EXPECTED),
             ),
             decimals=2,
@@ -120,7 +117,7 @@ COST_DASHBOARD: Final = Dashboard(
             Unit.PERCENT,
             (
                 Query(
-                    f"bottomk({_BUSIEST}, 100 * (1 - {_request('candidate')} / {_request('baseline')}))", "{{agent}}"
+                    f"bottomk({MOST_LINES}, 100 * (1 - {_request('candidate')} / {_request('baseline')}))", "{{agent}}"
                 ),
                 Query(
                     'max(sluice_threshold{agent!="all", name="request_cost_saving_percent"})', "wanted", Line.WARNING
@@ -132,12 +129,12 @@ COST_DASHBOARD: Final = Dashboard(
         Shown(
             Panel.AGENTS_SPEND,
             "Who spends it",
-            f"The {_BUSIEST} agents that spent most this month, on all models, baselines included.",
+            f"The {MOST_LINES} agents that spent most this month, on all models, baselines included.",
             Unit.DOLLARS,
             (
-                Query(f"topk({_BUSIEST}, {_spent('month')})", "This month", unit=Unit.DOLLARS),
+                Query(f"topk({MOST_LINES}, {_spent('month')})", "This month", unit=Unit.DOLLARS),
                 Query(
-                    f"{_spent('day')} and on (agent) topk({_BUSIEST}, {_spent('month')})", "Today", unit=Unit.DOLLARS
+                    f"{_spent('day')} and on (agent) topk({MOST_LINES}, {_spent('month')})", "Today", unit=Unit.DOLLARS
                 ),
             ),
             kind=Kind.TABLE,

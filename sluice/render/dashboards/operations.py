@@ -7,7 +7,7 @@ from typing import Final
 from sluice.render.alerts.panels import OPERATIONS, Panel
 from sluice.render.alerts.rollout import HEARD_SECONDS
 from sluice.render.alerts.service import CERTIFICATE_DAYS, KEY_DAYS, SILENT_GUARD_SECONDS
-from sluice.render.dashboards.shown import Dashboard, Kind, Line, Query, Shown, Unit
+from sluice.render.dashboards.shown import MOST_LINES, Dashboard, Kind, Line, Query, Shown, Unit
 
 _HERE: Final = 'namespace="$namespace"'
 _CALLS: Final = "gen_ai_client_operation_duration_seconds"
@@ -98,12 +98,12 @@ OPERATIONS_DASHBOARD: Final = Dashboard(
         Shown(
             Panel.PROVIDERS,
             "Providers' latency",
-            "The 95th percentile of calls by the model that was asked, streams to their last byte.",
+            "The 95th percentile of calls by the model that was asked, streams to their last byte; the slowest first.",
             Unit.SECONDS,
             (
                 Query(
-                    "histogram_quantile(0.95, sum by (gen_ai_request_model, le) "
-                    f"(rate({_CALLS}_bucket{{{_HERE}}}[$__rate_interval])))",
+                    f"topk({MOST_LINES}, histogram_quantile(0.95, sum by (gen_ai_request_model, le) "
+                    f"(rate({_CALLS}_bucket{{{_HERE}}}[$__rate_interval]))) > 0)",
                     "{{gen_ai_request_model}}",
                 ),
             ),
@@ -115,7 +115,10 @@ OPERATIONS_DASHBOARD: Final = Dashboard(
             "Calls that failed, by model, most of them made good by the next; and by what the provider said.",
             Unit.COUNT,
             (
-                Query("60 * sum by (model) (rate(sluice_model_failures_total[$__rate_interval]))", "{{model}}"),
+                Query(
+                    f"topk({MOST_LINES}, 60 * sum by (model) (rate(sluice_model_failures_total[$__rate_interval])))",
+                    "{{model}}",
+                ),
                 Query(
                     f'60 * sum by (error_type) (rate({_CALLS}_count{{{_HERE}, error_type!=""}}[$__rate_interval]))',
                     "answer: {{error_type}}",

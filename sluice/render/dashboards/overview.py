@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from sluice.render.alerts.panels import OVERVIEW, Panel
-from sluice.render.dashboards.shown import Dashboard, Kind, Line, Query, Shown, Unit
+from sluice.render.dashboards.shown import MOST_LINES, Dashboard, Kind, Line, Query, Shown, Unit
 
 _CHOSEN: Final = 'agent=~"$agent"'
 _AGENT: Final = ("agent", "Agent")
@@ -16,6 +16,9 @@ _AGENT: Final = ("agent", "Agent")
 
 def _weight(kind: str, least: bool = False) -> str:
     return f'{"min" if least else "max"} by (agent) (sluice_rollout_weight{{{_CHOSEN}, kind="{kind}"}})'
+
+
+_HIGHEST: Final = f"topk({MOST_LINES}, {_weight('served', least=True)})"
 
 
 def _quality(arm: str) -> str:
@@ -55,7 +58,14 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
             "The guard's last judgement of each agent that has users on its candidate: advance, hold or roll back. "
             "Empty where the environment has no guard, or no agent has a candidate in use.",
             Unit.COUNT,
-            (Query(f"max by (agent, action) (sluice_guard_verdict{{{_CHOSEN}}}) == 1", ""),),
+            (
+                # A guard that no longer acts shows on what it said last.
+                Query(
+                    f"max by (agent, action) (sluice_guard_verdict{{{_CHOSEN}}} "
+                    "and on (pod, instance) (sluice_guard_leader == 1)) == 1",
+                    "",
+                ),
+            ),
             kind=Kind.TABLE,
             columns=(_AGENT, ("action", "Verdict")),
             leads_to_agent=True,
@@ -93,12 +103,13 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
             Panel.WEIGHT,
             "Weight: wanted, allowed, served",
             "The percentage of an agent's users on its candidate. Wanted is git's; allowed is what the override leaves "
-            "of it; served is the least that any pod serves. They differ for seconds after a commit, and then no more.",
+            "of it; served is the least that any pod serves. They differ for seconds after a commit, and then no more. "
+            f"Of more than {MOST_LINES} agents, those with the highest weights: choose others above.",
             Unit.PERCENT,
             (
-                Query(_weight("served", least=True), "{{agent}} served"),
-                Query(_weight("wanted"), "{{agent}} wanted", Line.GOAL),
-                Query(_weight("allowed", least=True), "{{agent}} allowed", Line.WARNING),
+                Query(_HIGHEST, "{{agent}} served"),
+                Query(f"{_weight('wanted')} and on (agent) {_HIGHEST}", "{{agent}} wanted", Line.GOAL),
+                Query(f"{_weight('allowed', least=True)} and on (agent) {_HIGHEST}", "{{agent}} allowed", Line.WARNING),
             ),
         ),
         Shown(
@@ -108,9 +119,11 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
             "for longer than seconds.",
             Unit.YES_OR_NO,
             (
-                Query(f"max by (agent) (sluice_override_active{{{_CHOSEN}}})", "{{agent}} held back"),
                 Query(
-                    f"{_weight('served')} - {_weight('allowed', least=True)} > 0 or 0 * {_weight('served')}",
+                    f"topk({MOST_LINES}, max by (agent) (sluice_override_active{{{_CHOSEN}}}))", "{{agent}} held back"
+                ),
+                Query(
+                    f"topk({MOST_LINES}, clamp_min({_weight('served')} - {_weight('allowed', least=True)}, 0))",
                     "{{agent}} above what is allowed",
                     Line.CRITICAL,
                     Unit.PERCENT,
@@ -120,11 +133,11 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
         Shown(
             Panel.CANDIDATES,
             "Quality of the candidates",
-            "Points of 10 that each candidate's answers have, their mean over all agents of the environment, and the "
-            "least that this mean must have.",
+            "Points of 10 that each candidate's answers have, the worst first, their mean over all agents of the "
+            "environment, and the least that this mean must have.",
             Unit.POINTS,
             (
-                Query(_quality("candidate"), "{{agent}}"),
+                Query(f"bottomk({MOST_LINES}, {_quality('candidate')})", "{{agent}}"),
                 Query(
                     'avg(sum by (agent) (sluice:quality_mean{arm="candidate", dimension="overall"}))',
                     "mean of all",
@@ -141,8 +154,13 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
             "What each agent answered, and on the right the share of errors in it, over five minutes.",
             Unit.COUNT,
             (
-                Query(f"sum by (agent) (sluice:answers:increase5m{{{_CHOSEN}}}) / 5", "{{agent}}"),
-                Query(f"sluice:error_percent:5m{{{_CHOSEN}}}", "{{agent}} errors", Line.CRITICAL, Unit.PERCENT),
+                Query(f"topk({MOST_LINES}, sum by (agent) (sluice:answers:increase5m{{{_CHOSEN}}}) / 5)", "{{agent}}"),
+                Query(
+                    f"topk({MOST_LINES}, sluice:error_percent:5m{{{_CHOSEN}}})",
+                    "{{agent}} errors",
+                    Line.CRITICAL,
+                    Unit.PERCENT,
+                ),
             ),
         ),
     ),

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import Final
 
 from sluice.render.alerts.expressions import within
 from sluice.render.alerts.panels import Panel
+
+MOST_LINES: Final = 20
+"""What a graph draws of agents or models, those first that matter most: nobody reads a thousand lines."""
 
 
 class Unit(StrEnum):

@@ -108,6 +108,17 @@ def test_after_a_person_lifted_the_override_only_what_came_then_counts(prometheu
     assert court(prometheus).judge(Watched("qa", "qa-20251031", 10, resumed), end).is_rollback is False
 
 
+def test_a_weight_that_rose_a_moment_ago_is_measured_at_any_fraction_of_a_millisecond(
+    prometheus: MadePrometheus,
+) -> None:
+    now = START + timedelta(minutes=1, microseconds=600)  # asked for in milliseconds, this is later than now
+    prometheus.traffic("qa", 10, START, now, each_scrape=GOOD)
+
+    (period,) = measuring(prometheus).of(QA, now).periods
+
+    assert (period.weight_percent, period.began) == (10, now)
+
+
 def test_what_fell_and_rose_again_is_another_rollout(prometheus: MadePrometheus) -> None:
     fell, rose, end = (START + timedelta(hours=hour) for hour in (1, 2, 3))
     prometheus.traffic("qa", 50, START, fell, each_scrape=FAILING)

@@ -129,7 +129,8 @@ class Measuring:
             if weight < last:
                 changes = []  # what fell begins anew
             if weight not in (0, last) or (weight and not changes):
-                changes.append((datetime.fromtimestamp(at, UTC), weight))
+                # Prometheus is asked in whole milliseconds, and so may answer for a little later than now.
+                changes.append((min(now, datetime.fromtimestamp(at, UTC)), weight))
             last = weight
         if not changes or changes[-1][1] != watched.weight_percent:
             # The pods have it and Prometheus has not seen it yet.

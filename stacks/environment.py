@@ -29,6 +29,7 @@ from components.ingress import Ingress, IngressArgs
 from components.litellm import LiteLLM, LiteLLMArgs
 from components.network import Network, NetworkArgs
 from components.override import Override, OverrideArgs
+from components.prometheus import Prometheus, PrometheusArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.quotas import Quotas, QuotasArgs
 from components.stub_provider import StubProvider, StubProviderArgs
@@ -37,6 +38,9 @@ from sluice.registry import Settings, image_variable, is_named, load_environment
 from sluice.render import Rendered, render
 from stacks.caller_digests import caller_digests
 from stacks.provider_key_values import provider_key_values
+
+_EMBEDDED = ("cache", "prometheus")
+"""The parts that an environment may have of its own or of others."""
 
 
 class ImageNotNamed(SluiceError):
@@ -108,8 +112,6 @@ def _declare_what_is_switched_on(
         StubProvider("stub-provider", StubProviderArgs(rendered.stub_provider, namespace), here)
     if rendered.litellm:
         LiteLLM("litellm", LiteLLMArgs(rendered.litellm, namespace), here)
-    if rendered.guard:
-        Guard("guard", GuardArgs(rendered.guard, namespace), here)
     if rendered.availability:
         Availability("availability", AvailabilityArgs(rendered.availability, namespace), here)
     if rendered.ingress:
@@ -118,6 +120,10 @@ def _declare_what_is_switched_on(
 
 
 def _declare_what_watches(rendered: Rendered, namespace: pulumi.Output[str], here: pulumi.ResourceOptions) -> None:
+    if rendered.prometheus:
+        Prometheus("prometheus", PrometheusArgs(rendered.prometheus, namespace), here)
+    if rendered.guard:
+        Guard("guard", GuardArgs(rendered.guard, namespace), here)
     if rendered.alerts:
         Alerts("alerts", AlertsArgs(rendered.alerts, namespace), here)
     if rendered.dashboards:
@@ -135,7 +141,7 @@ def _wanted(project: Path, environment: str) -> tuple[Settings, Rendered]:
 def _built(environment: str, which: str) -> str:
     image = os.environ.get(image_variable(which))
     if not image:
-        raise ImageNotNamed(environment, f"sluice:{which}.{'embedded.' if which == 'cache' else ''}image")
+        raise ImageNotNamed(environment, f"sluice:{which}.{'embedded.' if which in _EMBEDDED else ''}image")
     return image
 
 

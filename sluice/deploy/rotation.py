@@ -24,7 +24,7 @@ from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
 from sluice.progress import Progress, Step
 from sluice.registry import image_variable
-from sluice.render import cache, gateway, guard, litellm, stub_provider
+from sluice.render import cache, gateway, guard, litellm, prometheus, stub_provider
 
 SECRET_RESOURCE = "provider-keys-secret"  # noqa: S105 - the name of a resource
 """What the stack calls the Secret with the providers' keys."""
@@ -38,6 +38,7 @@ _PARTS = {
     stub_provider.NAME: "stub_provider",
     cache.NAME: "cache",
     guard.NAME: "guard",
+    prometheus.NAME: "prometheus",
     litellm.NAME: "litellm",
 }
 """By the name of its Deployment, the part of an environment whose image it runs."""

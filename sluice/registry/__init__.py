@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         TrainingJob,
     )
     from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Rate, Role, Safeguards, Step
-    from sluice.registry.prometheus_settings import ExternalPrometheus
+    from sluice.registry.prometheus_settings import EmbeddedPrometheus, ExternalPrometheus
     from sluice.registry.provider_keys import KeysNotSet, require_keys
     from sluice.registry.resources import Resources
     from sluice.registry.secret_settings import ExternalSecrets
@@ -67,6 +67,7 @@ __all__ = [
     "Budgets",
     "CallerLimits",
     "EmbeddedCache",
+    "EmbeddedPrometheus",
     "Environment",
     "Evidence",
     "EvidenceKind",
@@ -135,7 +136,7 @@ _MODULES = {
         "Agent AgentRollout Arm Benchmark JobStatus Model Price Provider Registry Rollout Tier Training TrainingJob"
     ),
     "policy": "LADDER Budgets Gates Ladder Limits Policy Rate Role Safeguards Step",
-    "prometheus_settings": "ExternalPrometheus",
+    "prometheus_settings": "EmbeddedPrometheus ExternalPrometheus",
     "provider_keys": "KeysNotSet require_keys",
     "resources": "Resources",
     "secret_settings": "ExternalSecrets",

@@ -8,6 +8,7 @@ from pathlib import Path
 from sluice.registry.cache_settings import EmbeddedCache, ExternalCache
 from sluice.registry.cluster_settings import Grafana
 from sluice.registry.environment import load_environment
+from sluice.registry.prometheus_settings import EmbeddedPrometheus
 from sluice.registry.settings import Settings, environments
 
 _ORDER = ("dev", "staging", "production")
@@ -107,7 +108,13 @@ def _guard(settings: Settings) -> str:
 
 
 def _measured_by(settings: Settings) -> str:
-    return "nobody" if settings.prometheus is None else f"`{settings.prometheus.url}`"
+    match settings.prometheus:
+        case None:
+            return "none"
+        case EmbeddedPrometheus(keep=keep):
+            return f"embedded, {keep}, no disk"
+        case others:
+            return f"`{others.url}`"
 
 
 _ROWS: Mapping[str, Callable[[Settings], str]] = {
@@ -157,8 +164,8 @@ more than that.
 
 ## What the network lets through
 
-In: callers from the namespaces of `callers_from`, metrics to those of `metrics_from`. Out: DNS, the API server, Redis
-and the providers. Everything else is refused in both directions.
+In: callers from the namespaces of `callers_from`, metrics to those of `metrics_from` and to an embedded Prometheus.
+Out: DNS, the API server, Redis and the providers. Everything else is refused in both directions.
 
 - A NetworkPolicy knows addresses and no names. Providers are therefore every public address at port 443; private
   ranges and the clouds' metadata address are left out. To hold it to the providers' own names, put an egress gateway
@@ -184,6 +191,9 @@ and the providers. Everything else is refused in both directions.
   find objects by the `labels` in this namespace, and its Alertmanager read the ConfigMap `alertmanager`.
 - `monitoring`'s `grafana` by `sidecar` takes a Grafana whose sidecar looks into this namespace; by `operator` the kinds
   of grafana-operator, and a Grafana with the `grafana_labels`. [dashboards.md](dashboards.md) says more.
+- `prometheus` is `embedded` where no one else measures, as in `dev`: one pod of 256 MiB, with the rules. It keeps a day
+  in a folder that goes with the pod, and a change of rules replaces the pod: it is no place for a production's history.
+  `alertmanager` in it names whom it tells. With `prometheus` and `guard` taken out, `sluice up` brings neither.
 - `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager.
 - `route` is the same by the Gateway API: an HTTPRoute at a Gateway of the cluster's, which has the certificate and must
   admit routes from this namespace (`allowedRoutes`). Both may stand side by side, to move from one to the other.

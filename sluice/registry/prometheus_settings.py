@@ -1,10 +1,37 @@
-"""The Prometheus that measures an environment: where it is, and which of its series are this environment's."""
+"""The Prometheus that measures an environment: its own, or one that others run; and which of its series are of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+EMBEDDED_NAME: Final = "prometheus"
+EMBEDDED_PORT: Final = 9090
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedPrometheus:
+    """A Prometheus of the environment's own, which forgets all when it restarts, and what is older than `keep`.
+
+    `alertmanager` is the address of who is told of alerts, None for nobody.
+    """
+
+    image: str
+    namespace: str
+    memory: str = "256Mi"
+    keep: str = "1d"
+    alertmanager: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The address at which the environment's own pods find it."""
+        return f"http://{EMBEDDED_NAME}:{EMBEDDED_PORT}"
+
+    @property
+    def match(self) -> str:
+        """What narrows queries down to this environment: it puts the label on all that it scrapes."""
+        return _in(self.namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +42,15 @@ class ExternalPrometheus:
     match: str
 
 
-def prometheus_of(body: Mapping[str, Any] | None, namespace: str) -> ExternalPrometheus | None:
+def prometheus_of(body: Mapping[str, Any] | None, namespace: str) -> EmbeddedPrometheus | ExternalPrometheus | None:
     """Build `sluice:prometheus`, None where it is left out."""
     if body is None:
         return None
+    if "url" in body:
+        return ExternalPrometheus(body["url"].rstrip("/"), body.get("match", _in(namespace)))
+    return EmbeddedPrometheus(namespace=namespace, **body["embedded"])
+
+
+def _in(namespace: str) -> str:
     # The label that prometheus-operator puts on whatever is scraped in a namespace.
-    return ExternalPrometheus(body["url"].rstrip("/"), body.get("match", f'namespace="{namespace}"'))
+    return f'namespace="{namespace}"'

@@ -35,7 +35,7 @@ from sluice.registry.guard_settings import GuardSettings, guard_of
 from sluice.registry.litellm_settings import LITELLM_KEY, LiteLLM, litellm_of
 from sluice.registry.model import Registry
 from sluice.registry.policy import Rate
-from sluice.registry.prometheus_settings import ExternalPrometheus, prometheus_of
+from sluice.registry.prometheus_settings import EmbeddedPrometheus, ExternalPrometheus, prometheus_of
 from sluice.registry.resources import Resources, resources_of
 from sluice.registry.rules.declared import Names
 from sluice.registry.secret_settings import ExternalSecrets, external_secrets_of
@@ -166,7 +166,7 @@ class Settings:
     route: Route | None = None
     monitoring: Monitoring = Monitoring()
     quota: Quota | None = None
-    prometheus: ExternalPrometheus | None = None
+    prometheus: EmbeddedPrometheus | ExternalPrometheus | None = None
     """None where nobody measures, or nobody said who."""
     guard: GuardSettings | None = None
     """None where nobody rolls back but people."""
@@ -183,11 +183,13 @@ class Settings:
     def images(self) -> Mapping[str, str]:
         """The image of each part that the environment has and runs itself, by the part's name."""
         cache = self.cache if isinstance(self.cache, EmbeddedCache) else None
+        prometheus = self.prometheus if isinstance(self.prometheus, EmbeddedPrometheus) else None
         parts = {
             "gateway": self.gateway,
             "stub_provider": self.stub_provider,
             "cache": cache,
             "guard": self.guard,
+            "prometheus": prometheus,
             "litellm": self.litellm,
         }
         return {name: part.image for name, part in parts.items() if part is not None}
@@ -199,6 +201,7 @@ class Settings:
         stub_provider: str | None = None,
         cache: str | None = None,
         guard: str | None = None,
+        prometheus: str | None = None,
         litellm: str | None = None,
     ) -> Settings:
         """Return these settings with images that were just built; None leaves an image as it is.
@@ -210,6 +213,7 @@ class Settings:
             "stub_provider": stub_provider,
             "cache": cache,
             "guard": guard,
+            "prometheus": prometheus,
             "litellm": litellm,
         }
         changed = {part: replace(getattr(self, part), image=built[part]) for part in self.images if built[part]}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sluice.registry import Settings
-from sluice.render import guard, override
+from sluice.registry import EmbeddedPrometheus, Settings
+from sluice.render import guard, override, prometheus
 from sluice.render.gateway import NAME as GATEWAY
 from sluice.render.gateway import PORT_NAME as GATEWAY_PORT_NAME
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
@@ -41,7 +41,7 @@ def access(settings: Settings, flags: Sequence[str]) -> tuple[KubernetesObject, 
             _rule("", ["events"], ["create"]),
         ),
         _binding(settings, GUARD, [{"kind": "ServiceAccount", "name": GUARD, "namespace": settings.namespace}]),
-        _role(settings, OPERATOR, *_of_an_operator(), *_on_external_secrets(settings)),
+        _role(settings, OPERATOR, *_of_an_operator(), *_on_prometheus(settings), *_on_external_secrets(settings)),
         *_binding_of_groups(settings, OPERATOR, settings.operators),
         _role(settings, REVIEWER, *_of_a_reviewer()),
         *_binding_of_groups(settings, REVIEWER, settings.reviewers),
@@ -64,6 +64,13 @@ def _of_an_operator() -> list[dict[str, Any]]:
         _rule("", ["pods/proxy"], ["get"]),
         {**_rule("", ["services/proxy"], ["create"]), "resourceNames": [f"{GATEWAY}:{GATEWAY_PORT_NAME}"]},
     ]
+
+
+def _on_prometheus(settings: Settings) -> list[dict[str, Any]]:
+    """Return what asks an embedded Prometheus by the API server's proxy; one of others is theirs to open."""
+    if not isinstance(settings.prometheus, EmbeddedPrometheus):
+        return []
+    return [{**_rule("", ["services/proxy"], ["get"]), "resourceNames": [f"{prometheus.NAME}:{prometheus.PORT}"]}]
 
 
 def _on_external_secrets(settings: Settings) -> list[dict[str, Any]]:

@@ -15,14 +15,14 @@ EPHEMERAL_STORAGE = "128Mi"
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)")
 
 
-def resources(given: Resources, processes: int = 1) -> dict[str, Any]:
-    """Render what a container of so many processes is given and allowed."""
+def resources(given: Resources, processes: int = 1, *, disk: str = EPHEMERAL_STORAGE) -> dict[str, Any]:
+    """Render what a container of so many processes is given and allowed; `disk` holds its log and emptyDirs."""
     requests = {
         "cpu": _times(given.cpu_request, processes),
         "memory": _times(given.memory_request, processes),
-        "ephemeral-storage": EPHEMERAL_STORAGE,
+        "ephemeral-storage": disk,
     }
-    limits = {"memory": _times(given.memory_limit, processes), "ephemeral-storage": EPHEMERAL_STORAGE}
+    limits = {"memory": _times(given.memory_limit, processes), "ephemeral-storage": disk}
     if given.cpu_limit is not None:
         limits["cpu"] = _times(given.cpu_limit, processes)
     return {"requests": requests, "limits": limits}

@@ -23,6 +23,7 @@ from sluice.render.litellm import litellm
 from sluice.render.namespace import namespace
 from sluice.render.network import network
 from sluice.render.override import override
+from sluice.render.prometheus import prometheus
 from sluice.render.quotas import quotas
 from sluice.render.stub_provider import stub_provider
 
@@ -41,6 +42,7 @@ class Rendered:
     cache: tuple[KubernetesObject, ...]
     gateway: tuple[KubernetesObject, ...]
     guard: tuple[KubernetesObject, ...]
+    prometheus: tuple[KubernetesObject, ...]
     availability: tuple[KubernetesObject, ...]
     ingress: tuple[KubernetesObject, ...]
     network: tuple[KubernetesObject, ...]
@@ -69,6 +71,7 @@ class Rendered:
             *self.external_secrets,
             *self.cache,
             *self.stub_provider,
+            *self.prometheus,
             *self.guard,
             *self.litellm,
             *self.gateway,
@@ -108,6 +111,7 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         dashboards=dashboards(settings),
         gateway=gateway(settings, gateway_configuration(registry, settings), names),
         guard=guard(registry, settings),
+        prometheus=prometheus(settings),
         stub_provider=stub_provider(settings),
         litellm=litellm(registry, settings),
         caller_keys=_caller_keys(settings),

@@ -19,6 +19,7 @@ from sluice.render.gateway_configuration import NAME_PREFIX
 from sluice.render.guard import NAME_PREFIX as GUARD_PREFIX
 from sluice.render.kubernetes_object import KubernetesObject
 from sluice.render.litellm import CONFIGURATION_PREFIX as LITELLM_PREFIX
+from sluice.render.prometheus import NAME_PREFIX as PROMETHEUS_PREFIX
 from sluice.render.yaml_text import yaml_text
 
 KUSTOMIZATION = "kustomization.yaml"
@@ -63,7 +64,8 @@ def _kustomization(files: Iterable[str]) -> str:
 
 def file_name(item: KubernetesObject) -> str:
     """Return the name of an object's file: kind and name, without the hash of a name that changes with the content."""
-    name = re.sub(rf"^({NAME_PREFIX}|{GUARD_PREFIX}|{LITELLM_PREFIX})-[0-9a-f]{{8}}((?:-\d+)?)$", r"\1\2", item.name)
+    hashed = "|".join((NAME_PREFIX, GUARD_PREFIX, LITELLM_PREFIX, PROMETHEUS_PREFIX))
+    name = re.sub(rf"^({hashed})-[0-9a-f]{{8}}((?:-\d+)?)$", r"\1\2", item.name)
     return f"{item.kind.lower()}-{name}.yaml"
 
 

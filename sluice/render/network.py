@@ -11,8 +11,16 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sluice.registry import EmbeddedCache, ExternalCache, ExternalPrometheus, LiteLLM, Registry, Settings
-from sluice.render import cache, guard, litellm, stub_provider
+from sluice.registry import (
+    EmbeddedCache,
+    EmbeddedPrometheus,
+    ExternalCache,
+    ExternalPrometheus,
+    LiteLLM,
+    Registry,
+    Settings,
+)
+from sluice.render import cache, guard, litellm, prometheus, stub_provider
 from sluice.render.gateway import METRICS_PORT
 from sluice.render.gateway import NAME as GATEWAY
 from sluice.render.gateway import PORT as GATEWAY_PORT
@@ -53,6 +61,8 @@ def network(registry: Registry, settings: Settings) -> tuple[KubernetesObject, .
         policies.append(_policy(settings, own, selector(own), ingress=ingress, egress=[]))
     if settings.guard is not None and settings.prometheus is not None:
         policies.append(_of_the_guard(settings, settings.prometheus))
+    if isinstance(settings.prometheus, EmbeddedPrometheus):
+        policies.append(_of_prometheus(settings, settings.prometheus))
     if settings.litellm is not None:
         own = litellm.NAME
         ingress = [_rule("from", gateway, litellm.PORT)]
@@ -61,18 +71,45 @@ def network(registry: Registry, settings: Settings) -> tuple[KubernetesObject, .
     return tuple(policies)
 
 
-def _of_the_guard(settings: Settings, prometheus: ExternalPrometheus) -> KubernetesObject:
-    host, port = _address(prometheus.url)
-    place = _place(host)
-    peers = [_block(f"{host}/32")] if _is_address(host) else [{"podSelector": {}}] if place == "." else _peers(place)
-    asked_by = settings.network.metrics_from
+def _of_the_guard(settings: Settings, asked: EmbeddedPrometheus | ExternalPrometheus) -> KubernetesObject:
+    own = isinstance(asked, EmbeddedPrometheus)
+    to_prometheus = _rule("to", _pods_of(prometheus.NAME), prometheus.PORT) if own else _towards(asked.url)
+    scraped_by = _scrapers(settings)
     return _policy(
         settings,
         guard.NAME,
         selector(guard.NAME),
-        ingress=[_rule("from", [_namespaces(*asked_by)], guard.PORT)] if asked_by else [],
-        egress=[*_to_the_cluster(settings), _rule("to", peers, port)],
+        ingress=[_rule("from", scraped_by, guard.PORT)] if scraped_by else [],
+        egress=[*_to_the_cluster(settings), to_prometheus],
     )
+
+
+def _of_prometheus(settings: Settings, own: EmbeddedPrometheus) -> KubernetesObject:
+    """Let the guard ask it, and people by the API server's proxy, which comes from wherever the API server is."""
+    people = [_block(cidr) for cidr in settings.network.api_server or _PRIVATE]
+    scraped = [_rule("to", _pods_of(name), port) for name, port in prometheus.scraped(settings).items()]
+    return _policy(
+        settings,
+        prometheus.NAME,
+        selector(prometheus.NAME),
+        ingress=[_rule("from", [*_pods_of(guard.NAME), *people], prometheus.PORT)],
+        egress=[_to_dns(), *scraped, *([_towards(own.alertmanager)] if own.alertmanager else [])],
+    )
+
+
+def _scrapers(settings: Settings) -> list[dict[str, Any]]:
+    """Return who reads metrics: the namespaces that the settings name, and an embedded Prometheus."""
+    own = _pods_of(prometheus.NAME) if isinstance(settings.prometheus, EmbeddedPrometheus) else []
+    named = settings.network.metrics_from
+    return [*([_namespaces(*named)] if named else []), *own]
+
+
+def _towards(url: str) -> dict[str, Any]:
+    """Allow what is at an address of the settings: a number, the pods of a Service's namespace, or what is public."""
+    host, port = _address(url)
+    place = _place(host)
+    peers = [_block(f"{host}/32")] if _is_address(host) else [{"podSelector": {}}] if place == "." else _peers(place)
+    return _rule("to", peers, port)
 
 
 def _is_address(host: str) -> bool:
@@ -94,8 +131,9 @@ def _to_the_gateway(settings: Settings) -> list[dict[str, Any]]:
         callers = dict.fromkeys([*wanted.callers_from, *filter(None, (controller, proxy))])
         if callers:
             rules.append(_rule("from", [_namespaces(*callers)], GATEWAY_PORT))
-    if wanted.metrics_from:
-        rules.append(_rule("from", [_namespaces(*wanted.metrics_from)], METRICS_PORT))
+    scraped_by = _scrapers(settings)
+    if scraped_by:
+        rules.append(_rule("from", scraped_by, METRICS_PORT))
     return rules
 
 
@@ -190,6 +228,10 @@ def _peers(place: str) -> list[dict[str, Any]]:
 def _address(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _pods_of(name: str) -> list[dict[str, Any]]:
+    return [{"podSelector": {"matchLabels": selector(name)}}]
 
 
 def _namespaces(*names: str) -> dict[str, Any]:

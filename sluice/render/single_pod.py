@@ -1,4 +1,4 @@
-"""What runs as one pod behind a Service of its own: the cache and the stub provider, whose memory is all they have.
+"""What runs as one pod behind a Service of its own: cache, stub provider and Prometheus, which keep nothing for good.
 
 There is never a second pod beside the first: callers would find one or the other, and each knows other things.
 """
@@ -18,9 +18,19 @@ from sluice.render.kubernetes_object import (
 
 
 def single_pod(
-    name: str, container: dict[str, Any], *, namespace: str, component: str, port_name: str, port: int
+    name: str,
+    container: dict[str, Any],
+    *,
+    namespace: str,
+    component: str,
+    port_name: str,
+    port: int,
+    **of_the_pod: Any,
 ) -> tuple[KubernetesObject, KubernetesObject]:
-    """Render the Service and the Deployment of `container`, which listens on the port that it calls `port_name`."""
+    """Render the Service and the Deployment of `container`, which listens on the port that it calls `port_name`.
+
+    `of_the_pod` is what the pod says beside that, such as its volumes.
+    """
     named = labels(name, component=component)
     service = kubernetes_object(
         "v1",
@@ -54,6 +64,7 @@ def single_pod(
                     "securityContext": restricted_pod(),
                     "terminationGracePeriodSeconds": 10,
                     "containers": [container],
+                    **of_the_pod,
                 },
             },
         },

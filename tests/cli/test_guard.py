@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 
 from sluice.cli import guard as guard_command
 from sluice.cli.main import run
+from sluice.deploy import guard as looking
 from sluice.local.folders import PROJECT
 from sluice.registry import load_environment
 from tests.rollout import made_cluster
@@ -66,8 +68,12 @@ def test_without_prometheus_it_could_not_be_done(cluster: MadeCluster, capsys: p
 
 
 def test_an_environment_without_a_prometheus_asks_for_one(
-    cluster: MadeCluster, capsys: pytest.CaptureFixture[str]
+    cluster: MadeCluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    dev = load_environment(PROJECT, "dev")
+    without = replace(dev, settings=replace(dev.settings, prometheus=None, guard=None))
+    monkeypatch.setattr(looking, "declared_environment", lambda name: without)
+
     assert run(["guard", "dev"]) == 2
     assert "name one there, or by --prometheus" in capsys.readouterr().err
 

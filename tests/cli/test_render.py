@@ -42,12 +42,23 @@ def test_what_was_written_is_data_for_programs(
     written = json.loads(capsys.readouterr().out)
     assert (written["environment"], written["folder"]) == ("staging", "out")
     assert written["removed"] == [
+        "configmap-guard-config.yaml",
+        "configmap-prometheus-config.yaml",
+        "configmap-rollbacks.yaml",
         "deployment-cache.yaml",
+        "deployment-prometheus.yaml",
+        "deployment-sluice-guard.yaml",
         "deployment-stub-provider.yaml",
+        "lease-sluice-guard.yaml",
         "namespace-sluice-dev.yaml",
         "networkpolicy-cache.yaml",
+        "networkpolicy-prometheus.yaml",
+        "networkpolicy-sluice-guard.yaml",
         "networkpolicy-stub-provider.yaml",
         "service-cache.yaml",
+        "service-gateway-metrics.yaml",
+        "service-prometheus.yaml",
+        "service-sluice-guard-metrics.yaml",
         "service-stub-provider.yaml",
         "validatingadmissionpolicy-sluice-dev.yaml",
         "validatingadmissionpolicybinding-sluice-dev.yaml",

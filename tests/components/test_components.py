@@ -27,6 +27,7 @@ from components.kubernetes_objects import make
 from components.litellm import LiteLLM, LiteLLMArgs
 from components.network import Network, NetworkArgs
 from components.override import Override, OverrideArgs
+from components.prometheus import Prometheus, PrometheusArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.quotas import Quotas, QuotasArgs
 from components.stub_provider import StubProvider, StubProviderArgs
@@ -71,6 +72,7 @@ def program(of: Rendered) -> Callable[[], None]:
         Access("access", AccessArgs(of.access, namespace), here)
         Cache("cache", CacheArgs(of.cache, namespace), here)
         StubProvider("stub-provider", StubProviderArgs(of.stub_provider, namespace), here)
+        Prometheus("prometheus", PrometheusArgs(of.prometheus, namespace), here)
         Guard("guard", GuardArgs(of.guard, namespace), here)
         LiteLLM("litellm", LiteLLMArgs(of.litellm, namespace), here)
         Gateway("gateway", GatewayArgs(of.gateway, namespace, "http://127.0.0.1:30080"), here)
@@ -160,10 +162,21 @@ def test_each_object_is_the_child_of_its_component_and_is_named_after_it(dev: Re
         "network-gateway-networkpolicy": "sluice:index:Network::network",
         "network-cache-networkpolicy": "sluice:index:Network::network",
         "network-stub-provider-networkpolicy": "sluice:index:Network::network",
+        "network-prometheus-networkpolicy": "sluice:index:Network::network",
+        "network-sluice-guard-networkpolicy": "sluice:index:Network::network",
         "cache-service": "sluice:index:Cache::cache",
         "cache-deployment": "sluice:index:Cache::cache",
         "stub-provider-service": "sluice:index:StubProvider::stub-provider",
         "stub-provider-deployment": "sluice:index:StubProvider::stub-provider",
+        "prometheus-configmap": "sluice:index:Prometheus::prometheus",
+        "prometheus-gateway-metrics-service": "sluice:index:Prometheus::prometheus",
+        "prometheus-sluice-guard-metrics-service": "sluice:index:Prometheus::prometheus",
+        "prometheus-service": "sluice:index:Prometheus::prometheus",
+        "prometheus-deployment": "sluice:index:Prometheus::prometheus",
+        "guard-lease": "sluice:index:Guard::guard",
+        "guard-facts-configmap": "sluice:index:Guard::guard",
+        "guard-configmap": "sluice:index:Guard::guard",
+        "guard-deployment": "sluice:index:Guard::guard",
         "gateway-serviceaccount": "sluice:index:Gateway::gateway",
         "gateway-configmap": "sluice:index:Gateway::gateway",
         "gateway-service": "sluice:index:Gateway::gateway",
@@ -246,6 +259,7 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "litellm": {},
         "gateway": {"url": "http://127.0.0.1:30080"},
         "guard": {},
+        "prometheus": {},
     }
 
 

@@ -19,7 +19,7 @@ from sluice.deploy.target import Target
 from sluice.local.folders import PROJECT
 from sluice.local.toolchain import PulumiTools
 from sluice.progress import Progress
-from sluice.registry import EmbeddedCache, Environment, KeysNotSet, StubProviderSettings, load_environment
+from sluice.registry import Environment, KeysNotSet, load_environment
 from tests.deploy.api_server import ApiServer
 
 pytestmark = pytest.mark.slow
@@ -30,6 +30,8 @@ IMAGES = {
     "SLUICE_GATEWAY_IMAGE": "built/gateway",
     "SLUICE_STUB_PROVIDER_IMAGE": "built/stub-provider",
     "SLUICE_CACHE_IMAGE": "built/cache",
+    "SLUICE_GUARD_IMAGE": "built/guard",
+    "SLUICE_PROMETHEUS_IMAGE": "built/prometheus",
 }
 UPDATE = Update({"url": "http://127.0.0.1:30080", "namespace": "sluice-dev"}, {"create": 9}, 3.0)
 
@@ -189,7 +191,7 @@ def test_images_that_the_settings_name_are_not_built(
     boundaries: Boundaries, where: Target, dev: Environment, quiet: Progress
 ) -> None:
     engine = prepare_engine(
-        named(dev, gateway="own/gateway:1", stub_provider="own/stub:1", cache="own/cache:1"),
+        named(dev, **{part: f"own/{part}:1" for part in dev.settings.images}),
         where,
         where.connect(),
         None,
@@ -214,16 +216,17 @@ def test_an_image_that_the_settings_name_is_not_replaced_by_one_that_was_built(
     assert stub.variables["SLUICE_GATEWAY_IMAGE"] == "built/gateway"
 
 
-def test_without_a_stub_provider_and_a_cache_their_images_are_of_no_concern(
+def test_the_images_of_parts_that_are_not_there_are_of_no_concern(
     boundaries: Boundaries, where: Target, dev: Environment, quiet: Progress
 ) -> None:
-    settings = replace(named(dev, gateway="own/gateway:1").settings, stub_provider=None, cache=None)
+    named_alone = named(dev, gateway="own/gateway:1").settings
+    settings = replace(named_alone, stub_provider=None, cache=None, guard=None, prometheus=None)
 
     prepare_engine(replace(dev, settings=settings), where, where.connect(), None, quiet)
 
     assert boundaries.did == ["pulumi"]
-    assert isinstance(dev.settings.stub_provider, StubProviderSettings), "else this test shows nothing"
-    assert isinstance(dev.settings.cache, EmbeddedCache), "else this test shows nothing"
+    without = {"stub_provider", "cache", "guard", "prometheus"}
+    assert without < dev.settings.images.keys(), "else this test shows nothing"
 
 
 def fails(*_: object) -> Update:

@@ -89,6 +89,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Images:
         Image("sluice.local/stub-provider", f"sha256:{'2' * 64}", archive, 1),
         Image("sluice.local/cache", f"sha256:{'3' * 64}", archive, 1),
         Image("sluice.local/guard", f"sha256:{'4' * 64}", archive, 1),
+        Image("sluice.local/prometheus", f"sha256:{'5' * 64}", archive, 1),
     )
     monkeypatch.setattr(packages, "ensure", lambda progress: ())
     monkeypatch.setattr(images, "build", lambda project, cache, progress: made)
@@ -118,6 +119,7 @@ def test_images_go_into_the_kind_cluster_that_the_kubeconfig_is_for(
         assert variables["SLUICE_STUB_PROVIDER_IMAGE"] == built.stub_provider.tagged_reference
         assert variables["SLUICE_CACHE_IMAGE"] == built.cache.tagged_reference
         assert variables["SLUICE_GUARD_IMAGE"] == built.guard.tagged_reference
+        assert variables["SLUICE_PROMETHEUS_IMAGE"] == built.prometheus.tagged_reference
     assert kind.read_text().splitlines() == [f"load image-archive {built.gateway.archive} --name made"] * 2
 
 
@@ -143,6 +145,7 @@ def test_images_go_into_the_local_clusters_containerd_and_are_named_by_digest(
         "SLUICE_STUB_PROVIDER_IMAGE": built.stub_provider.reference,
         "SLUICE_CACHE_IMAGE": built.cache.reference,
         "SLUICE_GUARD_IMAGE": built.guard.reference,
+        "SLUICE_PROMETHEUS_IMAGE": built.prometheus.reference,
     }
     ((given, socket),) = loaded
     assert given is built

@@ -91,12 +91,23 @@ def test_the_manifest_of_an_object_that_is_gone_is_removed(tmp_path: Path) -> No
     written = write_manifests(rendered("staging"), tmp_path)
 
     assert written.removed == (
+        "configmap-guard-config.yaml",
+        "configmap-prometheus-config.yaml",
+        "configmap-rollbacks.yaml",
         "deployment-cache.yaml",
+        "deployment-prometheus.yaml",
+        "deployment-sluice-guard.yaml",
         "deployment-stub-provider.yaml",
+        "lease-sluice-guard.yaml",
         "namespace-sluice-dev.yaml",
         "networkpolicy-cache.yaml",
+        "networkpolicy-prometheus.yaml",
+        "networkpolicy-sluice-guard.yaml",
         "networkpolicy-stub-provider.yaml",
         "service-cache.yaml",
+        "service-gateway-metrics.yaml",
+        "service-prometheus.yaml",
+        "service-sluice-guard-metrics.yaml",
         "service-stub-provider.yaml",
         "validatingadmissionpolicy-sluice-dev.yaml",
         "validatingadmissionpolicybinding-sluice-dev.yaml",

@@ -24,6 +24,7 @@ CONFIG = {f"sluice:{key}": f"value-of-{key}" for key in KEYS}
 GATEWAY = f"registry.example.com/gateway@sha256:{'1' * 64}"
 STUB_PROVIDER = f"registry.example.com/stub-provider@sha256:{'2' * 64}"
 GUARD = f"registry.example.com/guard@sha256:{'5' * 64}"
+PROMETHEUS = f"registry.example.com/prometheus@sha256:{'6' * 64}"
 CACHE = f"registry.example.com/cache@sha256:{'4' * 64}"
 
 
@@ -35,7 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for file in PROJECT.glob("Pulumi.*.yaml"):
         shutil.copy(file, folder)
     monkeypatch.chdir(folder)
-    for name in ("GATEWAY_IMAGE", "STUB_PROVIDER_IMAGE", "CACHE_IMAGE", "GUARD_IMAGE", "CONTEXT"):
+    for name in ("GATEWAY_IMAGE", "STUB_PROVIDER_IMAGE", "CACHE_IMAGE", "GUARD_IMAGE", "PROMETHEUS_IMAGE", "CONTEXT"):
         monkeypatch.delenv(f"SLUICE_{name}", raising=False)
     return folder
 
@@ -46,6 +47,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_STUB_PROVIDER_IMAGE", STUB_PROVIDER)
     monkeypatch.setenv("SLUICE_CACHE_IMAGE", CACHE)
     monkeypatch.setenv("SLUICE_GUARD_IMAGE", GUARD)
+    monkeypatch.setenv("SLUICE_PROMETHEUS_IMAGE", PROMETHEUS)
 
 
 def failure(act: Callable[[], Recording]) -> str:
@@ -64,7 +66,9 @@ def image(recording: Recording, name: str) -> str:
 @pytest.mark.parametrize("environment", ["dev", "staging", "production"])
 def test_an_environment_gets_what_is_rendered_for_it_and_its_keys(environment: str) -> None:
     declared = load_environment(PROJECT, environment)
-    settings = declared.settings.with_images(gateway=GATEWAY, stub_provider=STUB_PROVIDER, cache=CACHE, guard=GUARD)
+    settings = declared.settings.with_images(
+        gateway=GATEWAY, stub_provider=STUB_PROVIDER, cache=CACHE, guard=GUARD, prometheus=PROMETHEUS
+    )
     wanted = render(declared.registry, declared.rollout, settings)
 
     recording = record(deploy, stack=environment, config=CONFIG)

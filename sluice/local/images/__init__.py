@@ -1,4 +1,4 @@
-"""Builds the images of gateway, stub provider and cache with no container engine, and brings them to a cluster.
+"""Builds the images of an environment's parts with no container engine, and brings them to a cluster.
 
 `build` makes them from the checkout, and `build_litellm` LiteLLM's where an environment has one; `load` imports them
 into a containerd of this machine, `deliver` brings them to a cluster of the user's own. What they consist of is in

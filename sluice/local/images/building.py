@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +21,17 @@ from sluice import __version__
 from sluice.local import packages as debian
 from sluice.local.images import archive, base, code, debian_packages, layer, packages, program, recipe, rootfs
 from sluice.local.images.errors import ArchiveLostError, BaseToolsMissingError, RootNeededError, SourceMissingError
-from sluice.local.images.recipe import CACHE, GATEWAY, GUARD, RECIPES, STUB_PROVIDER, ProgramRecipe, Recipe
+from sluice.local.images.recipe import (
+    CACHE,
+    GATEWAY,
+    GUARD,
+    PROGRAMS,
+    PROMETHEUS,
+    RECIPES,
+    STUB_PROVIDER,
+    ProgramRecipe,
+    Recipe,
+)
 from sluice.local.images.store import Store, key_of
 from sluice.progress import Progress
 
@@ -61,12 +72,14 @@ class Images:
     stub_provider: Image
     cache: Image
     guard: Image
+    prometheus: Image
     litellm: Image | None = None
     """None unless it was asked for."""
 
     def all(self) -> tuple[Image, ...]:
         """Return every image, in the order of the fields."""
-        return (self.gateway, self.stub_provider, self.cache, self.guard, *((self.litellm,) if self.litellm else ()))
+        built = (self.gateway, self.stub_provider, self.cache, self.guard, self.prometheus)
+        return built if self.litellm is None else (*built, self.litellm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,7 @@ def build(project: Path, cache: Path, progress: Progress) -> Images:
 
 
 def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Images:
-    total = 4 + len(RECIPES)
+    total = 3 + len(RECIPES) + len(PROGRAMS)
 
     def made(kind: str, key: str, title: str, number: int, fill: Callable[[Path, Path], None]) -> Path:
         found = store.find(kind, key)
@@ -116,8 +129,8 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
         with progress.step(f"image: {title}", number=number, total=total), store.scratch() as scratch:
             return store.make(kind, key, lambda folder: fill(folder, scratch))
 
-    program_kind = f"program-{CACHE.short_name}"
-    if store.find("base", keys.base) is None or store.find(program_kind, keys.program) is None:
+    from_debian = {"base": keys.base, **{f"program-{wanted.short_name}": keys.program for wanted in PROGRAMS}}
+    if any(store.find(kind, key) is None for kind, key in from_debian.items()):
         ensure_base_tools(progress)
     base_folder = made("base", keys.base, "Debian's Python", 1, base.build)
     base_layer = layer.read(base_folder)
@@ -128,21 +141,17 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
     packages_layer = layer.read(made("packages", keys.packages, f"packages of {recipe.LOCK}", 2, fill_packages))
     parts = []
     for number, wanted in enumerate(RECIPES, start=3):
-
-        def fill_code(folder: Path, scratch: Path, wanted: Recipe = wanted) -> None:
-            code.build(folder, scratch, base=base_layer, project=project, recipe=wanted)
-
+        fill_code = partial(code.build, base=base_layer, project=project, recipe=wanted)
         kind = f"code-{wanted.short_name}"
         code_layer = layer.read(made(kind, keys.code[wanted.name], f"code of {wanted.short_name}", number, fill_code))
         layers = [base_layer, packages_layer, code_layer]
         parts.append(archive.assemble(wanted, layers, architecture=recipe.architecture(), version=__version__))
 
-    def fill_program(folder: Path, scratch: Path) -> None:
-        program.build(folder, scratch, base=base_layer, recipe=CACHE)
-
-    program_layer = layer.read(made(program_kind, keys.program, "Debian's Redis", total - 1, fill_program))
-    layers = [base_layer, program_layer]
-    parts.append(archive.assemble(CACHE, layers, architecture=recipe.architecture(), version=__version__))
+    for number, asked in enumerate(PROGRAMS, start=3 + len(RECIPES)):
+        fill_program = partial(program.build, base=base_layer, recipe=asked)
+        kind, title = f"program-{asked.short_name}", f"Debian's {asked.packages[0]}"
+        layers = [base_layer, layer.read(made(kind, keys.program, title, number, fill_program))]
+        parts.append(archive.assemble(asked, layers, architecture=recipe.architecture(), version=__version__))
 
     def fill_archive(folder: Path, _scratch: Path) -> None:
         archive.write(parts, folder / ARCHIVE)
@@ -192,7 +201,11 @@ def _read(folder: Path) -> Images | None:
             return Image(wanted.name, archive=folder / ARCHIVE, **record["images"][wanted.name])
 
         return Images(
-            gateway=image(GATEWAY), stub_provider=image(STUB_PROVIDER), cache=image(CACHE), guard=image(GUARD)
+            gateway=image(GATEWAY),
+            stub_provider=image(STUB_PROVIDER),
+            cache=image(CACHE),
+            guard=image(GUARD),
+            prometheus=image(PROMETHEUS),
         )
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -24,6 +24,7 @@ class References:
     stub_provider: str
     cache: str
     guard: str
+    prometheus: str
     litellm: str | None = None
 
 

@@ -13,7 +13,7 @@ from sluice.local.images.errors import BaseError
 from sluice.local.images.recipe import ProgramRecipe
 from sluice.local.images.rootfs import Rootfs
 
-_OF_A_SYSTEM = ("etc", "lib/systemd", "usr/lib/systemd", "var/lib/redis", "var/log")
+_OF_A_SYSTEM = ("etc", "lib/systemd", "usr/lib/systemd", "var/lib/redis", "var/lib/prometheus", "var/log")
 
 
 def build(folder: Path, scratch: Path, *, base: layer.Layer, recipe: ProgramRecipe) -> None:
@@ -32,7 +32,7 @@ def build(folder: Path, scratch: Path, *, base: layer.Layer, recipe: ProgramReci
         debian_packages.unpack(files[name], own)
         debian_packages.record(name, files[name], own)
     debian_packages.drop_documentation(own)
-    for name in _OF_A_SYSTEM:
+    for name in (*_OF_A_SYSTEM, *recipe.left_out):
         _remove(own / name)
     root = scratch / "root"
     root.mkdir(mode=0o755)

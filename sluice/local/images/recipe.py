@@ -133,12 +133,16 @@ LITELLM = Recipe(
 
 @dataclass(frozen=True, slots=True)
 class ProgramRecipe:
-    """One image that runs a program of Debian's: its name, the program's package, those it needs, and its command."""
+    """One image that runs a program of Debian's: its name, the program's package, those it needs, and its command.
+
+    `left_out` are files of the package that no container runs.
+    """
 
     name: str
     title: str
     packages: tuple[str, ...]
     entrypoint: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def short_name(self) -> str:
@@ -165,7 +169,15 @@ CACHE = ProgramRecipe(
     ),
     entrypoint=("redis-server",),
 )
-
+PROMETHEUS = ProgramRecipe(
+    name="sluice.local/prometheus",
+    title="Prometheus: what the guard judges by, for development and tests",
+    packages=("prometheus",),
+    entrypoint=("prometheus",),
+    # Its pages want scripts of other packages: it is asked by its API alone.
+    left_out=("usr/bin/promtool", "usr/bin/tsdb", "usr/share/prometheus/web", "usr/share/prometheus/consoles"),
+)
+PROGRAMS = (CACHE, PROMETHEUS)
 
 LITELLM_LIBRARIES = ProgramRecipe(
     name="sluice.local/litellm-libraries",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sluice.registry import Settings
-from sluice.render.access import GUARD
 from sluice.render.alerts.alertmanager import alertmanager_text
 from sluice.render.alerts.rules import rule_groups
 from sluice.render.gateway import NAME as GATEWAY
+from sluice.render.guard import NAME as GUARD
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 from sluice.render.yaml_text import yaml_text
 

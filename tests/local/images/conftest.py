@@ -41,15 +41,18 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def parts(tmp_path: Path) -> list[archive.Parts]:
-    """The images, of a shared base, shared packages and each its code; the cache's of the base and a program."""
+    """The images, of a shared base, shared packages and each its code; those of programs have no packages."""
     shared = [_layer(tmp_path, "base"), _layer(tmp_path, "packages")]
-    program = archive.assemble(
-        recipe.CACHE, [shared[0], _layer(tmp_path, "cache")], architecture="amd64", version="1.2.3"
-    )
+    programs = [
+        archive.assemble(
+            wanted, [shared[0], _layer(tmp_path, wanted.short_name)], architecture="amd64", version="1.2.3"
+        )
+        for wanted in recipe.PROGRAMS
+    ]
     return [
         archive.assemble(wanted, [*shared, _layer(tmp_path, wanted.short_name)], architecture="amd64", version="1.2.3")
         for wanted in recipe.RECIPES
-    ] + [program]
+    ] + programs
 
 
 def _layer(folder: Path, name: str) -> layer.Layer:

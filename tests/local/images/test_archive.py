@@ -33,7 +33,7 @@ def _index(members: dict[str, bytes]) -> list[dict[str, Any]]:
 
 def test_every_blob_is_named_after_its_hash(members: dict[str, bytes]) -> None:
     blobs = {name: data for name, data in members.items() if name.startswith("blobs/")}
-    assert len(blobs) == 4 + 4 + 6, "four manifests, four configurations, two shared layers and one of each image"
+    assert len(blobs) == 5 + 5 + 7, "five manifests, five configurations, two shared layers and one of each image"
     assert all(name == "blobs/sha256/" + hashlib.sha256(data).hexdigest() for name, data in blobs.items())
 
 
@@ -50,7 +50,7 @@ def test_each_image_is_named_by_its_digest_and_by_the_tag_made_of_it(
     members: dict[str, bytes], parts: list[Parts]
 ) -> None:
     names = {(entry["annotations"]["io.containerd.image.name"], entry["digest"]) for entry in _index(members)}
-    gateway, stub, guard, cache = (image.digest for image in parts)
+    gateway, stub, guard, cache, prometheus = (image.digest for image in parts)
     assert names == {
         (f"sluice.local/gateway@{gateway}", gateway),
         (f"sluice.local/gateway:{gateway[7:23]}", gateway),
@@ -60,11 +60,13 @@ def test_each_image_is_named_by_its_digest_and_by_the_tag_made_of_it(
         (f"sluice.local/guard:{guard[7:23]}", guard),
         (f"sluice.local/cache@{cache}", cache),
         (f"sluice.local/cache:{cache[7:23]}", cache),
+        (f"sluice.local/prometheus@{prometheus}", prometheus),
+        (f"sluice.local/prometheus:{prometheus[7:23]}", prometheus),
     }
 
 
 def test_the_images_share_all_layers_but_the_last(parts: list[Parts]) -> None:
-    gateway, stub, guard, cache = (
+    gateway, stub, guard, cache, _ = (
         [entry["digest"] for entry in json.loads(image.manifest)["layers"]] for image in parts
     )
     assert gateway[:2] == stub[:2] == guard[:2]

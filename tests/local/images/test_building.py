@@ -29,6 +29,8 @@ from sluice.progress import Progress
 
 pytestmark = pytest.mark.slow
 
+PROGRAMS = ("program cache", "program prometheus")
+
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -62,7 +64,7 @@ def _build(checkout: Path) -> Images:
 
 def test_the_first_build_builds_every_layer_once(checkout: Path, built: list[str]) -> None:
     images = _build(checkout)
-    assert built == ["base", "packages", "code gateway", "code stub-provider", "code guard", "program cache"]
+    assert built == ["base", "packages", "code gateway", "code stub-provider", "code guard", *PROGRAMS]
     assert images.gateway.reference == f"sluice.local/gateway@{images.gateway.digest}"
     assert images.stub_provider.archive.is_file()
 
@@ -148,7 +150,7 @@ def test_what_was_finished_before_a_failure_is_kept_and_nothing_half_made(
     monkeypatch.setattr(packages, "build", real)
     built.clear()
     _build(checkout)
-    assert built == ["packages", "code gateway", "code stub-provider", "code guard", "program cache"]
+    assert built == ["packages", "code gateway", "code stub-provider", "code guard", *PROGRAMS]
 
 
 def test_what_a_killed_build_left_is_cleared_by_the_next(checkout: Path, built: list[str]) -> None:
@@ -265,7 +267,7 @@ def test_what_is_kept_of_an_archive_and_is_damaged_is_not_taken_for_whole(damage
     (tmp_path / "images.tar").write_bytes(b"four")
     images = {
         f"sluice.local/{name}": {"digest": "sha256:0", "size_bytes": 4}
-        for name in ("gateway", "stub-provider", "cache", "guard")
+        for name in ("gateway", "stub-provider", "cache", "guard", "prometheus")
     }
     record = tmp_path / "images.json"
     record.write_text(json.dumps({"archive_bytes": 4, "images": images}))

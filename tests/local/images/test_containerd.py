@@ -26,7 +26,13 @@ def images(tmp_path: Path) -> Images:
     return Images(
         *(
             Image(f"sluice.local/{name}", f"sha256:{digit * 64}", tmp_path / "images.tar", 1)
-            for name, digit in (("gateway", "1"), ("stub-provider", "2"), ("cache", "3"), ("guard", "4"))
+            for name, digit in (
+                ("gateway", "1"),
+                ("stub-provider", "2"),
+                ("cache", "3"),
+                ("guard", "4"),
+                ("prometheus", "5"),
+            )
         )
     )
 

@@ -10,7 +10,7 @@ import pytest
 
 from sluice.local.folders import PROJECT
 from sluice.local.images import code, recipe
-from sluice.local.images.recipe import CACHE, LITELLM, RECIPES, ProgramRecipe, Recipe
+from sluice.local.images.recipe import LITELLM, PROGRAMS, RECIPES, ProgramRecipe, Recipe
 
 
 def _stages() -> dict[str, list[str]]:
@@ -39,14 +39,16 @@ def wanted(request: pytest.FixtureRequest) -> Recipe:
 
 
 def test_there_is_a_target_for_each_image() -> None:
-    assert {wanted.short_name for wanted in (*RECIPES, CACHE, LITELLM)} <= set(_stages())
+    assert {wanted.short_name for wanted in (*RECIPES, *PROGRAMS, LITELLM)} <= set(_stages())
 
 
-def test_the_caches_program_is_installed() -> None:
-    assert any(f"install --yes --no-install-recommends {CACHE.packages[0]} &&" in line for line in _stages()["cache"])
+@pytest.mark.parametrize("wanted", PROGRAMS, ids=lambda wanted: wanted.short_name)
+def test_a_program_of_debians_is_installed(wanted: ProgramRecipe) -> None:
+    install = f"install --yes --no-install-recommends {wanted.packages[0]} &&"
+    assert any(install in line for line in _stages()[wanted.short_name])
 
 
-@pytest.mark.parametrize("wanted", [*RECIPES, CACHE, LITELLM], ids=lambda wanted: wanted.short_name)
+@pytest.mark.parametrize("wanted", [*RECIPES, *PROGRAMS, LITELLM], ids=lambda wanted: wanted.short_name)
 def test_user_command_and_environment_are_the_same(wanted: Recipe | ProgramRecipe) -> None:
     stage = _stages()[wanted.short_name]
     assert _values(stage, "USER") == [recipe.USER]

@@ -20,7 +20,10 @@ def images(tmp_path: Path) -> Images:
     archive = tmp_path / "images.tar"
     archive.write_bytes(b"")
     return Images(
-        *(Image(f"sluice.local/{name}", _DIGEST, archive, 1) for name in ("gateway", "stub-provider", "cache", "guard"))
+        *(
+            Image(f"sluice.local/{name}", _DIGEST, archive, 1)
+            for name in ("gateway", "stub-provider", "cache", "guard", "prometheus")
+        )
     )
 
 
@@ -60,6 +63,7 @@ def test_kind_and_k3d_load_the_archive_once_and_pods_name_a_tag(
         "sluice.local/stub-provider:0123456789abcdef",
         "sluice.local/cache:0123456789abcdef",
         "sluice.local/guard:0123456789abcdef",
+        "sluice.local/prometheus:0123456789abcdef",
     )
     assert (tools / "calls").read_text().splitlines() == [call.format(archive=images.gateway.archive)]
 
@@ -86,5 +90,8 @@ def test_a_named_registry_is_used_whatever_the_cluster_is(
 ) -> None:
     monkeypatch.setattr(delivery, "push", lambda image, registry: f"{registry}/{image.name.rpartition('/')[2]}@made")
     assert _deliver(images, "kind-dev", "registry.example.com/team") == References(
-        *(f"registry.example.com/team/{name}@made" for name in ("gateway", "stub-provider", "cache", "guard"))
+        *(
+            f"registry.example.com/team/{name}@made"
+            for name in ("gateway", "stub-provider", "cache", "guard", "prometheus")
+        )
     )

@@ -31,6 +31,7 @@ from sluice.gateway.configuration import Configuration
 from sluice.gateway.failover import Failover
 from sluice.gateway.flags import Flags
 from sluice.gateway.judge import Judge
+from sluice.gateway.key_ages import KeyAges
 from sluice.gateway.keys import KeyRing
 from sluice.gateway.live_flags import LiveFlags
 from sluice.gateway.metrics import Metrics
@@ -91,6 +92,7 @@ class Gateway:
             {name: provider.key for name, provider in configuration.providers.items()},
             self.metrics.registry,
         )
+        self._key_ages = KeyAges(self.keys, self.store, self.metrics.registry)
         self.tracing = tracing(settings.traces, configuration.environment)
         self._upstream = Upstream(
             self.keys,
@@ -145,6 +147,7 @@ class Gateway:
         self._upstream.open()
         self.off_path.open()
         self._sharing.open()
+        self._key_ages.open()
         await self.afterwards.users.open()
         tasks = [
             asyncio.create_task(refresh_forever(refreshes)),
@@ -163,6 +166,7 @@ class Gateway:
                 with suppress(asyncio.CancelledError):
                     await task
             await self._sharing.close()
+            await self._key_ages.close()
             await self.afterwards.users.close()
             await self.off_path.close(_OFF_PATH_SECONDS)
             await self.afterwards.keeping.refresh()

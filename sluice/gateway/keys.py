@@ -40,6 +40,11 @@ class KeyRing:
         for provider in providers:
             self._hash.labels(provider).set(0)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the files, whether or not one could be read."""
+        return tuple(self._files)
+
     def refresh(self) -> None:
         """Read the files that have changed. A file that is gone or unusable leaves the last good key in use."""
         with self._reading:

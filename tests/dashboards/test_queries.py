@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sluice.render.alerts import RECORDINGS
 from sluice.render.dashboards import DASHBOARDS, queries
+from sluice.render.dashboards.shown import highest
 from tests.dashboards.rendered import PAGES, expressions
 from tests.rules.promtool import METRIC, PROJECT
 
@@ -81,7 +82,35 @@ def test_a_graph_draws_few_of_a_thousand_agents_or_models() -> None:
     drawn = [query for query in ASKED if many.search(query.legend)]
 
     assert len(drawn) > 10
-    assert [query.expression for query in drawn if not re.search(r"\b(top|bottom)k\(20, ", query.expression)] == []
+    assert [
+        query.expression
+        for query in drawn
+        if not re.search(r" and on \(\w+\) (top|bottom)k\(20, .* @ end\(\)", query.expression)
+    ] == []
+
+
+def test_the_few_are_those_that_are_highest_where_the_graph_ends(promtool: Path, tmp_path: Path) -> None:
+    """Also where they have ended themselves: whoever looks after a breakdown wants to see what was."""
+    asked = highest('sluice_rollout_weight{kind="served"}')
+    series = [
+        {"series": f'sluice_rollout_weight{{agent="a{number}", kind="served"}}', "values": f"{number}x60 stale"}
+        for number in range(25)
+    ]
+    chosen = asked.partition(" and on (agent) ")[2]
+    tests = [
+        {"expr": expression, "eval_time": at, "exp_samples": [{"labels": "{}", "value": value}]}
+        for expression, at, value in (
+            (f"count({asked})", "1h", 20),
+            (f"min({asked})", "1h", 5),
+            (f"count({chosen})", "2h", 20),
+        )
+    ]
+    file = tmp_path / "tests.json"
+    file.write_text(json.dumps({"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": tests}]}))
+
+    ran = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_no_page_asks_more_than_a_prometheus_answers_at_once() -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from sluice.render.alerts.panels import COST, Panel
 from sluice.render.alerts.spend import CAP_STEPS
-from sluice.render.dashboards.shown import MOST_LINES, Dashboard, Kind, Line, Query, Shown, Unit
+from sluice.render.dashboards.shown import MOST_LINES, Dashboard, Kind, Line, Query, Shown, Unit, highest, lowest
 
 _OF_ALL: Final = 'agent="all"'
 _MONTH: Final = "sum(sluice:spend_dollars:month)"
@@ -104,7 +104,7 @@ COST_DASHBOARD: Final = Dashboard(
             "is missing where either arm had too few answers, as at 100 %.",
             Unit.DOLLARS,
             (
-                Query(f"topk({MOST_LINES}, {_SAVED})", "{{agent}}"),
+                Query(highest(_SAVED), "{{agent}}"),
                 Query(f"sum({_SAVED})", "all agents", Line.EXPECTED),
             ),
             decimals=2,
@@ -116,9 +116,7 @@ COST_DASHBOARD: Final = Dashboard(
             "By how much a request to a candidate is cheaper than one to its baseline; the lowest of the agents.",
             Unit.PERCENT,
             (
-                Query(
-                    f"bottomk({MOST_LINES}, 100 * (1 - {_request('candidate')} / {_request('baseline')}))", "{{agent}}"
-                ),
+                Query(lowest(f"100 * (1 - {_request('candidate')} / {_request('baseline')})"), "{{agent}}"),
                 Query(
                     'max(sluice_threshold{agent!="all", name="request_cost_saving_percent"})', "wanted", Line.WARNING
                 ),

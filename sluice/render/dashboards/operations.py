@@ -7,7 +7,7 @@ from typing import Final
 from sluice.render.alerts.panels import OPERATIONS, Panel
 from sluice.render.alerts.rollout import HEARD_SECONDS
 from sluice.render.alerts.service import CERTIFICATE_DAYS, KEY_DAYS, SILENT_GUARD_SECONDS
-from sluice.render.dashboards.shown import MOST_LINES, Dashboard, Kind, Line, Query, Shown, Unit
+from sluice.render.dashboards.shown import Dashboard, Kind, Line, Query, Shown, Unit, highest
 
 _HERE: Final = 'namespace="$namespace"'
 _CALLS: Final = "gen_ai_client_operation_duration_seconds"
@@ -102,8 +102,11 @@ OPERATIONS_DASHBOARD: Final = Dashboard(
             Unit.SECONDS,
             (
                 Query(
-                    f"topk({MOST_LINES}, histogram_quantile(0.95, sum by (gen_ai_request_model, le) "
-                    f"(rate({_CALLS}_bucket{{{_HERE}}}[$__rate_interval]))) > 0)",
+                    highest(
+                        "histogram_quantile(0.95, sum by (gen_ai_request_model, le) "
+                        f"(rate({_CALLS}_bucket{{{_HERE}}}[$__rate_interval]))) > 0",
+                        by="gen_ai_request_model",
+                    ),
                     "{{gen_ai_request_model}}",
                 ),
             ),
@@ -116,7 +119,7 @@ OPERATIONS_DASHBOARD: Final = Dashboard(
             Unit.COUNT,
             (
                 Query(
-                    f"topk({MOST_LINES}, 60 * sum by (model) (rate(sluice_model_failures_total[$__rate_interval])))",
+                    highest("60 * sum by (model) (rate(sluice_model_failures_total[$__rate_interval]))", by="model"),
                     "{{model}}",
                 ),
                 Query(

@@ -8,7 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 from sluice.render.alerts.panels import OVERVIEW, Panel
-from sluice.render.dashboards.shown import MOST_LINES, Dashboard, Kind, Line, Query, Shown, Unit
+from sluice.render.dashboards.shown import (
+    MOST_LINES,
+    Dashboard,
+    Kind,
+    Line,
+    Query,
+    Shown,
+    Unit,
+    highest,
+    lowest,
+    of_highest,
+)
 
 _CHOSEN: Final = 'agent=~"$agent"'
 _AGENT: Final = ("agent", "Agent")
@@ -18,9 +29,6 @@ def _weight(kind: str, least: bool = False) -> str:
     return f'{"min" if least else "max"} by (agent) (sluice_rollout_weight{{{_CHOSEN}, kind="{kind}"}})'
 
 
-_HIGHEST: Final = f"topk({MOST_LINES}, {_weight('served', least=True)})"
-
-
 def _quality(arm: str) -> str:
     return f'sum by (agent) (sluice:quality_mean{{{_CHOSEN}, arm="{arm}", dimension="overall"}})'
 
@@ -28,6 +36,8 @@ def _quality(arm: str) -> str:
 def _of_arm(recorded: str, arm: str) -> str:
     return f'sum by (agent) ({recorded}{{{_CHOSEN}, arm="{arm}"}})'
 
+
+_SERVED: Final = _weight("served", least=True)
 
 OVERVIEW_DASHBOARD: Final = Dashboard(
     OVERVIEW,
@@ -107,9 +117,9 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
             f"Of more than {MOST_LINES} agents, those with the highest weights: choose others above.",
             Unit.PERCENT,
             (
-                Query(_HIGHEST, "{{agent}} served"),
-                Query(f"{_weight('wanted')} and on (agent) {_HIGHEST}", "{{agent}} wanted", Line.GOAL),
-                Query(f"{_weight('allowed', least=True)} and on (agent) {_HIGHEST}", "{{agent}} allowed", Line.WARNING),
+                Query(highest(_SERVED), "{{agent}} served"),
+                Query(of_highest(_weight("wanted"), _SERVED), "{{agent}} wanted", Line.GOAL),
+                Query(of_highest(_weight("allowed", least=True), _SERVED), "{{agent}} allowed", Line.WARNING),
             ),
         ),
         Shown(
@@ -119,11 +129,9 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
             "for longer than seconds.",
             Unit.YES_OR_NO,
             (
+                Query(highest(f"max by (agent) (sluice_override_active{{{_CHOSEN}}})"), "{{agent}} held back"),
                 Query(
-                    f"topk({MOST_LINES}, max by (agent) (sluice_override_active{{{_CHOSEN}}}))", "{{agent}} held back"
-                ),
-                Query(
-                    f"topk({MOST_LINES}, clamp_min({_weight('served')} - {_weight('allowed', least=True)}, 0))",
+                    highest(f"clamp_min({_weight('served')} - {_weight('allowed', least=True)}, 0)"),
                     "{{agent}} above what is allowed",
                     Line.CRITICAL,
                     Unit.PERCENT,
@@ -137,7 +145,7 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
             "environment, and the least that this mean must have.",
             Unit.POINTS,
             (
-                Query(f"bottomk({MOST_LINES}, {_quality('candidate')})", "{{agent}}"),
+                Query(lowest(_quality("candidate")), "{{agent}}"),
                 Query(
                     'avg(sum by (agent) (sluice:quality_mean{arm="candidate", dimension="overall"}))',
                     "mean of all",
@@ -154,9 +162,9 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
             "What each agent answered, and on the right the share of errors in it, over five minutes.",
             Unit.COUNT,
             (
-                Query(f"topk({MOST_LINES}, sum by (agent) (sluice:answers:increase5m{{{_CHOSEN}}}) / 5)", "{{agent}}"),
+                Query(highest(f"sum by (agent) (sluice:answers:increase5m{{{_CHOSEN}}}) / 5"), "{{agent}}"),
                 Query(
-                    f"topk({MOST_LINES}, sluice:error_percent:5m{{{_CHOSEN}}})",
+                    highest(f"sluice:error_percent:5m{{{_CHOSEN}}}"),
                     "{{agent}} errors",
                     Line.CRITICAL,
                     Unit.PERCENT,

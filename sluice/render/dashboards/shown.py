@@ -6,6 +6,7 @@ the page. Nothing here knows Grafana: `grafana.py` writes these values down in i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
@@ -14,7 +15,38 @@ from sluice.render.alerts.expressions import within
 from sluice.render.alerts.panels import Panel
 
 MOST_LINES: Final = 20
-"""What a graph draws of agents or models, those first that matter most: nobody reads a thousand lines."""
+"""What a graph draws of agents or models, those that matter most: nobody reads a thousand lines."""
+
+_SELECTOR: Final = re.compile(r"\b(?:sluice[_:][\w:]+(?:\{[^{}]*\})?|\w+\{[^{}]*\})(?:\[[^\]]*\])?")
+
+
+def highest(expression: str, by: str = "agent") -> str:
+    """Return the series of an expression that are highest where the graph ends: the same few all the way.
+
+    `topk` by itself chooses anew at every step, and of a thousand agents draws hundreds within an hour.
+    """
+    return _chosen_at_the_end("topk", expression, expression, by)
+
+
+def lowest(expression: str, by: str = "agent") -> str:
+    """Return the series of an expression that are lowest where the graph ends."""
+    return _chosen_at_the_end("bottomk", expression, expression, by)
+
+
+def of_highest(expression: str, ranked: str, by: str = "agent") -> str:
+    """Return the series of an expression of those whose other one is highest where the graph ends."""
+    return _chosen_at_the_end("topk", expression, ranked, by)
+
+
+def _chosen_at_the_end(chooses: str, expression: str, ranked: str, by: str) -> str:
+    at_the_end = _SELECTOR.sub(_at_the_end, ranked)
+    return f"{expression} and on ({by}) {chooses}({MOST_LINES}, {at_the_end})"
+
+
+def _at_the_end(found: re.Match[str]) -> str:
+    """Ask for what was last there, so that a graph whose series have ended shows them still."""
+    is_range = found[0].endswith("]")
+    return f"{found[0]} @ end()" if is_range else f"last_over_time({found[0]}[6h] @ end())"
 
 
 class Unit(StrEnum):

@@ -66,6 +66,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Replay made traffic through the gates: how fast is a bad model caught, how often a good one blamed.",
     ),
     "cost": ("sluice.cli.cost:cost", "Show what an environment costs a month, at its weights and at every step."),
+    "ci": ("sluice.cli.ci:ci", "The steps of CI: check a request, preview it, apply what was merged, look for drift."),
     "local": ("sluice.cli.local:local", "Start, stop and look at the local cluster."),
     "env": ("sluice.cli.variables:variables", "Print what to export to run kubectl and pulumi by hand."),
 }

@@ -85,10 +85,11 @@ def _show_warnings(findings: Sequence[Finding]) -> None:
 def _annotation(finding: Finding) -> str:
     """Write a finding as a workflow command, escaped as GitHub's runner wants it."""
     where = f"{finding.path}: " if finding.path else ""
-    message = _escaped(f"{where}{finding.problem}; {finding.remedy} [{finding.rule}]")
-    file = _escaped(finding.file).replace(":", "%3A").replace(",", "%2C")
+    message = escaped(f"{where}{finding.problem}; {finding.remedy} [{finding.rule}]")
+    file = escaped(finding.file).replace(":", "%3A").replace(",", "%2C")
     return f"::{finding.severity} file={file},line={finding.line},col={finding.column},title=registry::{message}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Write a text as GitHub's runner wants it in a workflow command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

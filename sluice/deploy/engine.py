@@ -84,6 +84,11 @@ class Engine:
             progress, f"pulumi up, stack {self.environment}", ("up", "--skip-preview", "--refresh"), is_hopeless
         )
 
+    def preview(self, progress: Progress) -> Update:
+        """Say what `up` would do, and do nothing. Raises as `up` does."""
+        self._prepare(progress)
+        return self._run(progress, f"pulumi preview, stack {self.environment}", ("preview",))
+
     def up_only(self, resource: str, progress: Progress) -> Update:
         """Make one resource what git and the configuration say, by its name in the stack, and leave all others alone.
 
@@ -159,7 +164,8 @@ class Engine:
         with tempfile.TemporaryDirectory(prefix="sluice-") as scratch, progress.step(title) as step:
             log = Path(scratch, "events")
             log.touch(mode=0o600)
-            command = [str(self.tools.pulumi), *arguments, "--stack", self.environment, "--yes", "--non-interactive"]
+            sure = () if arguments[0] == "preview" else ("--yes",)
+            command = [str(self.tools.pulumi), *arguments, "--stack", self.environment, *sure, "--non-interactive"]
             process = subprocess.Popen(
                 [*command, "--color", "never", "--event-log", str(log)],
                 cwd=self.project,

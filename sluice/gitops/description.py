@@ -50,7 +50,7 @@ class Described:
 
 def body_of(change: Described) -> str:
     """Write the text of a request, in the Markdown that GitHub and GitLab share."""
-    parts = ["## What users get", _fenced(change.plan, "text"), _fenced(change.rollout_diff, "diff")]
+    parts = ["## What users get", fenced(change.plan, "text"), fenced(change.rollout_diff, "diff")]
     if change.forced:
         parts += [f"> **Forced past the gates** by {_inline(change.forced)}"]
     if any(change.verdicts.values()):
@@ -72,10 +72,10 @@ def _rendered(diff: str) -> str:
         return "Nothing else: no manifest changes."
     shown = diff if len(diff) <= _LONGEST_DIFF else f"{diff[:_LONGEST_DIFF]}\n... and more, in the commit"
     title = f"{files} manifest{'' if files == 1 else 's'} of the environment"
-    return f"<details><summary>{title}</summary>\n\n{_fenced(shown, 'diff')}\n\n</details>"
+    return f"<details><summary>{title}</summary>\n\n{fenced(shown, 'diff')}\n\n</details>"
 
 
-def _fenced(text: str, language: str) -> str:
+def fenced(text: str, language: str) -> str:
     """Put a text between fences that are longer than any in it."""
     longest = max((len(found) for found in re.findall(r"`{3,}", text)), default=2)
     fence = "`" * (longest + 1)

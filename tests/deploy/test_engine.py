@@ -64,6 +64,19 @@ def test_the_first_update_makes_the_stack_and_the_second_does_not(
     assert set(pulumi.folders()) == {str(engine.project)}
 
 
+def test_a_preview_says_what_would_be_done_and_is_sure_of_nothing(
+    engine: Engine, pulumi: FakePulumi, quiet: Progress
+) -> None:
+    pulumi.install([summary(update=2, same=40)])
+
+    found = engine.preview(quiet)
+
+    assert str(found) == "40 unchanged, 2 updated"
+    *_, called = pulumi.calls()
+    assert called[:3] == ["preview", "--stack", "dev"]
+    assert "--yes" not in called
+
+
 def test_pulumi_is_given_the_cluster_the_state_and_the_passphrase(
     engine: Engine, pulumi: FakePulumi, quiet: Progress
 ) -> None:

@@ -106,8 +106,9 @@ def page() -> str:
 _HEAD = """\
 # Judges that we did not write
 
-`make judges`, a part of `make test`, has others' programs look at `manifests/` and at the history. Their versions are
-pinned (`sluice/local/toolchain/modules`, `requirements/judges.lock`); no schema and no rule is fetched when they run.
+`make judges`, a part of `make test`, has others' programs look at `manifests/`, at the workflows and at the history.
+Their versions are pinned (`sluice/local/toolchain/modules`, `requirements/judges.lock`); no schema and no rule is
+fetched when they run.
 
 | judge | what it looks at | what passes |
 |---|---|---|
@@ -118,6 +119,7 @@ pinned (`sluice/local/toolchain/modules`, `requirements/judges.lock`); no schema
 | prometheus-operator | rules and alerts, by the code of its admission webhook | all taken |
 | Pod Security admission | every environment's pods, level `restricted`, in the live tests | no warning |
 | API server | every object, strict dry run, in the live tests | all taken |
+| actionlint | every workflow of `.github/workflows/` | nothing found |
 | gitleaks | every commit | no secret but planted ones |
 
 Beside the environments they see one with all that is optional (`tests/everything.py`). For kinds that others serve,

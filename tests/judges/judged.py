@@ -14,12 +14,13 @@ def objects_in(folder: Path) -> list[str]:
     return files
 
 
-def run(*command: str | Path, allowed: tuple[int, ...] = (0, 1)) -> str:
+def run(*command: str | Path, allowed: tuple[int, ...] = (0, 1), folder: Path | None = None) -> str:
     """Return what a judge prints; it ends with 0, or with 1 where it found something."""
     # A judge that is a Python program must not meet our packages, nor checkov's graph the terminal.
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     ran = subprocess.run(
         [str(word) for word in command],
+        cwd=folder,
         env={**variables, "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -20,6 +20,7 @@ PYTHON_HOST_VERSION = "3.79.0"
 """The newest release of Pulumi's Go SDK that still carries the Python language host; it serves a newer CLI and SDK."""
 GITLEAKS_VERSION = "8.30.1"
 KUBECONFORM_VERSION = "0.8.0"
+ACTIONLINT_VERSION = "1.7.7"
 KUBE_SCORE_VERSION = "1.20.0"
 HELM_VERSION = "3.18.6"
 PROMETHEUS_OPERATOR_VERSION = "0.85.0"
@@ -159,6 +160,12 @@ KUBECONFORM = GoTool(
     binary="kubeconform",
     package="github.com/yannh/kubeconform/cmd/kubeconform",
 )
+ACTIONLINT = GoTool(
+    name="actionlint",
+    title=f"actionlint {ACTIONLINT_VERSION}",
+    binary="actionlint",
+    package="github.com/rhysd/actionlint/cmd/actionlint",
+)
 
 RULE_JUDGE = GoTool(
     name="rule-judge",
@@ -177,8 +184,8 @@ EXTERNAL_SECRETS = GoTool(
 """The operator as it is, but for the clients of clouds: it knows Kubernetes and made values as stores. Only a live test
 builds it."""
 
-JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS, RULE_JUDGE)
-"""What judges the rendered manifests and the history: nothing runs on them, and only the tests build them."""
+JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS, RULE_JUDGE, ACTIONLINT)
+"""What judges manifests, workflows and the history: nothing runs on them, and only the tests build them."""
 
 HELM = GoTool(
     name="helm",

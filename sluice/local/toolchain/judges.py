@@ -13,6 +13,7 @@ from pathlib import Path
 from sluice.local.folders import PROJECT
 from sluice.local.toolchain import go_build
 from sluice.local.toolchain.catalog import (
+    ACTIONLINT,
     CRDS,
     GITLEAKS,
     JUDGES,
@@ -38,6 +39,7 @@ class JudgeTools:
     kube_score: Path
     kubeconform: Path
     gitleaks: Path
+    actionlint: Path
     rules: Path
     """prometheus-operator's own look at a PrometheusRule, as its admission webhook has it."""
     python: Path
@@ -56,6 +58,7 @@ def ensure_judges(cache: Path, progress: Progress) -> JudgeTools:
         kubeconform=built[KUBECONFORM] / KUBECONFORM.binary,
         rules=built[RULE_JUDGE] / RULE_JUDGE.binary,
         gitleaks=built[GITLEAKS] / GITLEAKS.binary,
+        actionlint=built[ACTIONLINT] / ACTIONLINT.binary,
         python=python_environment(LOCK, _PACKAGES, cache, progress) / "bin" / "python",
         openapi=go_build.module_file(KUBE, _OPENAPI),
         definitions=tuple(map(definition, CRDS.files)),

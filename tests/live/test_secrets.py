@@ -1,21 +1,37 @@
-"""A provider's key is replaced in real pods while they are asked."""
+"""Keys reach real pods as files for their group alone, are replaced under load, and are readable nowhere else."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sluice.local.folders import state_folder
 from tests.live.load import Load
 from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
+from tests.live.traces import everything_that_is_written, places_that_hold_secrets, traces_of
 
 STUB = f"/api/v1/namespaces/{NAMESPACE}/services/stub-provider:http/proxy/control"
+FOLDERS = ("keys", "callers")
+
+_MODES = """
+import json, os, sys
+found = {}
+for folder in sys.argv[1:]:
+    for name in os.listdir(folder):
+        if not name.startswith("."):
+            status = os.stat(os.path.join(folder, name))
+            found[folder + "/" + name] = [oct(status.st_mode & 0o7777), status.st_uid, status.st_gid]
+print(json.dumps(found))
+"""
 
 
 def made_key(kind: str) -> str:
@@ -62,6 +78,12 @@ def rotate(project: LiveProject, file: Path, name: str = "mistral-api-key") -> d
     assert ran.exit_code == 0, ran.stderr
     said: dict[str, Any] = json.loads(ran.stdout)
     return said
+
+
+def in_pod(project: LiveProject, pod: str, *command: str) -> str:
+    ran = project.kubectl("exec", pod, "--", *command)
+    assert ran.exit_code == 0, ran.stderr
+    return ran.stdout
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +145,68 @@ def versions(project: LiveProject) -> dict[str, str]:
         f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["resourceVersion"]
         for one in json.loads(said.stdout)["items"]
     }
+
+
+@pytest.mark.usefixtures("callers_key")
+def test_both_secrets_are_files_that_the_pods_group_alone_can_read(project: LiveProject) -> None:
+    pod = next(iter(project.pods()))
+    folders = [f"/etc/sluice/{folder}" for folder in FOLDERS]
+
+    modes = json.loads(in_pod(project, pod, "python3", "-c", _MODES, *folders))
+
+    assert {Path(name).parent.name for name in modes} == set(FOLDERS)
+    assert set(map(tuple, modes.values())) == {("0o440", 0, 10001)}
+    variables = in_pod(project, pod, "python3", "-c", "import os; print('\\n'.join(os.environ))")
+    assert not re.search("KEY|TOKEN|SECRET|PASSWORD", variables), variables
+
+
+def test_planted_keys_are_readable_nowhere_but_where_they_must_be(
+    project: LiveProject, callers_key: str, tmp_path: Path
+) -> None:
+    planted = {name: made_key(name) for name in ("mistral-api-key", "openai-api-key")}
+    said: list[str] = []
+    began = time.time()
+
+    def run(act: Callable[[], Any]) -> None:
+        ran = act()
+        assert ran.exit_code == 0, ran.stderr
+        said.extend((ran.stdout, ran.stderr))
+
+    # By standard input and by a file; by an update and a rotation, and by Pulumi's own ways to show a stack.
+    mistral, openai = (file_of(tmp_path, key) for key in planted.values())
+    run(
+        lambda: project.in_shell(
+            'exec "$1" -m sluice secrets set live mistral-api-key < "$2"', sys.executable, str(mistral)
+        )
+    )
+    run(lambda: project.pulumi("preview", "--diff"))
+    run(lambda: project.pulumi("up", "--yes", "--diff"))
+    run(lambda: project.sluice("secrets", "rotate", "live", "openai-api-key", "--from-file", str(openai)))
+    planted["a caller's"] = callers_key
+    run(lambda: project.pulumi("stack", "export"))
+    run(lambda: project.pulumi("config"))
+    run(lambda: project.sluice("secrets", "list", "live"))
+    run(lambda: project.sluice("callers", "list", "--env", "live"))
+    run(lambda: project.sluice("render", "live", "--out", str(tmp_path / "rendered")))
+    # What is refused is said too, in answers and in the log.
+    project.arms("qa", [f"user-{number}" for number in range(100, 120)])
+    before = refused(project)
+    let_in(project, [])
+    project.arms("qa", [f"user-{number}" for number in range(200, 220)])  # others: no cache answers for them
+    assert refused(project) > before, "the key was refused, and a baseline answered"
+    run(lambda: project.sluice("ask", "live", "qa", "Hello", "--user", "ada", SLUICE_API_KEY=planted["a caller's"]))
+
+    written = everything_that_is_written(project, since=began)
+    written["what was printed"] = "\n".join(said).encode()
+    for file in (tmp_path / "rendered").iterdir():
+        written[f"rendered {file.name}"] = file.read_bytes()
+    assert len(written) > 30, sorted(written)
+    assert b"[secret]" in written["what was printed"], "a difference of the Secret was shown"
+    assert {name: traces_of(key, written) for name, key in planted.items()} == {name: [] for name in planted}
+    # The search sees what is there: etcd and the mounted files hold keys as they are, and are root's alone.
+    there = places_that_hold_secrets(state_folder())
+    for name in ("mistral-api-key", "openai-api-key"):
+        places = traces_of(planted[name], there)
+        assert any("etcd" in place for place in places), places
+        assert any("kubernetes.io~secret/keys/" in place for place in places), places
+    assert state_folder().joinpath("etcd").stat().st_mode & 0o077 == 0

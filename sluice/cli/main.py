@@ -51,6 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "sluice.cli.log:log",
         "Show the weights, overrides and evidence of an environment over time, and by whose word each came.",
     ),
+    "soak": (
+        "sluice.cli.soak:soak",
+        "Ask every candidate its queries, score the answers, exercise the way back, and write the evidence.",
+    ),
     "rollback": ("sluice.cli.rollback:rollback", "Send an agent, or all, to the baseline, now."),
     "resume": ("sluice.cli.resume:resume", "Lift the override of an agent, or the one of all."),
     "guard": (

@@ -46,6 +46,7 @@ class NoReply(SluiceError):
     """The gateway, or the API server on the way to it, answered with an error."""
 
     def __init__(self, agent: str, answer: Answer) -> None:
+        self.status = answer.status
         super().__init__(f"agent {agent} did not answer: status {answer.status}: {_message(answer)}")
 
 
@@ -69,6 +70,11 @@ def ask(
         _NO_KEPT_ANSWER | ({"x-api-key": key} if key else {}),
         timeout_seconds=_PATIENCE_SECONDS,
     )
+    return reply_of(registry, agent, user, answer)
+
+
+def reply_of(registry: Registry, agent: str, user: str, answer: Answer) -> Reply:
+    """Read what a gateway answered. Raises `NoReply`."""
     arm, model = answer.headers.get("x-sluice-arm"), answer.headers.get("x-sluice-model")
     completion, said = _completion(answer)
     if answer.status != 200 or arm is None or model is None or said is None:

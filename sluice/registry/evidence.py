@@ -56,8 +56,17 @@ class SoakedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class SoakMadeOf:
+    """Digests of what a soak tested beside the models: queries by agent, the scorer, the gateway's image."""
+
+    queries: Mapping[str, str]
+    scorer: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
 class SoakEvidence:
-    """A long test of candidates in an environment."""
+    """A long test of candidates in an environment. `digest` is of all the rest of it."""
 
     environment: str
     lasted: timedelta
@@ -65,6 +74,8 @@ class SoakEvidence:
     health_checks_seen: bool
     alerts_seen: bool
     models: Mapping[str, SoakedModel]
+    made_of: SoakMadeOf | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

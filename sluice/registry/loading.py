@@ -30,6 +30,7 @@ from sluice.registry.rules.declared import (
 )
 from sluice.registry.rules.rule import LooksAt
 from sluice.registry.shape import check_shape
+from sluice.registry.soak_contents import NOTHING, gateway_digests, query_digests
 from sluice.registry.typed import build
 
 LAST_COMMIT = "HEAD"
@@ -137,7 +138,19 @@ def read_folder(
         if not read.get(shown_file(file)) and (text := text_of(file))
     )
     assigned = _assignment_then(then, models) if then is not None else None
-    declared = Declared(models, names, registry, evidence, tuple(rollouts), today, unreadable, assigned)
+    declared = Declared(
+        models,
+        names,
+        registry,
+        evidence,
+        tuple(rollouts),
+        today,
+        unreadable,
+        assigned,
+        # Only who compares with a commit asks whether a soak is stale.
+        query_digests(folder) if then is not None else NOTHING,
+        gateway_digests(folder.parent, environments) if then is not None else NOTHING,
+    )
     return Folder(declared, (*of_models, *of_evidence, *of_rollouts))
 
 

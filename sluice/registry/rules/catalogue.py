@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 
 from sluice.registry.findings import Finding
-from sluice.registry.rules import baselines, gates, ladder, naming, reading, references, spend, training
+from sluice.registry.rules import baselines, gates, ladder, naming, reading, references, soaks, spend, training
 from sluice.registry.rules.declared import Declared
 from sluice.registry.rules.rule import LooksAt, Rule
 
-_TOPICS = (reading, references, ladder, training, gates, baselines, spend, naming)
+_TOPICS = (reading, references, ladder, training, gates, soaks, baselines, spend, naming)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {rule.id: rule for rule in sorted((rule for topic in _TOPICS for rule in topic.RULES), key=lambda rule: rule.id)}

@@ -93,6 +93,10 @@ class Declared:
     unreadable: tuple[Document, ...] = ()
     """Files that are not YAML, as text alone: what looks like a key is looked for in these too."""
     assignment_before: AssignmentPolicy | None = None
+    queries: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The digest of each agent's queries for a soak, of those that have some."""
+    gateways: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The digest of the gateway's image that an environment's settings name, of those that name one."""
 
     def model_of(self, agent: AgentRollout) -> Model | None:
         """Return an agent's candidate, None where there is none or where it is wrong itself."""

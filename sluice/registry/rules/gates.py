@@ -36,7 +36,7 @@ def soak_was_passed(declared: Declared) -> Iterator[Broken]:
     """
     for file, agent, model in _serving(declared):
         soaks = list(_soaks(declared, model))
-        faults = [_faults(soak, soaked, declared.registry.gates.soak) for _, soak, soaked in soaks]
+        faults = [soak_faults(soak, soaked, declared.registry.gates.soak) for _, soak, soaked in soaks]
         if [] in faults:
             continue
         if faults:
@@ -323,7 +323,7 @@ def _soaks(declared: Declared, model: Model) -> Iterator[tuple[Evidence, SoakEvi
             yield evidence, evidence.soak, soaked
 
 
-def _faults(soak: SoakEvidence, soaked: SoakedModel, gate: SoakGate) -> list[str]:
+def soak_faults(soak: SoakEvidence, soaked: SoakedModel, gate: SoakGate) -> list[str]:
     """Say in what a soak fell short of the gate, in the gate's own words."""
     checks = (
         (soak.lasted >= gate.lasts, f"it lasted {shown_duration(soak.lasted)} of {shown_duration(gate.lasts)}"),

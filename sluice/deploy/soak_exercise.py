@@ -1,0 +1,158 @@
+"""Sends every agent of an environment to its baseline and back, and looks whether health checks and alerts work.
+
+It is the last part of a soak: the way back must be known to work before anybody needs it. Whatever happens meanwhile,
+the override is lifted again; one that a killed soak left is lifted by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sluice.deploy.cluster_access import ClusterAccess
+from sluice.deploy.served import wait_until_served
+from sluice.deploy.soak import Asks, CannotSoak, SoakTime
+from sluice.errors import SluiceError
+from sluice.override import ALL, Override, moment
+from sluice.registry import Environment
+from sluice.registry.soak_contents import image_digest
+from sluice.rollout.effect import Clock, wait_until_reached
+from sluice.rollout.guard.prometheus import Prometheus
+from sluice.rollout.override_map import lift, lower, read_override_map
+from sluice.rollout.soak import Exercised
+
+BY = "soak"
+_MANAGER = "sluice-soak"
+_SELECTOR = "app.kubernetes.io/name=gateway,app.kubernetes.io/part-of=sluice"
+_REACHED_WITHIN_SECONDS = 30.0
+_ALERT_WITHIN_SECONDS = 180.0
+_LOOK_EVERY_SECONDS = 5.0
+_ALERT = 'max(ALERTS{alertname="SluiceOverrideActive",alertstate="firing"%s})'
+
+
+@dataclass(slots=True)
+class Exercise:
+    """One exercise. `prometheus` is None where there is none: then no alert is seen."""
+
+    access: ClusterAccess
+    declared: Environment
+    agents: tuple[str, ...]
+    ask: Asks
+    prometheus: Prometheus | None = None
+    match: str = ""
+    clock: Clock = field(default_factory=Clock)
+    time: SoakTime = field(default_factory=SoakTime)
+    say: Callable[[str], None] = lambda _: None
+    _said: list[str] = field(default_factory=list)
+
+    def tidy(self) -> None:
+        """Lift what a killed soak left. Raises CannotSoak where somebody else's override holds."""
+        namespace = self.declared.settings.namespace
+        for key, entry in read_override_map(self.access, namespace).overrides.entries.items():
+            if entry.by != BY:
+                raise CannotSoak(
+                    f"override: {key} is held at {entry.weight_percent} % by {entry.by or 'somebody'}: resume it first"
+                )
+            self._lift(key)
+
+    def run(self) -> Exercised:
+        """Go there and back. Raises what the cluster's access does; the override is lifted all the same."""
+        namespace = self.declared.settings.namespace
+        health = self._is_healthy()
+        entry = Override(0, by=BY, reason="a soak sends everybody to the baseline and back", at=moment())
+        began = self.clock.now()
+        try:
+            lower(self.access, namespace, ALL, entry, manager=_MANAGER)
+            pods = wait_until_reached(
+                self.access, namespace, None, 0, began=began, patience_seconds=_REACHED_WITHIN_SECONDS, clock=self.clock
+            )
+            heard = [pod.seconds for pod in pods if pod.seconds is not None]
+            there = bool(pods) and len(heard) == len(pods) and self._answers_come_from("baseline")
+            self._note(f"{len(heard)} of {len(pods)} pods served the baseline after {max(heard, default=0):.1f} s")
+            fired = self._alert_is(True)
+        finally:
+            self._lift(ALL)
+        served = wait_until_served(self.access, self.declared, patience_seconds=_REACHED_WITHIN_SECONDS)
+        back = served and self._answers_come_from("candidate")
+        self._note("candidates answer again" if back else "candidates do not answer again")
+        ended = fired and self._alert_is(False)
+        return Exercised(there and back, health, ended, tuple(self._said))
+
+    def _lift(self, key: str) -> None:
+        namespace = self.declared.settings.namespace
+        lift(self.access, namespace, key, by=BY, reason="the exercise is over", at=moment(), manager=_MANAGER)
+
+    def _answers_come_from(self, arm: str) -> bool:
+        """Ask every agent; where not everybody is on the candidate, nobody is asked for one."""
+        rollout = self.declared.rollout
+        for agent in self.agents:
+            if arm == "candidate" and rollout.wanted_weight_percent(agent) < 100:
+                continue
+            try:
+                reply = self.ask(agent, "Are you there?", "soak-exercise")
+            except SluiceError as error:
+                self._note(f"{agent}: {error}")
+                return False
+            if reply.arm != arm:
+                self._note(f"{agent}: the {reply.arm} answered, and not the {arm}")
+                return False
+        return True
+
+    def _is_healthy(self) -> bool:
+        """Whether every gateway pod is ready, and says that it is well."""
+        path = f"/api/v1/namespaces/{self.declared.settings.namespace}"
+        pods = self.access.get(f"{path}/pods", labelSelector=_SELECTOR)["items"]
+        ready = [
+            pod
+            for pod in pods
+            if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", ()))
+        ]
+        answers = [
+            self.access.ask("GET", f"{path}/services/gateway:http/proxy/{name}").status
+            for name in ("healthz", "readyz")
+        ]
+        self._note(
+            f"{len(ready)} of {len(pods)} pods are ready, /healthz and /readyz answer {answers[0]} and {answers[1]}"
+        )
+        return bool(pods) and len(ready) == len(pods) and answers == [200, 200]
+
+    def _alert_is(self, firing: bool) -> bool:
+        """Wait until the alert about an override fires, or ends."""
+        if self.prometheus is None:
+            self._note("no Prometheus was asked, so no alert was seen")
+            return False
+        query = _ALERT % (f",{self.match}" if self.match else "")
+        until = self.clock.now() + _ALERT_WITHIN_SECONDS
+        while self.clock.now() < until:
+            try:
+                found = self.prometheus.now(query, self.time.now())
+            except SluiceError as error:
+                self._note(str(error))
+                return False
+            if bool(found) is firing:
+                self._note(f"SluiceOverrideActive {'fires' if firing else 'has ended'}")
+                return True
+            self.clock.sleep(_LOOK_EVERY_SECONDS)
+        self._note(f"SluiceOverrideActive did not {'fire' if firing else 'end'} within {_ALERT_WITHIN_SECONDS:.0f} s")
+        return False
+
+    def _note(self, text: str) -> None:
+        self._said.append(text)
+        self.say(text)
+
+
+def gateway_digest(access: ClusterAccess, namespace: str) -> str:
+    """Return the digest of the image that the gateway's pods run. Raises CannotSoak where they do not agree on one."""
+    pods = access.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=_SELECTOR)["items"]
+    found = set()
+    for pod in pods:
+        if "deletionTimestamp" in pod["metadata"]:
+            continue
+        named = [container["image"] for container in pod["spec"]["containers"] if container["name"] == "gateway"]
+        ran = [one.get("imageID", "") for one in pod["status"].get("containerStatuses", ()) if one["name"] == "gateway"]
+        found.add(next((digest for image in (*named, *ran) if (digest := image_digest(image))), None))
+    if len(found) != 1 or None in found:
+        raise CannotSoak(
+            f"namespace {namespace}: its gateway pods do not run one image with a digest; wait for the update"
+        )
+    return str(found.pop())

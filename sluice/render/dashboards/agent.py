@@ -207,7 +207,7 @@ AGENT_DASHBOARD: Final = Dashboard(
             (
                 Query(_weight("served", "min"), "served"),
                 Query(_weight("wanted", "max"), "wanted", Line.GOAL),
-                Query(_weight("allowed", "min"), "allowed", Line.WARNING),
+                Query(_weight("allowed", "min"), "allowed", Line.EXPECTED),
                 Query(f"max(sluice_override_active{{{_OF}}})", "override", Line.CRITICAL, Unit.YES_OR_NO),
             ),
         ),

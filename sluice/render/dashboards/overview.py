@@ -119,7 +119,7 @@ OVERVIEW_DASHBOARD: Final = Dashboard(
             (
                 Query(highest(_SERVED), "{{agent}} served"),
                 Query(of_highest(_weight("wanted"), _SERVED), "{{agent}} wanted", Line.GOAL),
-                Query(of_highest(_weight("allowed", least=True), _SERVED), "{{agent}} allowed", Line.WARNING),
+                Query(of_highest(_weight("allowed", least=True), _SERVED), "{{agent}} allowed", Line.EXPECTED),
             ),
         ),
         Shown(

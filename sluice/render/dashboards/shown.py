@@ -65,7 +65,7 @@ class Unit(StrEnum):
 class Line(Enum):
     """How a series is drawn: what was measured as a line, what it is held against dashed, in the colour of its weight.
 
-    `EXPECTED` is a number that is neither measured nor a limit: a forecast, a benchmark.
+    `EXPECTED` is a number that is neither measured nor a limit: a forecast, a benchmark, what an override allows.
     """
 
     MEASURED = None

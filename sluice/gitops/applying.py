@@ -14,6 +14,7 @@ from typing import Protocol
 from sluice.errors import SluiceError
 from sluice.git import Git, GitRefused
 from sluice.gitops.marks import Marks
+from sluice.registry.policy import is_production
 
 _OF_ALL = ("Pulumi.yaml", "__main__.py", "components", "stacks")
 """What every environment is made by, beside its own manifests and settings."""
@@ -54,7 +55,7 @@ def in_order(environments: Sequence[str]) -> tuple[str, ...]:
     """Sort environments as they are applied: dev, what is neither, production and what is named after it."""
 
     def rank(environment: str) -> tuple[int, str]:
-        return (0 if environment == "dev" else 2 if environment.endswith("production") else 1), environment
+        return (0 if environment == "dev" else 2 if is_production(environment) else 1), environment
 
     return tuple(sorted(environments, key=rank))
 

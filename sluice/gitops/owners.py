@@ -15,6 +15,7 @@ from sluice.errors import AnswerIsNo
 from sluice.registry import Registry, Role
 from sluice.registry.document import read_document
 from sluice.registry.findings import InvalidRegistry
+from sluice.registry.policy import is_production
 
 OWNERS = ".github/CODEOWNERS"
 TEAMS = "registry/owners.yaml"
@@ -62,7 +63,7 @@ def owners_text(registry: Registry, environments: Iterable[str], teams: Mapping[
     technical, security = teams[Role.TECHNICAL], teams[Role.SECURITY]
     lines = [_HEAD, f"* {teams[ENGINEERS]}", "", f"/registry/models.yaml {technical}"]
     for environment in sorted(environments):
-        if environment.endswith("production"):
+        if is_production(environment):
             lines.append(f"/registry/rollouts/{environment}.yaml {technical}")
             lines.append(f"/Pulumi.{environment}.yaml {security}")
     lines += [f"/{path} {security}" for path in (".github/", TEAMS, "policy/", "sluice/policy/")]

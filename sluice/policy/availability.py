@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from sluice.policy.boundaries import label, namespace_of
 from sluice.policy.rule import Body, EnvironmentRule
 
 _ENOUGH = 2
+_PRODUCTION = "^(.+-)?production$"
+"""The environments with real users, as Python and CEL both read it: eu-production is one."""
 
 
 def _serving(objects: Sequence[Body]) -> list[Body]:
     """Return production's Deployments that a Service leads to; of another environment none."""
-    if label(namespace_of(objects), "app.kubernetes.io/instance") != "production":
+    if not re.search(_PRODUCTION, label(namespace_of(objects), "app.kubernetes.io/instance") or ""):
         return []
     selectors = [item["spec"].get("selector") for item in objects if item.get("kind") == "Service"]
     deployments = [item for item in objects if item.get("kind") == "Deployment"]
@@ -51,7 +54,7 @@ AVAILABILITY_RULES = (
         # A Deployment that leaves its replicas to an autoscaler is made with one; only the autoscaler can be asked.
         "object.kind != 'HorizontalPodAutoscaler' || !has(namespaceObject.metadata.labels) "
         "|| !('app.kubernetes.io/instance' in namespaceObject.metadata.labels) "
-        "|| namespaceObject.metadata.labels['app.kubernetes.io/instance'] != 'production' "
+        f"|| !namespaceObject.metadata.labels['app.kubernetes.io/instance'].matches('{_PRODUCTION}') "
         f"|| (has(dyn(object).spec.minReplicas) && dyn(object).spec.minReplicas >= {_ENOUGH})",
     ),
     EnvironmentRule(

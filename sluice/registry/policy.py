@@ -21,6 +21,11 @@ LADDER = (10, 25, 50, 75, 100)
 """The weights, in percent of an agent's users, that a step of a ladder may have."""
 
 
+def is_production(environment: str) -> bool:
+    """Whether an environment has real users: `production`, or a name that ends in it, such as `eu-production`."""
+    return environment == "production" or environment.endswith("-production")
+
+
 class Role(StrEnum):
     """On whose behalf somebody signs before production."""
 

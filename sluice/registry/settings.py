@@ -34,7 +34,7 @@ from sluice.registry.findings import Finding, choices, did_you_mean, refuse_if_a
 from sluice.registry.guard_settings import GuardSettings, guard_of
 from sluice.registry.litellm_settings import LITELLM_KEY, LiteLLM, litellm_of
 from sluice.registry.model import Registry
-from sluice.registry.policy import Rate
+from sluice.registry.policy import Rate, is_production
 from sluice.registry.prometheus_settings import EmbeddedPrometheus, ExternalPrometheus, prometheus_of
 from sluice.registry.resources import Resources, resources_of
 from sluice.registry.rules.declared import Names
@@ -379,7 +379,7 @@ def _check_providers(document: Document, names: Names) -> Iterator[Finding]:
 
 def _check_place(document: Document, environment: str) -> Iterator[Finding]:
     setting = f"{_PREFIX}stub_provider"
-    if environment == "production" and setting in document.mapping("config"):
+    if is_production(environment) and setting in document.mapping("config"):
         remedy = "take it out, and the provider addresses that lead to it"
         yield document.finding(("config", setting), "would give users made answers", remedy, rule="SL092", at_key=True)
 

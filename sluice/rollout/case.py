@@ -15,11 +15,8 @@ from sluice.registry.evidence import SignOff
 from sluice.registry.forecast import forecast
 from sluice.registry.judgement import Judgement
 from sluice.registry.model import Model
-from sluice.registry.policy import Freeze, MonthBudget
+from sluice.registry.policy import Freeze, MonthBudget, is_production
 from sluice.rollout.measurements import Measurements
-
-PRODUCTION = "production"
-"""The environment that sign-offs are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ def case_of(
         frozen_since=datetime.combine(freeze.first, time(), UTC) if freeze else None,
     )
     model = registry.models[stands.candidate]
-    needs_papers = rollout.environment == PRODUCTION
+    needs_papers = is_production(rollout.environment)
     return dataclasses.replace(
         case,
         missing_sign_offs=_missing_sign_offs(registry, agent, model, now.astimezone(UTC).date())

@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime
 from types import MappingProxyType
 
 from sluice.registry import Registry, Rollout
-from sluice.rollout.case import PRODUCTION, Case, NoCandidate, Standing
+from sluice.registry.policy import is_production
+from sluice.rollout.case import Case, NoCandidate, Standing
 from sluice.rollout.measurements import Measurements
 from sluice.rollout.proposal import Force, Kind, Missing, NextStep, Refused
 from sluice.rollout.record import Record
@@ -134,7 +135,9 @@ def _coupled(registry: Registry, agent: str, standings: Mapping[str, Standing]) 
 
 def _may_be_forced(case: Case, missing: Missing) -> bool:
     # In production a rule (SL036) keeps the time of a step, and no reason passes a rule.
-    return missing.gate not in _CHANGED_ELSEWHERE and not (missing.gate is Gate.TIME and case.environment == PRODUCTION)
+    return missing.gate not in _CHANGED_ELSEWHERE and not (
+        missing.gate is Gate.TIME and is_production(case.environment)
+    )
 
 
 def _missing(record: Record, reason: Reason) -> Missing:

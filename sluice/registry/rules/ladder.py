@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from sluice.registry.findings import choices, shown
 from sluice.registry.model import AgentRollout, Rollout
-from sluice.registry.policy import LADDER
+from sluice.registry.policy import LADDER, is_production
 from sluice.registry.rules.declared import Declared
 from sluice.registry.rules.rule import ERROR, GATE, WARNING, Broken, LooksAt, Severities, rule
 from sluice.registry.typed import shown_duration
@@ -38,7 +38,9 @@ def weight_is_a_step(declared: Declared) -> Iterator[Broken]:
                     problem,
                     choices(map(str, steps), of="steps"),
                     file.environment,
-                    severity=WARNING if agent.weight_percent in LADDER and file.environment != "production" else None,
+                    severity=WARNING
+                    if agent.weight_percent in LADDER and not is_production(file.environment)
+                    else None,
                 )
 
 

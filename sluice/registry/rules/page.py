@@ -50,7 +50,7 @@ def rules_page() -> str:
         "",
         "Rules that look at the files alone also keep an environment from being loaded, and so from `sluice render`",
         "and `pulumi up`. Those that look at the day or the last commit are asked by `sluice validate` and",
-        "`sluice plan`. Environments of other names than dev and production count as staging.",
+        "`sluice plan`. An environment whose name ends in -production counts as production, any other as staging.",
         "",
         "| rule | | dev | staging | production | looks at |",
         "|---|---|---|---|---|---|",

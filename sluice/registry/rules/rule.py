@@ -15,6 +15,7 @@ from sluice.registry.bounds import MAX_FINDINGS
 from sluice.registry.document import Document
 from sluice.registry.findings import MEND_THOSE_FIRST, Finding, Severity, dotted
 from sluice.registry.places import Place, Steps
+from sluice.registry.policy import is_production
 from sluice.registry.rules.declared import Declared
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
@@ -63,7 +64,10 @@ Check = Callable[[Declared], Iterator[Broken]]
 
 @dataclass(frozen=True, slots=True)
 class Severities:
-    """How grave a broken rule is; None where it is not asked. Environments of other names count as staging."""
+    """How grave a broken rule is; None where it is not asked.
+
+    An environment whose name ends in -production counts as production, any other as staging.
+    """
 
     dev: Severity | None
     staging: Severity | None
@@ -73,7 +77,7 @@ class Severities:
         """Return the severity in an environment; in what holds for all of them it is production's."""
         if environment == "dev":
             return self.dev
-        return self.production if environment in {"production", None} else self.staging
+        return self.production if environment is None or is_production(environment) else self.staging
 
 
 EVERYWHERE = Severities(ERROR, ERROR, ERROR)

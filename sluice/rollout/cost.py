@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import calendar
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
 
@@ -63,11 +64,17 @@ class TrainingCost:
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """What was measured this month: dollars of fine-tuned models and of all, up to and with `day`."""
+    """What was measured this month: dollars of fine-tuned models and of all, up to and with `day`.
+
+    `agents` has those of each agent in the same order; `requests` are those that were not refused, None where nobody
+    counted them.
+    """
 
     day: date
     fine_tuned_dollars: float
     all_dollars: float
+    agents: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    requests: int | None = None
 
     @property
     def month_at_this_pace_dollars(self) -> float:
@@ -86,6 +93,7 @@ class EnvironmentCost:
     steps: tuple[StepCost, ...]
     budget_dollars: float
     cap_dollars: float
+    budget_requests: int
     training: TrainingCost
     actual: Actual | None = None
 
@@ -125,6 +133,7 @@ def cost_of(registry: Registry, rollout: Rollout, actual: Actual | None = None) 
         tuple(_at(registry, rollout, weight) for weight in (0, *LADDER)),
         month.budget_dollars,
         month.cap_dollars,
+        month.requests,
         training_of(registry),
         actual,
     )

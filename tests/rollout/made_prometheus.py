@@ -21,6 +21,8 @@ SCRAPE = timedelta(seconds=15)
 
 _INCREASE = re.compile(r"sum by \(([^)]*)\) \(increase\((\w+)\{(.*)\}\[(\d+)s\]\)\)")
 _NEWEST = re.compile(r"max by \(arm\) \(timestamp\((\w+)\{(.*)\}\)\)")
+_BY = re.compile(r"max by \(([^)]*)\) \((\w+)\{(.*)\}\)")
+_TOTAL = re.compile(r"sum\(increase\((\w+)\{(.*)\}\[(\d+)s\]\)\)")
 _HIGHEST = re.compile(r"max\((\w+)\{(.*)\}\)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _STALE_SECONDS = 300.0
@@ -120,17 +122,32 @@ class MadePrometheus:
                     sums[tuple((name, labels.get(name, "")) for name in by)] += inside[-1] - inside[0]
             return [(dict(labels), value) for labels, value in sums.items()]
         if found := _NEWEST.fullmatch(query):
-            newest: dict[str, float] = {}
-            for labels, values in self._matching(found[1], found[2]):
-                seen = [when for when, _ in values if at - _STALE_SECONDS <= when <= at]
-                if seen:
-                    newest[labels["arm"]] = max(seen[-1], newest.get(labels["arm"], 0.0))
-            return [({"arm": arm}, when) for arm, when in newest.items()]
+            return self._newest(found[1], found[2], at)
+        if found := _TOTAL.fullmatch(query):
+            return self.evaluate(f"sum by (none) (increase({found[1]}{{{found[2]}}}[{found[3]}s]))", at)
+        if found := _BY.fullmatch(query):
+            return self._highest_by(found[1].split(", "), found[2], found[3], at)
         found = _HIGHEST.fullmatch(query)
         assert found, f"a query of no known form: {query}"
         last = [self._last(values, at) for _, values in self._matching(found[1], found[2])]
         known = [value for value in last if value is not None]
         return [({}, max(known))] if known else []
+
+    def _newest(self, name: str, matchers: str, at: float) -> list[tuple[dict[str, str], float]]:
+        newest: dict[str, float] = {}
+        for labels, values in self._matching(name, matchers):
+            seen = [when for when, _ in values if at - _STALE_SECONDS <= when <= at]
+            if seen:
+                newest[labels["arm"]] = max(seen[-1], newest.get(labels["arm"], 0.0))
+        return [({"arm": arm}, when) for arm, when in newest.items()]
+
+    def _highest_by(self, by: list[str], name: str, matchers: str, at: float) -> list[tuple[dict[str, str], float]]:
+        most: dict[tuple[tuple[str, str], ...], float] = {}
+        for labels, values in self._matching(name, matchers):
+            if (value := self._last(values, at)) is not None:
+                key = tuple((label, labels.get(label, "")) for label in by)
+                most[key] = max(value, most.get(key, value))
+        return [(dict(labels), value) for labels, value in most.items()]
 
     def _matching(self, name: str, matchers: str) -> Iterator[tuple[dict[str, str], list[tuple[float, float]]]]:
         wanted = set(_LABEL.findall(matchers))

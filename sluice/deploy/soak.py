@@ -19,8 +19,8 @@ from sluice.errors import AnswerIsNo, SluiceError
 from sluice.gateway.scoring.features import Expects
 from sluice.gateway.scoring.scorer import score
 from sluice.registry import Environment
+from sluice.registry.policy import is_production
 from sluice.registry.soak_contents import digest_of_queries, read_queries
-from sluice.rollout.case import PRODUCTION
 from sluice.rollout.soak import Answered
 
 _TOO_MANY = 429
@@ -89,8 +89,8 @@ def plan_soak(declared: Environment, folder: Path, agents: tuple[str, ...], last
     `folder` is the registry's. At most so many queries are asked of each.
     """
     rollout = declared.rollout
-    if rollout.environment == PRODUCTION:
-        raise CannotSoak(f"{PRODUCTION} has users: a soak is for staging")
+    if is_production(rollout.environment):
+        raise CannotSoak(f"{rollout.environment} has users: a soak is for staging")
     serving = [
         name for name in rollout.agents if rollout.wanted_weight_percent(name) and rollout.agents[name].candidate
     ]

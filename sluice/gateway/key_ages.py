@@ -81,7 +81,7 @@ class KeyAges:
 
         async def ask(redis: Redis) -> bytes | None:
             # One entry for each key there ever was: with no end, because what has one is dropped from a full Redis.
-            await cast("Awaitable[int]", redis.hsetnx(where, field, f"{at:.0f}"))
+            await redis.hsetnx(where, field, f"{at:.0f}")
             return await cast("Awaitable[bytes | None]", redis.hget(where, field))
 
         found = await self._store.run(ask)

@@ -23,6 +23,8 @@ from sluice.errors import SluiceError
 
 _PATIENCE_SECONDS = 5.0
 _CHECK = "check KUBECONFIG and --context, for example by `kubectl get --raw /readyz`"
+_NO_SUCH_KIND = b"404 page not found"
+"""What an API server says below an API group that it does not have; of an object that is not there it says JSON."""
 _DEFAULT_KUBECONFIG = "~/.kube/config"
 
 
@@ -96,10 +98,13 @@ class ClusterAccess:
         return found
 
     def find(self, path: str) -> dict[str, Any] | None:
-        """Return the object at a path, None where there is none. Raises `NotAllowed` beside `ClusterUnreachable`."""
+        """Return the object at a path, None where there is none, or no such kind (a definition that nobody installed).
+
+        Raises `NotAllowed` beside `ClusterUnreachable`.
+        """
         answer = self._request("GET", path, None, {}, _PATIENCE_SECONDS)
         found = _json_object(answer.body)
-        if answer.status == 404 and found:
+        if answer.status == 404 and (found or answer.body.strip() == _NO_SUCH_KIND):
             return None
         if answer.status == 403:
             said = found.get("message", "forbidden") if found else "forbidden"

@@ -36,6 +36,18 @@ def test_a_query_is_encoded(api: ApiServer, access: ClusterAccess) -> None:
     assert access.get("/pods", labelSelector="app.kubernetes.io/part-of=sluice") == {"items": []}
 
 
+def test_an_object_is_not_there_where_nobody_installed_its_kind(api: ApiServer, access: ClusterAccess) -> None:
+    path = "/apis/monitoring.coreos.com/v1/namespaces/ours/podmonitors/sluice"
+    api.put(path, "404 page not found\n", status=404)
+
+    assert access.find(path) is None
+    assert access.find("/api/v1/namespaces/ours/configmaps/override") is None
+
+    api.put(path, "<html>nothing here</html>", status=404)
+    with pytest.raises(ClusterUnreachable, match="answers 404"):
+        access.find(path)
+
+
 def test_a_question_goes_through_the_proxy_of_the_service(api: ApiServer, access: ClusterAccess) -> None:
     path = "/api/v1/namespaces/sluice-dev/services/gateway:http/proxy/v1/chat/completions"
     api.put(path, {"choices": []}, method="POST", headers={"X-Sluice-Arm": "candidate"})

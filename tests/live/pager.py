@@ -1,0 +1,107 @@
+"""Debian's own Alertmanager on this machine with the rendered configuration, and a pager that writes down who is paged.
+
+Pods reach both at the node's address. PagerDuty and Slack are a server of this test: nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sluice.local.monitoring_programs import MonitoringPrograms
+from tests.rules.test_alertmanager import root_of_its_own
+
+_SECRETS = "etc/alertmanager/secrets/sluice"
+
+
+@dataclass
+class Pager:
+    """What arrived: the seconds of `time.monotonic`, the service, and the message."""
+
+    messages: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
+    alertmanager: str = ""
+    """The address that a Prometheus tells of alerts."""
+    port: int = 0
+
+    def pages(self, action: str) -> list[tuple[float, dict[str, Any]]]:
+        """Return what PagerDuty was told: `trigger` or `resolve`."""
+        return [(at, one) for at, to, one in self.messages if to == "/v2/enqueue" and one["event_action"] == action]
+
+    def said(self) -> str:
+        """Return all that arrived, to show where a test fails."""
+        return "\n".join(f"{to}: {json.dumps(one)[:300]}" for _, to, one in self.messages)
+
+
+class _Http(ThreadingHTTPServer):
+    pager: Pager
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, _Http)
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.pager.messages.append((time.monotonic(), self.path, body))
+        answer = b'{"status": "success", "message": "Event processed", "dedup_key": "made"}'
+        self.send_response(202 if self.path == "/v2/enqueue" else 200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named so by http.server
+        """Say nothing."""
+
+
+@contextmanager
+def paging(programs: MonitoringPrograms, configuration: Path, host: str) -> Iterator[Pager]:
+    """Run a pager, and the Alertmanager of a rendered configuration that pages by it, until the block ends."""
+    with _Http(("127.0.0.1", 0), _Handler) as server:
+        pager = server.pager = Pager(port=server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
+        thread.start()
+        try:
+            with _alertmanager(programs, configuration, host, pager):
+                yield pager
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def _alertmanager(programs: MonitoringPrograms, file: Path, host: str, pager: Pager) -> Iterator[None]:
+    there = f"http://127.0.0.1:{pager.port}"
+    told = yaml.safe_load(file.read_text())
+    # The one thing that is not as rendered: where PagerDuty is.
+    told["global"]["pagerduty_url"] = f"{there}/v2/enqueue"
+    file.write_text(yaml.safe_dump(told))
+    root = root_of_its_own(programs, file)
+    (root / _SECRETS).mkdir(parents=True)
+    (root / _SECRETS / "pagerduty-routing-key").write_text("made-routing-key")
+    (root / _SECRETS / "slack-webhook").write_text(f"{there}/slack")
+    with closing(socket.create_server((host, 0))) as free:
+        port = free.getsockname()[1]
+    changing_root = ["chroot"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "chroot"]
+    process = subprocess.Popen(
+        [
+            *(*changing_root, str(root), "/prometheus-alertmanager", "--config.file=/alertmanager.yaml"),
+            *("--storage.path=/data", f"--web.listen-address={host}:{port}"),
+            *("--cluster.listen-address=", "--log.level=warn"),
+        ]
+    )
+    pager.alertmanager = f"http://{host}:{port}"
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)

@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check slow long faults judges live lock policy render docs bench-gateway bench-deploy bench-render
+.PHONY: help up down test check slow long faults judges live lock policy render docs bench-gateway bench-deploy bench-render bench-rules
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -77,6 +77,9 @@ bench-gateway: .venv/complete  ## The gateway beside LiteLLM's proxy and the bar
 
 bench-deploy: .venv/complete  ## pulumi up beside helm upgrade and kubectl apply, on the same objects: some minutes, and helm is built
 	@$(BIN)/python -m bench.deploy
+
+bench-rules: .venv/complete  ## How long a real Prometheus computes the rules for 5, 100 and 1,000 agents: some minutes
+	@$(BIN)/python -m bench.rules
 
 bench-render: .venv/complete  ## sluice render of 5 to 4,000 agents
 	@$(BIN)/python -m bench.render

@@ -46,6 +46,9 @@ class Watched:
     load: Load
     pager: Pager
     lines: list[str] = field(default_factory=list)
+    bad_since: dict[str, float] = field(default_factory=dict)
+    """When each candidate turned bad, and when the guard held it, by agent and `time.monotonic`."""
+    held_since: dict[str, float] = field(default_factory=dict)
 
     def turn(self, agent: str, **dials: object) -> float:
         """Have the stub answer for the agent's candidate otherwise, and return when it began."""
@@ -150,9 +153,13 @@ def test_while_all_is_well_nobody_is_sent_back_and_nobody_is_told(watched: Watch
 def test_a_candidate_that_turns_bad_is_sent_back(
     watched: Watched, agent: str, dials: dict[str, object], what: str
 ) -> None:
-    began = watched.turn(agent, **dials)
+    wall = time.time()
+    began = watched.bad_since[agent] = watched.turn(agent, **dials)
+    newest = "min(timestamp(sluice_requests_in_flight))"
+    watched.project.wait_for(lambda: watched.now(newest)[0][1] > wall, seconds=60)
+    scraped = time.monotonic()
     watched.project.wait_for(lambda: bool({agent, "all"} & watched.held().keys()), seconds=180)
-    held = time.monotonic()
+    held = watched.held_since[agent] = time.monotonic()
     users = [f"{agent}-user-{number}" for number in range(30)]
     # Whoever asked before waits for the bad candidate; who asks now is answered by the baseline.
     watched.project.wait_for(lambda: set(watched.project.arms(agent, users).values()) == {"baseline"}, seconds=10)
@@ -162,7 +169,8 @@ def test_a_candidate_that_turns_bad_is_sent_back(
     calls = watched.ended(agent, began)
     failed = [str(call) for call in calls if call.fault]
     watched.say(
-        f"{agent}: {what}: override after {held - began:.1f} s, 100 % baseline {served - held:.1f} s later; "
+        f"{agent}: {what}: scraped after {scraped - began:.1f} s, override {held - scraped:.1f} s later, "
+        f"100 % baseline {served - held:.1f} s later, {served - began:.1f} s in all; "
         f"{len(calls)} calls, {len(failed)} failed: {entry['reason']}"
     )
     assert (entry["weight"], entry["by"]) == (0, "guard")
@@ -174,9 +182,12 @@ def test_somebody_is_paged_and_told_when_it_is_over(watched: Watched) -> None:
     def paged(action: str) -> list[float]:
         return [at for at, one in watched.pager.pages(action) if "qa" in json.dumps(one)]
 
-    began = time.monotonic()
     watched.project.wait_for(lambda: bool(paged("trigger")), seconds=150)
-    watched.say(f"qa: paged {max(0.0, paged('trigger')[0] - began):.1f} s after legal was back on its baseline")
+    at = paged("trigger")[0]
+    watched.say(
+        f"qa: somebody paged {at - watched.bad_since['qa']:.1f} s after the fault began, "
+        f"{at - watched.held_since['qa']:.1f} s after the override"
+    )
     (first, *_) = [one for _, one in watched.pager.pages("trigger") if "qa" in json.dumps(one)]
     assert first["payload"]["severity"] == "critical"
     assert "override" in json.dumps(first)

@@ -184,6 +184,15 @@ EXTERNAL_SECRETS = GoTool(
 """The operator as it is, but for the clients of clouds: it knows Kubernetes and made values as stores. Only a live test
 builds it."""
 
+PROMETHEUS_OPERATOR = GoTool(
+    name="prometheus-operator",
+    disk_gib=1,
+    title=f"prometheus-operator {PROMETHEUS_OPERATOR_VERSION}",
+    binary="operator",
+    package="github.com/prometheus-operator/prometheus-operator/cmd/operator",
+)
+"""Reads the rendered monitors, rules and routes as a cluster's own would. Only a live test builds it."""
+
 JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS, RULE_JUDGE, ACTIONLINT)
 """What judges manifests, workflows and the history: nothing runs on them, and only the tests build them."""
 
@@ -196,7 +205,18 @@ HELM = GoTool(
 )
 """What `bench.deploy` is measured beside: nothing runs on it, and only the bench builds it."""
 
-BUILD_ORDER = (KUBE, KUBERNETES_PROVIDER, PULUMI, PYTHON_HOST, COREDNS, PAUSE, *JUDGES, HELM, EXTERNAL_SECRETS)
+BUILD_ORDER = (
+    KUBE,
+    KUBERNETES_PROVIDER,
+    PULUMI,
+    PYTHON_HOST,
+    COREDNS,
+    PAUSE,
+    *JUDGES,
+    HELM,
+    EXTERNAL_SECRETS,
+    PROMETHEUS_OPERATOR,
+)
 
 CRDS = Definitions(
     name="crds",

@@ -147,7 +147,7 @@ def _pod(settings: Settings, configuration: Sequence[KubernetesObject], flags: S
         **({"topologySpreadConstraints": spread(NAME)} if settings.gateway.max_replicas > 1 else {}),
         "containers": [_container(settings, flags)],
         "volumes": [
-            {"name": "config", **_in_one_folder(configuration)},
+            {"name": "config", **in_one_folder(configuration)},
             *({"name": name, "configMap": {"name": name}} for name in flags),
             # 0440: the user gets at the keys by the pod's group alone.
             {"name": "keys", "secret": {"secretName": keys_secret(settings), "defaultMode": 0o440}},
@@ -164,7 +164,7 @@ def _pod(settings: Settings, configuration: Sequence[KubernetesObject], flags: S
     }
 
 
-def _in_one_folder(config_maps: Sequence[KubernetesObject]) -> dict[str, Any]:
+def in_one_folder(config_maps: Sequence[KubernetesObject]) -> dict[str, Any]:
     """Return what mounts the files of one ConfigMap, or of several, as one folder."""
     if len(config_maps) == 1:
         return {"configMap": {"name": config_maps[0].name}}

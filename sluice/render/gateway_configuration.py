@@ -12,14 +12,12 @@ from typing import Any
 from sluice.registry import LITELLM_KEY, Agent, Provider, Registry, Settings
 from sluice.registry.model import Dialect, StreamUsage
 from sluice.render import litellm
+from sluice.render.dealt_out import dealt_out, suffix
 from sluice.render.gateway_limits import agent_limits, allowed, budgets, caller_limits
-from sluice.render.json_text import json_text
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 from sluice.render.thresholds import thresholds
 
 NAME_PREFIX = "gateway-config"
-LARGEST_BYTES = 1_000_000
-"""What is put into one ConfigMap; Kubernetes takes 1,048,576 bytes."""
 
 _SHARED = ("agents", "models")
 """What is dealt out where one ConfigMap does not hold it: all that grows with agents and models but their limits."""
@@ -30,51 +28,20 @@ def gateway_configuration(registry: Registry, settings: Settings) -> tuple[Kuber
 
     The first object holds `gateway.json`, the others, where there are any, `gateway-1.json` and so on.
     """
-    texts = _parts(_content(registry, settings))
+    texts = dealt_out(_content(registry, settings), _SHARED)
     digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
     return tuple(
         kubernetes_object(
             "v1",
             "ConfigMap",
-            f"{NAME_PREFIX}-{digest}{_suffix(number)}",
+            f"{NAME_PREFIX}-{digest}{suffix(number)}",
             namespace=settings.namespace,
             labels=labels("gateway", component="configuration"),
             immutable=True,
-            data={f"gateway{_suffix(number)}.json": text},
+            data={f"gateway{suffix(number)}.json": text},
         )
         for number, text in enumerate(texts)
     )
-
-
-def _suffix(number: int) -> str:
-    return f"-{number}" if number else ""
-
-
-def _parts(content: dict[str, Any]) -> list[str]:
-    """Write the content as one text, or as the first with what is said once and others with agents and models alone."""
-    text = json_text(content)
-    if len(text.encode()) <= LARGEST_BYTES:
-        return [text]
-    parts: list[dict[str, dict[str, Any]]] = [{}]
-    nothing: dict[str, dict[str, Any]] = {kind: {} for kind in _SHARED}
-    # Beside the longest there may be: the number of parts, which is known last.
-    room = LARGEST_BYTES - len(json_text({**content, **nothing, "parts": 9999}).encode())
-    for kind in _SHARED:
-        for name, value in content[kind].items():
-            size = _most_bytes(name, value)
-            if size > room:
-                parts.append({})
-                room = LARGEST_BYTES
-            parts[-1].setdefault(kind, {})[name] = value
-            room -= size
-    first = {**content, **nothing, **parts[0], "parts": len(parts)}
-    return [json_text(first), *map(json_text, parts[1:])]
-
-
-def _most_bytes(name: str, value: Any) -> int:
-    """Return what one entry takes at the most, with its indentation."""
-    text = json_text({name: value})
-    return len(text.encode()) + 8 * (text.count("\n") + 1)
 
 
 def _content(registry: Registry, settings: Settings) -> dict[str, Any]:

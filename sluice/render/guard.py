@@ -12,8 +12,8 @@ from typing import Any
 from sluice.registry import GuardSettings, Registry, Resources, Settings
 from sluice.registry.building import sections_of
 from sluice.render.container_resources import resources
-from sluice.render.gateway import API_ACCESS_FOLDER, api_access, spread
-from sluice.render.json_text import json_text
+from sluice.render.dealt_out import dealt_out, suffix
+from sluice.render.gateway import API_ACCESS_FOLDER, api_access, in_one_folder, spread
 from sluice.render.kubernetes_object import (
     PROGRESS_DEADLINE_SECONDS,
     KubernetesObject,
@@ -26,25 +26,26 @@ from sluice.render.kubernetes_object import (
 
 NAME = "sluice-guard"
 NAME_PREFIX = "guard-config"
-DATA_KEY = "guard.json"
 FACTS = "rollbacks"
 """The ConfigMap in which the facts of each automatic rollback are kept for its post-mortem."""
 
 PORT = 9090
-_VERSION = 1
+_VERSION = 2
+_SHARED = ("agents", "models")
+"""What is dealt out where one ConfigMap does not hold it."""
 
 
 def guard(registry: Registry, settings: Settings) -> tuple[KubernetesObject, ...]:
     """Render the guard's objects, none where the environment has no guard."""
     if settings.guard is None:
         return ()
-    configuration = _configuration(registry, settings)
+    configurations = _configuration(registry, settings)
     disruption = () if settings.guard.replicas == 1 else (_disruption_budget(settings),)
     return (
         _written_while_running("coordination.k8s.io/v1", "Lease", NAME, settings),
         _written_while_running("v1", "ConfigMap", FACTS, settings),
-        configuration,
-        _deployment(settings, settings.guard, configuration),
+        *configurations,
+        _deployment(settings, settings.guard, configurations),
         *disruption,
     )
 
@@ -54,28 +55,35 @@ def _written_while_running(api_version: str, kind: str, name: str, settings: Set
     return kubernetes_object(api_version, kind, name, namespace=settings.namespace, labels=named)
 
 
-def _configuration(registry: Registry, settings: Settings) -> KubernetesObject:
+def _configuration(registry: Registry, settings: Settings) -> tuple[KubernetesObject, ...]:
+    """Render `guard.json`, and what of it has no room in one ConfigMap as `guard-1.json` and so on."""
     asked = settings.prometheus
     assert asked is not None  # noqa: S101 - the settings' schema asks for one beside a guard
-    text = json_text(
+    sections = sections_of(registry)
+    texts = dealt_out(
         {
             "version": _VERSION,
             "environment": settings.environment,
             "namespace": settings.namespace,
             "prometheus": asked.url,
             "match": asked.match,
-            "registry": sections_of(registry),
-        }
+            "registry": {name: section for name, section in sections.items() if name not in _SHARED},
+            **{name: sections[name] for name in _SHARED},
+        },
+        _SHARED,
     )
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return kubernetes_object(
-        "v1",
-        "ConfigMap",
-        f"{NAME_PREFIX}-{digest}",
-        namespace=settings.namespace,
-        labels=labels(NAME, component="configuration"),
-        immutable=True,
-        data={DATA_KEY: text},
+    digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
+    return tuple(
+        kubernetes_object(
+            "v1",
+            "ConfigMap",
+            f"{NAME_PREFIX}-{digest}{suffix(number)}",
+            namespace=settings.namespace,
+            labels=labels(NAME, component="configuration"),
+            immutable=True,
+            data={f"guard{suffix(number)}.json": text},
+        )
+        for number, text in enumerate(texts)
     )
 
 
@@ -94,7 +102,9 @@ def _disruption_budget(settings: Settings) -> KubernetesObject:
     )
 
 
-def _deployment(settings: Settings, wanted: GuardSettings, configuration: KubernetesObject) -> KubernetesObject:
+def _deployment(
+    settings: Settings, wanted: GuardSettings, configuration: tuple[KubernetesObject, ...]
+) -> KubernetesObject:
     named = labels(NAME, component="guard")
     return kubernetes_object(
         "apps/v1",
@@ -118,7 +128,7 @@ def _deployment(settings: Settings, wanted: GuardSettings, configuration: Kubern
                     "terminationGracePeriodSeconds": 30,
                     **({"topologySpreadConstraints": spread(NAME)} if wanted.replicas > 1 else {}),
                     "containers": [_container(wanted)],
-                    "volumes": [{"name": "config", "configMap": {"name": configuration.name}}, api_access()],
+                    "volumes": [{"name": "config", **in_one_folder(configuration)}, api_access()],
                 },
             },
         },

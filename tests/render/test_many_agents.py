@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +75,7 @@ def test_a_thousand_agents_take_the_same_objects_as_five(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_what_thousands_of_agents_say_is_dealt_out_and_read_by_the_gateway(tmp_path: Path) -> None:
     environment = declared(tmp_path / "registry", agents=4_000, models=6_000)
-    # What a guard is told ends sooner, at some 1,200 agents.
-    made = rendered(replace(environment, settings=replace(environment.settings, guard=None)))
+    made = rendered(environment)
     mounted = tmp_path / "mounted"
     for name, config_maps in mounts(made).items():
         for config_map in config_maps:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
+from bench.validate.made_registry import make_registry
 from sluice.local.images import recipe
 from sluice.registry import ExternalPrometheus, load_environment
 from sluice.render import render
@@ -72,7 +73,25 @@ def test_what_is_rendered_is_what_is_read(rendered: Path) -> None:
     assert read.registry == replace(declared.registry, providers={}, evidence={})
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "registry": []}'])
+def test_what_thousands_of_agents_say_lies_in_several_files_and_is_read_as_one(tmp_path: Path) -> None:
+    make_registry(tmp_path / "registry", agents=1_500, models=2_500)
+    declared = load_environment(PROJECT, "dev", folder=tmp_path / "registry")
+    of_guard = render(declared.registry, declared.rollout, declared.settings).guard
+    made = [item for item in of_guard if item.kind == "ConfigMap"]
+    files = {name: text for item in made for name, text in item.body.get("data", {}).items()}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    assert len(files) > 1
+    assert max(map(len, files.values())) < 1_048_576
+    assert read_configuration(tmp_path / "guard.json").registry == replace(declared.registry, providers={}, evidence={})
+
+    (tmp_path / "guard-1.json").unlink()
+    with pytest.raises(ConfigurationUnreadable, match=r"guard-1\.json: cannot be read"):
+        read_configuration(tmp_path / "guard.json")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 1}', '{"version": 2, "registry": []}'])
 def test_a_configuration_that_is_none_is_one_sentence(tmp_path: Path, text: str) -> None:
     file = tmp_path / "guard.json"
     file.write_text(text)

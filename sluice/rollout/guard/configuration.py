@@ -14,7 +14,8 @@ from sluice.errors import SluiceError
 from sluice.registry import Registry
 from sluice.registry.building import registry_of_sections
 
-VERSION = 1
+VERSION = 2
+_SHARED = ("agents", "models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +37,24 @@ class ConfigurationUnreadable(SluiceError):
 
 
 def read_configuration(file: Path) -> GuardConfiguration:
-    """Read the file. Raises ConfigurationUnreadable."""
+    """Read the file, and what of its agents and models lies in others beside it. Raises ConfigurationUnreadable."""
     try:
         said = json.loads(file.read_text())
         if said["version"] != VERSION:
             raise ConfigurationUnreadable(file, f"is of version {said['version']}, and {VERSION} is known here")
+        sections = {**said["registry"], **{name: said[name] for name in _SHARED}}
+        for number in range(1, said.get("parts", 1)):
+            more = json.loads(file.with_name(f"{file.stem}-{number}{file.suffix}").read_text())
+            for name in _SHARED:
+                sections[name] = {**sections[name], **more.get(name, {})}
         return GuardConfiguration(
             said["environment"],
             said["namespace"],
             said["prometheus"],
             said["match"],
-            registry_of_sections(said["registry"], {}),
+            registry_of_sections(sections, {}),
         )
     except OSError as error:
-        raise ConfigurationUnreadable(file, f"cannot be read: {error.strerror}") from None
+        raise ConfigurationUnreadable(Path(error.filename or file), f"cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationUnreadable(file, f"is not what is rendered ({type(error).__name__}: {error})") from None

@@ -80,15 +80,13 @@ def of_a_guard() -> CollectorRegistry:
     return guard.registry
 
 
-def of_others(namespace: str) -> CollectorRegistry:
-    """What cert-manager shows, with its labels, and the age of a key, which nobody shows yet: both are made here."""
+def of_cert_manager(namespace: str) -> CollectorRegistry:
+    """What cert-manager shows, with its labels: made here, for nothing else of a cluster is asked."""
     registry = CollectorRegistry()
     certificates = Gauge(
         "certmanager_certificate_expiration_timestamp_seconds", "Made.", ["name", "namespace"], registry=registry
     )
     certificates.labels("gateway-tls", namespace).set(time.time() + 60 * 86400)
-    keys = Gauge("sluice_key_rotated_timestamp_seconds", "Made.", ["key"], registry=registry)
-    keys.labels("mistral-api-key").set(time.time() - 10 * 86400)
     return registry
 
 
@@ -145,7 +143,7 @@ async def test_every_query_of_every_panel_returns_data(
     unanswered: list[AskedQuery] = list(queries(settings.namespace, AGENT, rate_interval="10s"))
     async with (
         served(shown_as(of_a_guard())) as guard,
-        served(shown_as(of_others(settings.namespace))) as others,
+        served(shown_as(of_cert_manager(settings.namespace))) as cert_manager,
         running(mounted.path) as gateway,
         asked(gateway.url, stub),
         prometheus(
@@ -155,7 +153,7 @@ async def test_every_query_of_every_panel_returns_data(
             {
                 "gateway-1": gateway.metrics_url.removeprefix("http://").removesuffix("/metrics"),
                 "sluice-guard-1": guard.removeprefix("http://"),
-                "others-1": others.removeprefix("http://"),
+                "cert-manager-1": cert_manager.removeprefix("http://"),
             },
         ) as asking,
     ):

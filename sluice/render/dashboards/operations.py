@@ -82,8 +82,8 @@ OPERATIONS_DASHBOARD: Final = Dashboard(
         Shown(
             Panel.KEYS,
             "Providers' keys",
-            "Days since a key was set, where somebody says so, and on the right how many different keys the pods use "
-            "for a provider: more than one for minutes means that a pod has not got the new one.",
+            "Days since a key was first used, as replicas noted it in Redis, and on the right how many different keys "
+            "the pods use for a provider: more than one for minutes means that a pod has not got the new one.",
             Unit.DAYS,
             (
                 Query("(time() - max by (key) (sluice_key_rotated_timestamp_seconds)) / 86400", "{{key}}"),

@@ -16,6 +16,7 @@ from pulumi_kubernetes import (
     apiextensions,
     apps,
     autoscaling,
+    batch,
     coordination,
     core,
     networking,
@@ -41,6 +42,7 @@ _RESOURCES: Final[Mapping[tuple[str, str], type[pulumi.CustomResource]]] = {
         admissionregistration.v1.ValidatingAdmissionPolicyBinding
     ),
     ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.v2.HorizontalPodAutoscaler,
+    ("batch/v1", "CronJob"): batch.v1.CronJob,
     ("coordination.k8s.io/v1", "Lease"): coordination.v1.Lease,
     ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
     ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,

@@ -32,6 +32,7 @@ from components.override import Override, OverrideArgs
 from components.prometheus import Prometheus, PrometheusArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.quotas import Quotas, QuotasArgs
+from components.report import Report, ReportArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.errors import SluiceError
 from sluice.registry import Settings, image_variable, is_named, load_environment
@@ -126,6 +127,8 @@ def _declare_what_watches(rendered: Rendered, namespace: pulumi.Output[str], her
         Guard("guard", GuardArgs(rendered.guard, namespace), here)
     if rendered.alerts:
         Alerts("alerts", AlertsArgs(rendered.alerts, namespace), here)
+    if rendered.report:
+        Report("report", ReportArgs(rendered.report, namespace), here)
     if rendered.dashboards:
         Dashboards("dashboards", DashboardsArgs(rendered.dashboards, namespace), here)
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sluice.registry.policy import LADDER, Budgets, Gates, Ladder, Limits, Policy, Rate, Role, Safeguards, Step
     from sluice.registry.prometheus_settings import EmbeddedPrometheus, ExternalPrometheus
     from sluice.registry.provider_keys import KeysNotSet, require_keys
+    from sluice.registry.report_settings import ReportSettings
     from sluice.registry.resources import Resources
     from sluice.registry.secret_settings import ExternalSecrets
     from sluice.registry.settings import (
@@ -96,6 +97,7 @@ __all__ = [
     "Quota",
     "Rate",
     "Registry",
+    "ReportSettings",
     "Resources",
     "Role",
     "Rollout",
@@ -138,6 +140,7 @@ _MODULES = {
     "policy": "LADDER Budgets Gates Ladder Limits Policy Rate Role Safeguards Step",
     "prometheus_settings": "EmbeddedPrometheus ExternalPrometheus",
     "provider_keys": "KeysNotSet require_keys",
+    "report_settings": "ReportSettings",
     "resources": "Resources",
     "secret_settings": "ExternalSecrets",
     "settings": (

@@ -107,6 +107,14 @@ def _guard(settings: Settings) -> str:
     return "nobody" if wanted is None else f"a guard, {wanted.replicas} of them"
 
 
+def _report(settings: Settings) -> str:
+    wanted = settings.report
+    if wanted is None:
+        return "nobody"
+    to = [*(wanted.mail.to if wanted.mail else ()), *([f"`{wanted.post}`"] if wanted.post else [])]
+    return f"{', '.join(to)}, at `{wanted.schedule}` UTC"
+
+
 def _measured_by(settings: Settings) -> str:
     match settings.prometheus:
         case None:
@@ -134,6 +142,7 @@ _ROWS: Mapping[str, Callable[[Settings], str]] = {
     "Prometheus": _measured_by,
     "Dashboards found by": _dashboards,
     "Rolls back by itself": _guard,
+    "Is sent a report": _report,
     "May set the override": lambda settings: ", ".join(settings.operators) or "whoever runs the cluster",
     "May review outputs": lambda settings: ", ".join(settings.reviewers) or "whoever runs the cluster",
     "All pods together": _quota,

@@ -36,6 +36,7 @@ from sluice.registry.litellm_settings import LITELLM_KEY, LiteLLM, litellm_of
 from sluice.registry.model import Registry
 from sluice.registry.policy import Rate, is_production
 from sluice.registry.prometheus_settings import EmbeddedPrometheus, ExternalPrometheus, prometheus_of
+from sluice.registry.report_settings import ReportSettings, report_of
 from sluice.registry.resources import Resources, resources_of
 from sluice.registry.rules.declared import Names
 from sluice.registry.secret_settings import ExternalSecrets, external_secrets_of
@@ -56,6 +57,7 @@ _FIELDS = (
     "quota",
     "prometheus",
     "guard",
+    "report",
     "operators",
     "reviewers",
     "secrets",
@@ -170,6 +172,8 @@ class Settings:
     """None where nobody measures, or nobody said who."""
     guard: GuardSettings | None = None
     """None where nobody rolls back but people."""
+    report: ReportSettings | None = None
+    """None where nobody is sent one."""
     operators: tuple[str, ...] = ()
     teams: tuple[str, ...] | None = None
     """Those with a key to call with; None where none was ever issued."""
@@ -308,6 +312,7 @@ def settings_of(document: Document, environment: str, names: Names) -> Settings:
         quota=quota_of(config.get("quota")),
         prometheus=prometheus_of(config.get("prometheus"), config["namespace"]),
         guard=guard_of(config.get("guard")),
+        report=report_of(config.get("report")),
         operators=tuple(config.get("operators", ())),
         teams=tuple(sorted(config["callers"])) if "callers" in config else None,
         reviewers=tuple(config.get("reviewers", ())),

@@ -41,7 +41,14 @@ def access(settings: Settings, flags: Sequence[str]) -> tuple[KubernetesObject, 
             _rule("", ["events"], ["create"]),
         ),
         _binding(settings, GUARD, [{"kind": "ServiceAccount", "name": GUARD, "namespace": settings.namespace}]),
-        _role(settings, OPERATOR, *_of_an_operator(), *_on_prometheus(settings), *_on_external_secrets(settings)),
+        _role(
+            settings,
+            OPERATOR,
+            *_of_an_operator(),
+            *_on_prometheus(settings),
+            *_on_external_secrets(settings),
+            *_on_the_report(settings),
+        ),
         *_binding_of_groups(settings, OPERATOR, settings.operators),
         _role(settings, REVIEWER, *_of_a_reviewer()),
         *_binding_of_groups(settings, REVIEWER, settings.reviewers),
@@ -76,6 +83,11 @@ def _on_prometheus(settings: Settings) -> list[dict[str, Any]]:
 def _on_external_secrets(settings: Settings) -> list[dict[str, Any]]:
     """Return what says whether a store's keys have come; it holds no key."""
     return [] if settings.secrets is None else [_rule("external-secrets.io", ["externalsecrets"], _READ)]
+
+
+def _on_the_report(settings: Settings) -> list[dict[str, Any]]:
+    """Return what says when the report was made, and whether it was."""
+    return [] if settings.report is None else [_rule("batch", ["cronjobs", "jobs"], _READ)]
 
 
 def _of_a_reviewer() -> list[dict[str, Any]]:

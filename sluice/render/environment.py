@@ -25,6 +25,7 @@ from sluice.render.network import network
 from sluice.render.override import override
 from sluice.render.prometheus import prometheus
 from sluice.render.quotas import quotas
+from sluice.render.report import report
 from sluice.render.stub_provider import stub_provider
 
 
@@ -43,6 +44,7 @@ class Rendered:
     gateway: tuple[KubernetesObject, ...]
     guard: tuple[KubernetesObject, ...]
     prometheus: tuple[KubernetesObject, ...]
+    report: tuple[KubernetesObject, ...]
     availability: tuple[KubernetesObject, ...]
     ingress: tuple[KubernetesObject, ...]
     network: tuple[KubernetesObject, ...]
@@ -73,6 +75,7 @@ class Rendered:
             *self.stub_provider,
             *self.prometheus,
             *self.guard,
+            *self.report,
             *self.litellm,
             *self.gateway,
             *self.availability,
@@ -112,6 +115,7 @@ def render(registry: Registry, rollout: Rollout, settings: Settings) -> Rendered
         gateway=gateway(settings, gateway_configuration(registry, settings), names),
         guard=guard(registry, settings),
         prometheus=prometheus(settings),
+        report=report(registry, rollout, settings),
         stub_provider=stub_provider(settings),
         litellm=litellm(registry, settings),
         caller_keys=_caller_keys(settings),

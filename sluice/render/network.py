@@ -18,15 +18,16 @@ from sluice.registry import (
     ExternalPrometheus,
     LiteLLM,
     Registry,
+    ReportSettings,
     Settings,
 )
-from sluice.render import cache, guard, litellm, prometheus, stub_provider
+from sluice.render import cache, guard, litellm, prometheus, report, stub_provider
 from sluice.render.gateway import METRICS_PORT
 from sluice.render.gateway import NAME as GATEWAY
 from sluice.render.gateway import PORT as GATEWAY_PORT
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels, selector
 
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379, "smtp": 25, "smtps": 465}
 _PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 # Beside what is private: shared, loopback and link-local addresses; the last holds clouds' metadata.
 _NOT_PUBLIC: Final = (*_PRIVATE, "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16")
@@ -63,6 +64,8 @@ def network(registry: Registry, settings: Settings) -> tuple[KubernetesObject, .
         policies.append(_of_the_guard(settings, settings.prometheus))
     if isinstance(settings.prometheus, EmbeddedPrometheus):
         policies.append(_of_prometheus(settings, settings.prometheus))
+    if settings.report is not None and settings.prometheus is not None:
+        policies.append(_of_the_report(settings, settings.report, settings.prometheus))
     if settings.litellm is not None:
         own = litellm.NAME
         ingress = [_rule("from", gateway, litellm.PORT)]
@@ -72,27 +75,39 @@ def network(registry: Registry, settings: Settings) -> tuple[KubernetesObject, .
 
 
 def _of_the_guard(settings: Settings, asked: EmbeddedPrometheus | ExternalPrometheus) -> KubernetesObject:
-    own = isinstance(asked, EmbeddedPrometheus)
-    to_prometheus = _rule("to", _pods_of(prometheus.NAME), prometheus.PORT) if own else _towards(asked.url)
     scraped_by = _scrapers(settings)
     return _policy(
         settings,
         guard.NAME,
         selector(guard.NAME),
         ingress=[_rule("from", scraped_by, guard.PORT)] if scraped_by else [],
-        egress=[*_to_the_cluster(settings), to_prometheus],
+        egress=[*_to_the_cluster(settings), _to_prometheus(asked)],
     )
 
 
+def _of_the_report(
+    settings: Settings, wanted: ReportSettings, asked: EmbeddedPrometheus | ExternalPrometheus
+) -> KubernetesObject:
+    takers = [wanted.mail.server if wanted.mail else None, wanted.post]
+    egress = [_to_dns(), _to_prometheus(asked), *(_towards(url) for url in takers if url)]
+    return _policy(settings, report.NAME, selector(report.NAME), ingress=[], egress=egress)
+
+
+def _to_prometheus(asked: EmbeddedPrometheus | ExternalPrometheus) -> dict[str, Any]:
+    own = isinstance(asked, EmbeddedPrometheus)
+    return _rule("to", _pods_of(prometheus.NAME), prometheus.PORT) if own else _towards(asked.url)
+
+
 def _of_prometheus(settings: Settings, own: EmbeddedPrometheus) -> KubernetesObject:
-    """Let the guard ask it, and people by the API server's proxy, which comes from wherever the API server is."""
+    """Let guard and report ask it, and people by the API server's proxy, which comes from wherever that server is."""
     people = [_block(cidr) for cidr in settings.network.api_server or _PRIVATE]
+    askers = [*_pods_of(guard.NAME), *(_pods_of(report.NAME) if settings.report else [])]
     scraped = [_rule("to", _pods_of(name), port) for name, port in prometheus.scraped(settings).items()]
     return _policy(
         settings,
         prometheus.NAME,
         selector(prometheus.NAME),
-        ingress=[_rule("from", [*_pods_of(guard.NAME), *people], prometheus.PORT)],
+        ingress=[_rule("from", [*askers, *people], prometheus.PORT)],
         egress=[_to_dns(), *scraped, *([_towards(own.alertmanager)] if own.alertmanager else [])],
     )
 

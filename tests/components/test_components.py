@@ -30,6 +30,7 @@ from components.override import Override, OverrideArgs
 from components.prometheus import Prometheus, PrometheusArgs
 from components.provider_keys import ProviderKeys, ProviderKeysArgs
 from components.quotas import Quotas, QuotasArgs
+from components.report import Report, ReportArgs
 from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.local.folders import PROJECT
 from sluice.registry import ExternalSecrets as Store
@@ -74,6 +75,7 @@ def program(of: Rendered) -> Callable[[], None]:
         StubProvider("stub-provider", StubProviderArgs(of.stub_provider, namespace), here)
         Prometheus("prometheus", PrometheusArgs(of.prometheus, namespace), here)
         Guard("guard", GuardArgs(of.guard, namespace), here)
+        Report("report", ReportArgs(of.report, namespace), here)
         LiteLLM("litellm", LiteLLMArgs(of.litellm, namespace), here)
         Gateway("gateway", GatewayArgs(of.gateway, namespace, "http://127.0.0.1:30080"), here)
         Alerts("alerts", AlertsArgs(of.alerts, namespace), here)
@@ -260,6 +262,7 @@ def test_each_component_says_what_others_need_of_it(dev: Recording) -> None:
         "gateway": {"url": "http://127.0.0.1:30080"},
         "guard": {},
         "prometheus": {},
+        "report": {},
     }
 
 

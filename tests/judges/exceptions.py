@@ -62,12 +62,18 @@ _DIGEST = (
     "start of a pod wait for the registry, and fail with it; an image built on the machine can be pulled from nowhere."
 )
 
-EXCEPTIONS: tuple[Excused, ...] = (
-    Excused(Judge.KUBE_SCORE, "container-resources", "*/Deployment/*", _NO_CPU_LIMIT),
-    Excused(Judge.KUBE_SCORE, "container-cpu-requests-equal-limits", "*/Deployment/*", _NO_CPU_LIMIT),
-    Excused(Judge.KUBE_SCORE, "container-resource-requests-equal-limits", "*/Deployment/*", _NO_CPU_LIMIT),
-    Excused(Judge.CHECKOV, "CKV_K8S_11", "*/Deployment/*", _NO_CPU_LIMIT),
-    Excused(Judge.KUBE_SCORE, "container-image-pull-policy", "*/Deployment/*", _DIGEST),
+_PODS = ("*/Deployment/*", "*/CronJob/*")
+
+EXCEPTIONS: tuple[Excused, ...] = tuple(
+    Excused(judge, check, subjects, reason)
+    for judge, check, reason in (
+        (Judge.KUBE_SCORE, "container-resources", _NO_CPU_LIMIT),
+        (Judge.KUBE_SCORE, "container-cpu-requests-equal-limits", _NO_CPU_LIMIT),
+        (Judge.KUBE_SCORE, "container-resource-requests-equal-limits", _NO_CPU_LIMIT),
+        (Judge.CHECKOV, "CKV_K8S_11", _NO_CPU_LIMIT),
+        (Judge.KUBE_SCORE, "container-image-pull-policy", _DIGEST),
+    )
+    for subjects in _PODS
 )
 
 

@@ -21,6 +21,7 @@ from sluice.rollout.guard.notes import judgement_of
 from tests.live.project import AGENTS, NAMESPACE, LiveProject
 from tests.live.test_failures import edit
 from tests.rollout.made_prometheus import SCRAPE, MadePrometheus, serving
+from tests.rollout.report_takers import taking_posts
 
 USERS = tuple(f"user-{number}" for number in range(40))
 GOOD = {"candidate": {"ok": 6}, "baseline": {"ok": 54}}
@@ -73,11 +74,19 @@ def made() -> Iterator[Scraping]:
 
 
 @pytest.fixture(scope="module")
-def guarded(project: LiveProject, made: Scraping) -> Iterator[LiveProject]:
+def posted() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
+    """Who takes the report, which pods reach at the node's own address."""
+    with taking_posts(host=NODE_ADDRESS) as taking:
+        yield taking
+
+
+@pytest.fixture(scope="module")
+def guarded(project: LiveProject, made: Scraping, posted: tuple[str, list[tuple[str, bytes]]]) -> Iterator[LiveProject]:
     settings = project.folder / "Pulumi.live.yaml"
     before = settings.read_text()
     image = f"sluice.local/guard@sha256:{'0' * 64}"
     wanted = f"  sluice:prometheus: {{url: '{made.made.url}'}}\n  sluice:guard: {{image: '{image}', replicas: 2}}"
+    wanted += f"\n  sluice:report: {{schedule: '0 0 1 1 *', to: {{post: '{posted[0]}'}}}}"
     edit(settings, r"  sluice:cache:", f"{wanted}\n  sluice:cache:")
     project.roll_out(dict.fromkeys(AGENTS, 0) | {"qa": 10, "legal": 10})
     project.up()
@@ -111,6 +120,23 @@ def test_one_guard_acts_and_good_candidates_stay(guarded: LiveProject, made: Scr
     assert config_map(guarded, "override") == {}
     assert guarded.kubectl("get", "pods", *GUARD, "--output", "name").stdout.count("pod/") == 2
     assert set(guarded.up()["changes"]) == {"same"}, "what the guard writes is no difference to an update"
+
+
+def test_the_report_is_made_by_its_job_and_posted(
+    guarded: LiveProject, made: Scraping, posted: tuple[str, list[tuple[str, bytes]]]
+) -> None:
+    made.made.knows_no_other_form = True
+    started = guarded.kubectl("create", "job", "--from=cronjob/sluice-report", "report-now")
+    assert started.exit_code == 0, started.stderr
+    waited = guarded.kubectl("wait", "--for=condition=complete", "job/report-now", "--timeout=50s")
+    log = guarded.kubectl("logs", "job/report-now").stdout
+
+    assert waited.exit_code == 0, waited.stderr + log
+    assert json.loads(log)["message"] == "posted"
+    ((kind, page),) = posted[1]
+    assert kind.startswith("text/html")
+    assert b"<h1>live: 7 days to " in page
+    assert b"Prometheus has recorded nothing of this environment in this time" in page
 
 
 def test_a_bad_candidate_is_rolled_back_and_without_prometheus_nothing_moves(

@@ -28,6 +28,7 @@ from sluice.registry import (
     load_settings,
 )
 from sluice.registry.document import parse_document
+from sluice.registry.report_settings import Mail, ReportSettings
 from sluice.registry.rules.declared import Names
 from sluice.registry.settings import Callers, check_settings
 
@@ -61,6 +62,9 @@ config:
   sluice:route: {{host: llm.example.com, gateway: shared, gateway_namespace: gateways, listener: https}}
   sluice:litellm: {{image: "sluice.local/litellm@{DIGEST}", providers: {{openai: openai}}, replicas: 2}}
   sluice:litellm-master-key: {{secure: v1:abc:def}}
+  sluice:report:
+    schedule: "30 5 * * 1-5"
+    to: {{mail: {{server: "smtp://relay.mail.svc:25", from: a@example.com, to: [b@example.com]}}, post: "http://x/y"}}
 """
 
 
@@ -92,6 +96,9 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         quota=Quota(30, "8", "8Gi"),
         prometheus=ExternalPrometheus("http://prometheus.example.com:9090", 'namespace="sluice-dev"'),
         guard=GuardSettings(f"sluice.local/guard@{DIGEST}", 2),
+        report=ReportSettings(
+            "30 5 * * 1-5", 7, Mail("smtp://relay.mail.svc:25", "a@example.com", ("b@example.com",)), "http://x/y"
+        ),
         operators=("llm-on-call",),
         reviewers=("legal-reviewers",),
         litellm=LiteLLM(
@@ -225,6 +232,16 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
             "providers: {openai: openai}",
             "providers: {opnai: openai}",
             '24:135: config.sluice:litellm.providers.opnai: no provider is named "opnai"; did you mean "openai"?',
+        ),
+        (
+            'post: "http://x/y"',
+            'posts: "http://x/y"',
+            '28:96: config.sluice:report.to.posts: is not a field here; did you mean "post"?',
+        ),
+        (
+            "sluice:guard: {image:",
+            "kubernetes:guard: {image:",
+            "26:3: config.sluice:report: stands without sluice:guard; add sluice:guard, or take out sluice:report",
         ),
         (
             "{openai: openai}",

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +20,16 @@ import pytest
 from sluice.cli import report as report_command
 from sluice.cli.main import run
 from sluice.local.monitoring_programs import MonitoringPrograms
+from sluice.registry import ExternalPrometheus, load_environment
+from sluice.registry.report_settings import Mail, ReportSettings
+from sluice.render import render
 from sluice.render.alerts import RECORDINGS
+from sluice.render.report import DATA_KEY
 from sluice.rollout.report import asking
 from tests.rollout.filled_prometheus import filled_prometheus
 from tests.rollout.made_cluster import MadeCluster, NoAnswer
 from tests.rollout.made_week import AGENTS, UNTIL, MadeWeek
+from tests.rollout.report_takers import taking_mail
 from tests.rules.promtool import METRIC, PROJECT
 
 OUTAGE = (6 * 24 - 4, 5 * 24 + 10)
@@ -147,3 +158,48 @@ def test_every_series_that_is_asked_for_exists() -> None:
     for name in METRIC.findall(text):
         if not name.startswith("sluice_quality_score"):
             assert f"`{name}`" in metrics
+
+
+@pytest.mark.slow
+def test_the_pods_program_makes_one_and_mails_it(prometheus: str, tmp_path: Path) -> None:
+    """Told as a pod is; by the clock of today, at which this Prometheus knows nothing, and the mail says so."""
+    declared = load_environment(PROJECT, "production")
+    with taking_mail() as server:
+        wanted = ReportSettings(mail=Mail(server.address, "sluice@example.com", ("a@example.com",)))
+        settings = replace(declared.settings, report=wanted, prometheus=ExternalPrometheus(prometheus, ""))
+        made = render(declared.registry, declared.rollout, settings).report
+        (told,) = [item.body["data"][DATA_KEY] for item in made if item.kind == "ConfigMap"]
+        file = tmp_path / DATA_KEY
+        file.write_text(told)
+        ran = subprocess.run(
+            [sys.executable, "-m", "sluice.rollout.report"],
+            env={**os.environ, "SLUICE_REPORT_FILE": str(file)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert json.loads(ran.stdout)["message"] == "mailed"
+    (text,) = server.taken
+    found = email.message_from_string(text, policy=email.policy.default)
+    assert found["Subject"] == "sluice, production: no candidate has users"
+    said = found.get_body(("plain",))
+    assert said is not None
+    assert "Prometheus has recorded nothing of this environment in this time" in said.get_content()
+
+
+@pytest.mark.slow
+def test_the_pods_program_says_in_one_line_what_it_could_not_do(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "sluice.rollout.report"],
+        env={**os.environ, "SLUICE_REPORT_FILE": str(tmp_path / "none.json")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stderr) == (3, "")
+    assert json.loads(ran.stdout)["why"].startswith(f"{tmp_path}/none.json: cannot be read")

@@ -1,0 +1,80 @@
+"""What a report's pod is told: the environment as it is declared, where Prometheus is, and who gets the page.
+
+It is one JSON file, written by `sluice.render.report`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from sluice.registry.building import registry_of_sections
+from sluice.registry.model import AgentRollout, Registry, Rollout
+from sluice.rollout.guard.configuration import ConfigurationUnreadable
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MailTo:
+    """A server that takes mail, `smtp://HOST:PORT` or `smtps://HOST:PORT`, the sender, and who gets it."""
+
+    server: str
+    sender: str
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportConfiguration:
+    """One environment's report. `match` narrows queries down to it, as `namespace="x"`."""
+
+    environment: str
+    registry: Registry
+    rollout: Rollout
+    prometheus: str
+    match: str
+    days: int
+    mail: MailTo | None
+    post: str | None
+
+
+def read_configuration(file: Path) -> ReportConfiguration:
+    """Read the file. Raises ConfigurationUnreadable."""
+    try:
+        said = json.loads(file.read_text())
+        if said["version"] != VERSION:
+            raise ConfigurationUnreadable(file, f"is of version {said['version']}, and {VERSION} is known here")
+        mail = said["mail"]
+        return ReportConfiguration(
+            said["environment"],
+            registry_of_sections(said["registry"], {}),
+            _rollout(said),
+            said["prometheus"],
+            said["match"],
+            int(said["days"]),
+            MailTo(mail["server"], mail["from"], tuple(mail["to"])) if mail else None,
+            said["post"],
+        )
+    except OSError as error:
+        raise ConfigurationUnreadable(file, f"cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationUnreadable(file, f"is not what is rendered ({type(error).__name__}: {error})") from None
+
+
+def _rollout(said: Mapping[str, Any]) -> Rollout:
+    agents = {
+        name: AgentRollout(
+            name,
+            agent["candidate"],
+            int(agent["weight_percent"]),
+            date.fromisoformat(agent["since"]) if agent["since"] else None,
+            tuple(agent["baseline"]),
+        )
+        for name, agent in said["rollout"].items()
+    }
+    return Rollout(said["environment"], bool(said["enabled"]), MappingProxyType(agents))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.rollout.report.drawing import Axes, Mark, Point, Trace, over_time
+from sluice.rollout.report.drawing import Axes, Mark, Point, Trace, over_time, standing_alone
 
 BEGIN = datetime(2025, 11, 5, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -119,3 +119,11 @@ def test_whatever_is_drawn_is_sound_and_stays_inside(values: list[float | None],
             x, y = map(float, place.split(","))
             assert 0 <= x <= 480
             assert 0 <= y <= 250
+
+
+def test_a_drawing_for_a_file_of_its_own_is_sound_and_brings_its_colours() -> None:
+    alone = ElementTree.fromstring(standing_alone(over_time("Title", AXES, [trace(1, 2)])))
+
+    assert alone.attrib["viewBox"] == "-12 -10 504 270"
+    (style,) = alone.iter(f"{_SVG}style")
+    assert "prefers-color-scheme:dark" in (style.text or "")

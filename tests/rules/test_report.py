@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +25,10 @@ from sluice.registry.report_settings import Mail, ReportSettings
 from sluice.render import render
 from sluice.render.alerts import RECORDINGS
 from sluice.render.report import DATA_KEY
-from sluice.rollout.report import asking
+from sluice.rollout.guard.prometheus import Prometheus
+from sluice.rollout.report import asking, plots
+from sluice.rollout.report.drawing import standing_alone
+from sluice.rollout.report.findings import AgentFindings, Findings, find
 from tests.rollout.filled_prometheus import filled_prometheus
 from tests.rollout.made_cluster import MadeCluster, NoAnswer
 from tests.rollout.made_week import AGENTS, UNTIL, MadeWeek
@@ -203,3 +206,32 @@ def test_the_pods_program_says_in_one_line_what_it_could_not_do(tmp_path: Path) 
 
     assert (ran.returncode, ran.stderr) == (3, "")
     assert json.loads(ran.stdout)["why"].startswith(f"{tmp_path}/none.json: cannot be read")
+
+
+PICTURES = PROJECT / "docs" / "pictures"
+DRAWN: Mapping[str, Callable[[Findings, AgentFindings, AgentFindings], str]] = {
+    "overview-steps": lambda found, qa, _: plots.weight(found, qa),
+    "overview-rolled-back": lambda found, _, content: plots.weight(found, content),
+    "agent-quality": lambda found, qa, _: plots.points_of(found, qa, "overall"),
+    "agent-quality-worse": lambda found, _, content: plots.points_of(found, content, "overall"),
+    "agent-latency": lambda found, qa, _: plots.latency(found, qa, "p95"),
+    "cost-of-a-request": lambda found, qa, _: plots.request_cost(found, qa),
+}
+
+
+@pytest.mark.slow
+def test_the_pictures_in_docs_are_drawn_from_the_made_week(prometheus: str, pytestconfig: pytest.Config) -> None:
+    declared = load_environment(PROJECT, "production")
+    match = f'namespace="{declared.settings.namespace}"'
+    asked = asking.Question("production", declared.registry, declared.rollout, match, UNTIL, 7)
+    found = find(asking.ask(Prometheus(prometheus), asked))
+    agents = {one.agent: one for one in found.agents}
+    drawn = {
+        f"{name}.svg": standing_alone(draw(found, agents["qa"], agents["content"])) for name, draw in DRAWN.items()
+    }
+    if pytestconfig.getoption("--refresh-expected"):
+        PICTURES.mkdir(exist_ok=True)
+        for name, text in drawn.items():
+            (PICTURES / name).write_text(text)
+
+    assert {file.name: file.read_text() for file in PICTURES.iterdir()} == drawn, "run it with --refresh-expected"

@@ -20,6 +20,10 @@ _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 250, 46, 12, 58, 24
 _ROOM, _FLOOR = WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM
 _NUMBERS_APART = 18.0
 _MOST_DAY_LABELS = 8
+_OWN_COLOURS = (
+    "<style>svg{background:#fff;color:#1d2329}"
+    "@media(prefers-color-scheme:dark){svg{background:#14181c;color:#e4e8ec}}</style>"
+)
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -90,6 +94,15 @@ def over_time(title: str, axes: Axes, traces: Sequence[Trace], marks: Sequence[M
     for trace in traces:
         parts += _drawn(axes, trace, low, high)
     return svg(title, _HEIGHT, parts, WIDTH)
+
+
+def standing_alone(drawing: str) -> str:
+    """Return a drawing for a file of its own, with the colours that no page gives it, light or dark."""
+    head, _, rest = drawing.partition(">")
+    with_margin = head.replace('viewBox="0 0 ', 'viewBox="-12 -10 ').replace(
+        f"{WIDTH} {_HEIGHT}", f"{WIDTH + 24} {_HEIGHT + 20}"
+    )
+    return f"{with_margin}>{_OWN_COLOURS}{rest}\n"
 
 
 def _scale(axes: Axes, points: Sequence[Point]) -> tuple[float, float, float]:

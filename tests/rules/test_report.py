@@ -25,15 +25,18 @@ from sluice.registry.report_settings import Mail, ReportSettings
 from sluice.render import render
 from sluice.render.alerts import RECORDINGS
 from sluice.render.report import DATA_KEY
+from sluice.rollout import SCORE_EDGES, SECONDS_EDGES
+from sluice.rollout.guard.in_cluster import Heard
 from sluice.rollout.guard.prometheus import Prometheus
 from sluice.rollout.report import asking, plots
 from sluice.rollout.report.drawing import standing_alone
 from sluice.rollout.report.findings import AgentFindings, Findings, find
+from sluice.rollout.report.material import DIMENSIONS
 from tests.rollout.filled_prometheus import filled_prometheus
 from tests.rollout.made_cluster import MadeCluster, NoAnswer
 from tests.rollout.made_week import AGENTS, UNTIL, MadeWeek
 from tests.rollout.report_takers import taking_mail
-from tests.rules.promtool import METRIC, PROJECT
+from tests.rules.promtool import GROUPS, METRIC, PROJECT
 
 OUTAGE = (6 * 24 - 4, 5 * 24 + 10)
 """In the second of the seven days, ten hours without a Prometheus."""
@@ -235,3 +238,73 @@ def test_the_pictures_in_docs_are_drawn_from_the_made_week(prometheus: str, pyte
             (PICTURES / name).write_text(text)
 
     assert {file.name: file.read_text() for file in PICTURES.iterdir()} == drawn, "run it with --refresh-expected"
+
+
+def _questions() -> list[str]:
+    """Return each question of a report, as it is put for production."""
+    declared = load_environment(PROJECT, "production")
+    put: list[str] = []
+
+    def send(path: str, form: Mapping[str, str]) -> Heard:
+        put.append(form["query"])
+        kind = "matrix" if path.endswith("query_range") else "vector"
+        return Heard(200, json.dumps({"status": "success", "data": {"resultType": kind, "result": []}}).encode())
+
+    match = f'namespace="{declared.settings.namespace}"'
+    asked = asking.Question("production", declared.registry, declared.rollout, match, UNTIL, 1)
+    asking.ask(Prometheus("http://made", send=send), asked)
+    return sorted({query.replace("[1d:5m]", "[2h:5m]") for query in put})
+
+
+def _shown_by_a_gateway(minutes: int) -> list[dict[str, str]]:
+    """Return the series of one agent with both arms, in promtool's notation, a scrape each minute."""
+    series = {'sluice_spend_dollars{agent="all",models="fine_tuned",window="month"': "1"}
+    series |= {f'sluice_rollout_weight{{agent="qa",kind="{kind}"': "10" for kind in ("wanted", "allowed", "served")}
+    series['sluice_override_active{agent="qa"'] = "0"
+    for arm in ("candidate", "baseline"):
+        about = f'agent="qa",arm="{arm}"'
+        series |= {f'sluice_requests_total{{{about},outcome="{one}"': "0+1" for one in ("ok", "error", "fallback")}
+        series[f"sluice_cost_dollars_total{{{about}"] = "0+0.01"
+        seconds = (*SECONDS_EDGES, float("inf"))
+        series |= {f'sluice_request_duration_seconds_bucket{{{about},le="{_le(edge)}"': "0+3" for edge in seconds}
+        for dimension in DIMENSIONS:
+            of = f'{about},dimension="{dimension}"'
+            scores = (*SCORE_EDGES, float("inf"))
+            series |= {f'sluice_quality_score_bucket{{{of},le="{_le(edge)}"': "0+1" for edge in scores}
+            series |= {f"sluice_quality_score_{one}{{{of}": "0+1" for one in ("sum", "count")}
+    where = 'namespace="sluice-production",pod="gateway-1"}'
+    return [{"series": f"{name},{where}", "values": f"{value}x{minutes}"} for name, value in series.items()]
+
+
+def _le(edge: float) -> str:
+    return "+Inf" if edge == float("inf") else str(float(edge))
+
+
+@pytest.mark.slow
+def test_what_rules_record_of_a_gateway_is_what_a_report_asks_for(promtool: Path, tmp_path: Path) -> None:
+    """By the rules themselves: a label that they drop, or a name that nobody records, leaves no answer.
+
+    Over two hours in place of a day, because promtool loads ten thousand samples at the most.
+    """
+    minutes = 130
+    asked = [
+        {"expr": f"count({query}) > bool 0", "eval_time": f"{minutes}m", "exp_samples": [{"labels": "{}", "value": 1}]}
+        for query in _questions()
+    ]
+    assert len(asked) > 12
+    recorded = [{**group, "rules": [one for one in group["rules"] if "record" in one]} for group in GROUPS]
+    test = {
+        "interval": "1m",
+        "input_series": _shown_by_a_gateway(minutes),
+        "promql_expr_test": asked,
+    }
+    (tmp_path / "rules.yaml").write_text(json.dumps({"groups": [group for group in recorded if group["rules"]]}))
+    (tmp_path / "tests.yaml").write_text(
+        json.dumps({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]})
+    )
+
+    ran = subprocess.run(
+        [promtool, "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr

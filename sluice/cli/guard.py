@@ -15,7 +15,7 @@ from sluice.deploy.target import target
 
 @click.command()
 @click.argument("environment", metavar="ENV")
-@click.option("--prometheus", metavar="URL", help="By default the one that `sluice:prometheus` names.")
+@options.prometheus
 @options.context
 @options.output_format
 def guard(environment: str, prometheus: str | None, context: str | None, output_format: str) -> int:

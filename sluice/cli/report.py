@@ -53,7 +53,7 @@ class _Days(click.ParamType[int]):
     show_default=True,
     help="html for people, json for programs.",
 )
-@click.option("--prometheus", metavar="URL", help="By default the environment's own; it must be reachable from here.")
+@options.prometheus
 @options.context
 def report(
     environment: str,

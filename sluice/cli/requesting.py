@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from sluice.cli.options import prometheus as of_prometheus
 from sluice.deploy.emergency import whoever_types
 from sluice.git import Git
 from sluice.gitops.advancing import Outcome, Requesting
@@ -25,7 +26,7 @@ _OPTIONS = (
     click.option("--reason", default="", help="Why it is right all the same, for whoever looks next."),
     click.option("--together", is_flag=True, help="One request for all agents, and none where one may not."),
     click.option("--merge", "merges", is_flag=True, help="Merge it at once, where no review is asked for."),
-    click.option("--prometheus", metavar="URL", help="Ask this one, and not the one that the settings name."),
+    of_prometheus,
     click.option("--remote", metavar="NAME", help="Where branches are pushed to; by default origin, if there is one."),
     click.option("--base", metavar="BRANCH", help="What requests go into; by default what the remote stands on."),
     click.option(

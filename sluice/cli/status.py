@@ -30,7 +30,7 @@ _WIDE = 400
 @click.command()
 @click.argument("environment", metavar="[ENV]", default="dev")
 @click.option("--watch", is_flag=True, help="Look on: at a terminal in place, elsewhere print what has changed.")
-@click.option("--prometheus", metavar="URL", help="By default the one that `sluice:prometheus` names.")
+@options.prometheus
 @options.context
 @options.output_format
 def status(environment: str, watch: bool, prometheus: str | None, context: str | None, output_format: str) -> int:

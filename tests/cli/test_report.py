@@ -31,3 +31,11 @@ def test_a_prometheus_that_does_not_answer_is_said_and_no_page_is_left(
     assert run(["report", "dev", "--prometheus", "http://127.0.0.1:9"]) == 3
     assert "Prometheus: 127.0.0.1:9 does not answer" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["report", "guard", "status"])
+def test_an_address_that_is_none_is_refused_before_anything_is_asked(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "dev", "--prometheus", "prometheus:9090"]) == 2
+    assert "'prometheus:9090' is no address; write one such as http://" in capsys.readouterr().err

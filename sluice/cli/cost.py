@@ -26,7 +26,7 @@ from sluice.rollout.spent import actual_of
 @click.command()
 @click.argument("environment", metavar="ENV")
 @click.option("--registry", "folder", type=click.Path(path_type=Path), help="The folder; by default the project's.")
-@click.option("--prometheus", metavar="URL", help="By default the one that `sluice:prometheus` names.")
+@options.prometheus
 @options.context
 @options.output_format
 def cost(environment: str, folder: Path | None, prometheus: str | None, context: str | None, output_format: str) -> int:

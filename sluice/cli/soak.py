@@ -54,7 +54,7 @@ class _Duration(click.ParamType[timedelta]):
     "--budget", type=click.FloatRange(0), metavar="DOLLARS", help="By default a day's warning of the registry."
 )
 @click.option("--key-file", type=click.File(), help="A file with your team's key; else SLUICE_API_KEY holds it.")
-@click.option("--prometheus", metavar="URL", help="By default the one that `sluice:prometheus` names.")
+@options.prometheus
 @options.context
 @options.output_format
 def soak(

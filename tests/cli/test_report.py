@@ -33,7 +33,7 @@ def test_a_prometheus_that_does_not_answer_is_said_and_no_page_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["report", "guard", "status"])
+@pytest.mark.parametrize("command", ["report", "guard", "status", "cost", "soak"])
 def test_an_address_that_is_none_is_refused_before_anything_is_asked(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

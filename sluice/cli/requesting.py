@@ -16,6 +16,7 @@ from sluice.git import Git
 from sluice.gitops.advancing import Outcome, Requesting
 from sluice.gitops.branches import others_of
 from sluice.gitops.forge.finding import Kind, forge_of
+from sluice.gitops.proposing import Draft, Proposal, propose
 from sluice.local.folders import PROJECT
 from sluice.rollout.proposal import Force
 
@@ -69,6 +70,22 @@ def asked(environment: str, **chosen: Any) -> Asked:
     forge = forge_of(others.address, Kind(chosen["forge"]), os.environ)
     requesting = Requesting(others, forge, environment, chosen["merges"])
     return Asked(force, chosen["together"], requesting, chosen["prometheus"])
+
+
+def proposed(environment: str, draft: Draft) -> Proposal:
+    """Make one request where requests usually go. Raises what `propose` and the draft raise."""
+    found = asked(
+        environment,
+        force=False,
+        reason="",
+        together=False,
+        merges=False,
+        prometheus=None,
+        remote=None,
+        base=None,
+        forge="auto",
+    ).requesting
+    return propose(found.others, found.forge, draft)
 
 
 def show(outcomes: Sequence[Outcome], output_format: str, *, with_text: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from sluice.cli import options
 from sluice.cli.reply_table import printable
 from sluice.deploy.emergency import Emergency, emergency, whoever_types
 from sluice.deploy.target import target
+from sluice.errors import SluiceError
 from sluice.local.folders import PROJECT
 from sluice.override import Override
 from sluice.registry.policy import RollbackPolicy
@@ -38,6 +40,7 @@ _LONGEST_TEXT = 500
     show_default=True,
     help="How long the baseline must be seen to answer alone; 0 leaves the proof out.",
 )
+@click.option("--request", "with_request", is_flag=True, help="Open the request that makes git say the same, too.")
 @click.option("--print-patch", is_flag=True, help="Only print the kubectl line that does the same, and do nothing.")
 @options.context
 @options.output_format
@@ -48,6 +51,7 @@ def rollback(
     by: str | None,
     evidence: str,
     prove_seconds: float,
+    with_request: bool,
     print_patch: bool,
     context: str | None,
     output_format: str,
@@ -83,9 +87,31 @@ def rollback(
         click.echo(json.dumps(_data(request, done), indent=2, ensure_ascii=False))
     else:
         click.echo(_text(request, done))
+    if with_request:
+        _request(environment, agent, done)
     if not done.reached_every_pod:
         return _NOT_REACHED
     return 0 if done.proof is None or done.proof.holds else _NOT_PROVEN
+
+
+def _request(environment: str, agent: str | None, done: Rollback) -> None:
+    """Open the request. What stands against it is said, and takes nothing back."""
+    from sluice.cli import requesting  # a rollback by itself needs none of these
+    from sluice.git import Git
+    from sluice.gitops.drafting import Drafting
+    from sluice.gitops.returning import Returning, post_mortem_of
+    from sluice.override import ALL
+
+    today = datetime.now(UTC).date()
+    returning = Returning(environment, agent or ALL, done.change.entry or Override(0), today)
+    try:
+        further = post_mortem_of(Git(PROJECT), done.record.commit)
+        proposal = requesting.proposed(environment, Drafting(PROJECT, environment, returning, today, further=further))
+    except (SluiceError, OSError) as error:
+        click.echo(f"no request: {error}", err=True)
+        return
+    where = proposal.request.url if proposal.request else f"branch {proposal.published.branch}"
+    click.echo(f"request: {where}, commit {proposal.published.commit[:12]}", err=True)
 
 
 def _require_short(name: str, text: str) -> None:

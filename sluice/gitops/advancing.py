@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sluice.errors import SluiceError
 from sluice.gitops.branches import EditedByHand, Others
-from sluice.gitops.drafting import Forbidden, NothingToChange
+from sluice.gitops.drafting import Forbidden, NothingToChange, NotProven
 from sluice.gitops.forge.forge import Forge
 from sluice.gitops.proposing import Draft, NotMerged, Proposal, merge, propose, withdraw
 from sluice.gitops.stepping import GatesSayNo
@@ -47,7 +47,7 @@ class Requesting:
             done = merge(self.others, self.forge, draft) if self.merges else propose(self.others, self.forge, draft)
         except GatesSayNo as no:
             return self._withdrawn(agents, no, [one.agent for one in no.refused])
-        except Forbidden as no:
+        except (Forbidden, NotProven) as no:
             return self._withdrawn(agents, no, agents)
         except (CannotSee, NothingToMeasureWith, NothingToChange, EditedByHand, NotMerged) as error:
             return Outcome(agents, error=error)

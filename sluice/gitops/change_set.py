@@ -28,8 +28,8 @@ class StrayFile(ValueError):
 
     def __init__(self, path: str, environment: str) -> None:
         super().__init__(
-            f"{path}: a request of {environment} touches rollouts/{environment}.yaml, evidence/ and "
-            f"manifests/{environment}/ alone"
+            f"{path}: a request of {environment} touches rollouts/{environment}.yaml, evidence/, "
+            f"manifests/{environment}/ and a post-mortem alone"
         )
 
 
@@ -55,7 +55,7 @@ class ChangeSet:
     def __post_init__(self) -> None:
         own = re.compile(
             rf"{re.escape(self.project)}(registry/rollouts/{re.escape(self.environment)}\.yaml"
-            rf"|registry/evidence/[^/]+\.yaml|manifests/{re.escape(self.environment)}/[^/]+\.yaml)"
+            rf"|registry/evidence/[^/]+\.yaml|docs/post-mortems/[^/]+\.md|manifests/{re.escape(self.environment)}/[^/]+\.yaml)"
         )
         for path in self.files:
             if not own.fullmatch(path):

@@ -18,12 +18,14 @@ from sluice.git import Git
 from sluice.gitops.change_set import ChangeSet
 from sluice.gitops.checkout import changed_files, checkout, diff_of
 from sluice.gitops.description import Described, body_of
+from sluice.gitops.signing import Unproven, unproven
 from sluice.registry import load_environment, load_registry, load_rollout
 from sluice.registry.editing import Edit, edit_file
 from sluice.registry.findings import Finding, printed
 from sluice.registry.places import Steps
 from sluice.registry.plan import plan_of
 from sluice.registry.plan_text import plan_text
+from sluice.registry.policy import is_production
 from sluice.render import render, write_manifests
 from sluice.rollout.cost import cost_of
 from sluice.rollout.proposal import Force
@@ -37,6 +39,14 @@ class Forbidden(AnswerIsNo):
 
     def __init__(self, environment: str, findings: Sequence[Finding]) -> None:
         super().__init__(f"{environment} stays as it is, because a rule forbids the change:\n{printed(findings)}")
+
+
+class NotProven(AnswerIsNo):
+    """Git does not show that two people stand behind the sign-offs of a model that production's users would get."""
+
+    def __init__(self, environment: str, found: Sequence[Unproven]) -> None:
+        said = "\n".join(f"  {one.file}: {one.problem}" for one in found)
+        super().__init__(f"{environment} stays as it is, because its sign-offs are not proven:\n{said}")
 
 
 class NothingToChange(AnswerIsNo):
@@ -58,6 +68,8 @@ class Wish:
     wanted: str
     title: str
     verdict: tuple[str, ...] = ()
+    model: str = ""
+    """The model that gets more users by it, which its sign-offs must name; empty where none does."""
     record: str = ""
     """The record of the judgement, by which it can be replayed; empty where nothing was measured."""
 
@@ -75,11 +87,14 @@ class Drafting:
     wishes: Wishes
     today: date
     forced: Force | None = None
-    evidence: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
-    """Files to be added to evidence/, by name."""
+    further: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    """Files that come along, by their path in the project: evidence, a post-mortem."""
 
     def __call__(self, base: str) -> ChangeSet:
-        """Make the change set on top of a commit. Raises Forbidden, NothingToChange, InvalidRegistry, GitRefused."""
+        """Make the change set on top of a commit.
+
+        Raises Forbidden, NotProven, NothingToChange, InvalidRegistry, GitRefused.
+        """
         git = Git(self.project)
         prefix = git.text("rev-parse", "--show-prefix")
         with checkout(git, base) as folder:
@@ -90,6 +105,7 @@ class Drafting:
             plan = plan_of(project / "registry", self.environment, base, self.today)
             if plan.forbidding:
                 raise Forbidden(self.environment, [_shown_from(one, folder) for one in plan.forbidding])
+            self._require_signatures(git, base, wishes)
             self._render(project)
             files = changed_files(folder)
             if not files:
@@ -110,7 +126,7 @@ class Drafting:
             environment=self.environment,
             wish={wish.agent: wish.wanted for wish in wishes},
             files=files,
-            title=f"{self.environment}: {'; '.join(wish.title for wish in wishes)}",
+            title=f"{self.environment}: {'; '.join(dict.fromkeys(wish.title for wish in wishes))}",
             said=described.said,
             body=body_of(described),
             project=prefix,
@@ -120,8 +136,17 @@ class Drafting:
     def _edit(self, project: Path, wishes: Sequence[Wish]) -> None:
         changes = {path: value for wish in wishes for path, value in wish.edits.items()}
         edit_file(project / "registry" / "rollouts" / f"{self.environment}.yaml", changes)
-        for name, content in self.evidence.items():
-            (project / "registry" / "evidence" / name).write_bytes(content)
+        for path, content in self.further.items():
+            (project / path).parent.mkdir(parents=True, exist_ok=True)
+            (project / path).write_bytes(content)
+
+    def _require_signatures(self, git: Git, base: str, wishes: Sequence[Wish]) -> None:
+        if not is_production(self.environment):
+            return
+        models = {wish.model for wish in wishes if wish.model}
+        found = [one for one in unproven(git, base) if models & set(one.models)]
+        if found:
+            raise NotProven(self.environment, found)
 
     def _render(self, project: Path) -> None:
         folder = project / "manifests" / self.environment

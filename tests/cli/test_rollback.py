@@ -51,6 +51,17 @@ def test_a_rollback_and_its_end_without_a_registry_that_can_be_read(
     assert cluster.override == {}
 
 
+def test_a_request_that_cannot_be_made_is_said_and_takes_nothing_back(
+    cluster: MadeCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sluice.cli.requesting.PROJECT", tmp_path)
+
+    assert run([*ROLLBACK, "--request"]) == 0
+
+    assert "no request: not a git repository" in capsys.readouterr().err
+    assert "qa" in (cluster.override or {})
+
+
 def test_json_has_it_all(cluster: MadeCluster, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*ROLLBACK, "--format", "json"]) == 0
 

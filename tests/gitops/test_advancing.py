@@ -6,7 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,12 @@ from sluice.errors import SluiceError
 from sluice.git import Git
 from sluice.gitops.advancing import Outcome, Requesting
 from sluice.gitops.branches import Others
-from sluice.gitops.drafting import Drafting, Forbidden
+from sluice.gitops.drafting import Drafting, Forbidden, NotProven, Wish
 from sluice.gitops.forge.github import GitHub
+from sluice.gitops.proposing import propose
+from sluice.gitops.returning import Returning
 from sluice.gitops.stepping import Entering, GatesSayNo, Stepping
+from sluice.override import Override
 from sluice.registry import Registry, Rollout, load_environment
 from sluice.render import manifests, render
 from sluice.rollout import Measurements, RolledBack, Standing
@@ -258,6 +261,57 @@ def test_the_last_step_is_the_graduation(advance: Advance, judge: MadeJudge, rep
     assert "qa: {baseline: [qa-20251031, gpt-4o, claude-sonnet-4]}" in repositories.at(
         done.proposal.published.branch, FILE
     )
+
+
+def returning(key: str, repositories: Repositories, **others: object) -> Drafting:
+    entry = Override(0, "guard", "points fell by 22 %", "12 of 14 failing users", "2025-11-12T10:00:00Z")
+    way_back = Returning("staging", key, entry, NOW.date())
+    return Drafting(repositories.mine, "staging", way_back, NOW.date(), **others)  # type: ignore[arg-type]
+
+
+def test_a_rollback_is_recorded_by_a_request_that_ends_the_one_which_was_to_raise(
+    advance: Advance, repositories: Repositories, made: MadeGitHub
+) -> None:
+    (before,) = advance(("qa",))
+    assert before.proposal is not None, before.error
+    forge = GitHub("owner/made", made.address, TOKEN)
+    further = {"docs/post-mortems/qa.md": b"# What happened\n"}
+
+    others = Others(Git(repositories.mine), "origin", "main")
+    done = propose(others, forge, returning("qa", repositories, further=further))
+
+    assert done.superseded == (before.proposal.published.branch,)
+    assert git(repositories.bare, "diff", "--name-only", "main", done.published.branch).splitlines() == [
+        "docs/post-mortems/qa.md", "manifests/staging/configmap-flags.yaml", FILE,
+    ]  # fmt: skip
+    assert "qa-20251031, weight: 0, since: 2025-11-12" in repositories.at(done.published.branch, FILE)
+    assert "rolled back by guard at 2025-11-12T10:00:00Z: points fell by 22 %" in done.change.body
+
+
+def test_a_rollback_of_all_is_the_kill_switch(repositories: Repositories) -> None:
+    done = propose(Others(Git(repositories.mine), "origin", "main"), None, returning("all", repositories))
+
+    assert done.change.title == "staging: everybody goes back to the baseline"
+    assert done.published.branch.startswith("rollout/staging/5-agents-")
+    assert "\nenabled: false" in repositories.at(done.published.branch, FILE)
+
+
+def test_production_takes_no_sign_off_that_one_person_wrote_and_let_in(
+    repositories: Repositories, judge: MadeJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed = (
+        "version: 1\nkind: sign-off\ndate: 2025-11-08\nby: Grace\nsign_off:\n  role: legal\n  ends: 2026-11-08\n"
+        "  conditions: [{text: read, met: true}]\n"
+        "  models: {qa-20251031: 'ft:open-mistral-7b:5010731d:20251031:ecc3829c'}\n"
+    )
+    repositories.pushed("registry/evidence/sign-off-legal-1.yaml", signed)
+    step = Wish("qa", {("agents", "qa", "since"): date(2025, 11, 12)}, "made", "made", model="qa-20251031")
+
+    with pytest.raises(NotProven, match=r"registry/evidence/sign-off-legal-1\.yaml: Grace wrote it and let it in"):
+        propose(
+            Others(Git(repositories.mine), "origin", "main"), None,
+            Drafting(repositories.mine, "production", lambda _: [step], NOW.date()),
+        )  # fmt: skip
 
 
 def test_production_takes_nothing_without_its_evidence_and_says_which_rule(

@@ -266,7 +266,7 @@ def test_the_command_says_where_each_stands_and_exits_with_what_failed(
     commit = git(shared.mine, "rev-parse", "HEAD")[:12]
     assert capsys.readouterr().out.splitlines() == [
         f"dev: applied at {commit}: 1 updated",
-        f"staging: failed at {commit}: pulumi up failed: no quota",
+        f"staging: failed at {commit}: pulumi up failed no quota",
         "production: not begun",
     ]
     assert "staging: failed" in (tmp_path / "summary.md").read_text()
@@ -345,6 +345,27 @@ def test_the_comment_has_the_plan_and_what_pulumi_would_do_and_is_written_anew(s
     assert "updated: configmap/flags" in texts[0]
     assert "Pulumi could not say what it would do:" in comment["body"]
     assert "the stack is locked" in comment["body"]
+
+
+def test_the_command_writes_its_comment_on_the_request(
+    shared: Repositories, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(shared.mine, "checkout", "-q", "-b", "mine")
+    replace(shared.mine / "registry/rollouts/dev.yaml", "qa-20251031, weight: 50", "qa-20251031, weight: 25")
+    git(shared.mine, "commit", "-q", "-a", "-m", "qa of dev to 25 %")
+    git(shared.mine, "remote", "set-url", "origin", "https://git.example.com/owner/made.git")
+    monkeypatch.setattr(ci_command, "PROJECT", shared.mine)
+
+    asked = ["ci", "preview", "--against", "main", "--request", "7", "--no-pulumi", "--forge", "github"]
+    with served(MadeGitHub(shared.bare)) as made:
+        monkeypatch.setenv("SLUICE_FORGE_API", made.address)
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+        assert run(asked) == 0
+        (comment,) = made.comments[7]
+
+    assert "### dev" in comment["body"]
+    assert "Pulumi was not asked" in comment["body"]
+    assert TOKEN not in "".join(capsys.readouterr())
 
 
 def test_where_nothing_changes_the_comment_says_so(project: Path) -> None:

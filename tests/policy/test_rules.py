@@ -116,6 +116,8 @@ OF_OTHERS = {**BUDGET, "spec": {"selector": {"matchLabels": {"app.kubernetes.io/
     [
         ("production", 2, [BUDGET], []),
         ("production", 1, [BUDGET], ["two-serve-production"]),
+        ("eu-production", 1, [BUDGET], ["two-serve-production"]),
+        ("nonproduction", 1, [], []),
         ("production", 1, [BUDGET, autoscaler(3)], []),
         ("production", 5, [BUDGET, autoscaler(1)], ["two-serve-production"]),
         ("production", 2, [], ["production-outlives-a-drain"]),

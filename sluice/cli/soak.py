@@ -117,6 +117,7 @@ def soak(
     today = datetime.now(UTC).date()
     file = _free(folder / "evidence", f"soak-{environment}-{today:%Y%m%d}")
     file.write_text(evidence_text(found, today, notes), encoding="utf-8")
+    record.close()
     faults = {name: soak_faults(found, model, gate) for name, model in models.items()}
     _print(found, faults, file, output_format)
     return 1 if any(faults.values()) else 0

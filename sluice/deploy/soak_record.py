@@ -55,6 +55,10 @@ class SoakRecord:
         self.exercised = exercised
         self._write({"exercised": dataclasses.asdict(exercised)})
 
+    def close(self) -> None:
+        """Put the record aside: its evidence is written, and the next soak begins anew."""
+        self.path.replace(self.path.with_suffix(".done"))
+
     def _write(self, line: Mapping[str, object]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:

@@ -61,7 +61,7 @@ def test_a_soak_writes_evidence_that_the_registry_reads_and_says_what_falls_shor
     assert (soak.models["qa-20251031"].queries, soak.rollback_exercised, soak.health_checks_seen) == (3, True, True)
 
 
-def test_a_soak_that_is_done_is_not_asked_again_and_its_file_is_not_written_over(
+def test_a_soak_after_one_that_is_done_begins_anew_and_writes_over_nothing(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command: list[Any] = ["soak", "staging", "--lasts", "0s", "--queries", "2", "--format", "json"]
@@ -69,10 +69,20 @@ def test_a_soak_that_is_done_is_not_asked_again_and_its_file_is_not_written_over
         assert run(command) == 1
 
     output = capsys.readouterr()
-    assert "goes on: 2 of 2 queries were asked before" in output.err
+    assert output.err.count("2 of 2 queries, $0.0040") == 2
+    assert "goes on" not in output.err
     assert len(list((project / "registry" / "evidence").glob("soak-*.yaml"))) == 2
     first = json.loads(output.out[: output.out.index("}\n{") + 1])
     assert first["models"]["qa-20251031"]["queries"] == 2
+
+
+def test_a_soak_whose_budget_was_too_small_goes_on(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command: list[Any] = ["soak", "staging", "--lasts", "0s", "--queries", "4", "--budget"]
+
+    assert run([*command, "0.003"]) == 1
+    assert "$0.0040 of the soak's $0.003 is spent, and 2 queries are left" in capsys.readouterr().err
+    assert run([*command, "1"]) == 1
+    assert "goes on: 2 of 4 queries were asked before" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -221,3 +221,31 @@ def test_all_are_stopped_and_come_back(serving: LiveProject) -> None:
         assert set(serving.arms(agent, USERS).values()) == {"baseline"}
     assert "enabled: false" in git(serving, "show", f"{told['commit']['branch']}:registry/rollouts/live.yaml")
     assert serving.sluice("resume", "live", "--reason", "over", "--force").exit_code == 0
+
+
+def test_a_soak_asks_every_candidate_and_goes_to_the_baseline_and_back(serving: LiveProject) -> None:
+    ran = serving.sluice("soak", "live", "--lasts", "0s", "--queries", "2", "--format", "json")
+
+    assert ran.exit_code == 1, ran.stderr  # two queries are too few for the gate
+    told = json.loads(ran.stdout)
+    print(f"\nsoak: {ran.stderr}")
+    assert [told["models"][f"{agent}-20251031"]["queries"] for agent in AGENTS] == [2] * len(AGENTS)
+    assert "no rollback was exercised" not in ran.stdout
+    assert "health checks were not seen working" not in ran.stdout
+    written = (serving.folder / "registry/evidence" / Path(told["evidence"]).name).read_text()
+    assert told["digest"] in written
+    assert "rollback_exercised: true" in written
+    assert set(serving.arms("qa", USERS).values()) == {"candidate"}
+
+
+def test_what_was_soaked_shows_in_status_and_in_cost(serving: LiveProject) -> None:
+    def is_measured() -> bool:
+        return bool(json.loads(serving.sluice("status", "live", "--format", "json").stdout)["measured"])
+
+    serving.wait_for(is_measured, seconds=120)
+    for command in ("status", "cost"):
+        ran = serving.sluice(command, "live")
+        print(f"\n{ran.stdout}{ran.stderr}")
+        assert ran.exit_code in (0, 1), ran.stderr
+    told = json.loads(serving.sluice("status", "live", "--format", "json").stdout)
+    assert {agent["verdict"]["action"] for agent in told["agents"]} <= {"hold", "advance"}

@@ -21,7 +21,7 @@ from sluice.gateway.flags import Flags
 from sluice.gateway.metrics import Record
 from sluice.gateway.off_path import OffPath
 from sluice.gateway.outcome import Arm, Outcome
-from sluice.gateway.seen_before import Positions, SeenBefore, positions
+from sluice.gateway.seen_before import Positions, SeenBefore, fingerprint, positions
 from sluice.gateway.series import Series
 from sluice.gateway.store import SharedStore, StoreAway
 
@@ -88,14 +88,14 @@ class Users:
             return
         if record.outcome is Outcome.REJECTED:
             return
-        arm = record.arm
+        arm, who = record.arm, fingerprint(user)
         marks = {
-            PER_ROLLOUT: positions(PER_ROLLOUT, arm, user),
-            PER_STEP: positions(PER_STEP, str(rollout.weight_percent), arm, user),
+            PER_ROLLOUT: positions(who, PER_ROLLOUT, arm),
+            PER_STEP: positions(who, PER_STEP, str(rollout.weight_percent), arm),
         }
         if record.outcome in _FAILED:
             # Not by arm: who failed on the baseline and is moved to the candidate is no more news than who stayed.
-            marks[_FAILURE] = positions(_FAILURE, user)
+            marks[_FAILURE] = positions(who, _FAILURE)
         seen = self._filter(rollout)
         new = {kind: at for kind, at in marks.items() if not seen.has(at)}
         if new:

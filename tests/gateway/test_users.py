@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from sluice.gateway.seen_before import SeenBefore, positions
+from sluice.gateway.seen_before import SeenBefore, fingerprint, positions
 from tests.gateway.conftest import MountedFolder, Running
 from tests.gateway.process import running
 
@@ -198,21 +198,21 @@ async def test_redis_keeps_bits_that_end_and_no_user(
 
 def test_what_was_seen_is_never_taken_for_new() -> None:
     seen = SeenBefore()
-    things = [positions("step", "10", "candidate", f"user {number}") for number in range(2_000)]
+    things = [positions(fingerprint(f"user {number}"), "step", "10", "candidate") for number in range(2_000)]
     for thing in things:
         seen.add(thing)
 
     assert all(seen.has(thing) for thing in things)
-    assert not seen.has(positions("step", "25", "candidate", "user 0"))
+    assert not seen.has(positions(fingerprint("user 0"), "step", "25", "candidate"))
 
 
 @pytest.mark.slow
 def test_of_a_hundred_thousand_things_one_in_a_hundred_at_most_is_taken_for_seen() -> None:
     seen = SeenBefore()
     for number in range(100_000):
-        seen.add(positions(f"user {number}"))
+        seen.add(positions(fingerprint(f"user {number // 4}"), "step", str(number % 4), "candidate"))
 
-    wrong = sum(seen.has(positions(f"other {number}")) for number in range(20_000))
+    wrong = sum(seen.has(positions(fingerprint(f"user {number}"), "failure")) for number in range(20_000))
 
     assert wrong <= 200
 

@@ -236,16 +236,3 @@ def test_a_soak_asks_every_candidate_and_goes_to_the_baseline_and_back(serving: 
     assert told["digest"] in written
     assert "rollback_exercised: true" in written
     assert set(serving.arms("qa", USERS).values()) == {"candidate"}
-
-
-def test_what_was_soaked_shows_in_status_and_in_cost(serving: LiveProject) -> None:
-    def is_measured() -> bool:
-        return bool(json.loads(serving.sluice("status", "live", "--format", "json").stdout)["measured"])
-
-    serving.wait_for(is_measured, seconds=120)
-    for command in ("status", "cost"):
-        ran = serving.sluice(command, "live")
-        print(f"\n{ran.stdout}{ran.stderr}")
-        assert ran.exit_code in (0, 1), ran.stderr
-    told = json.loads(serving.sluice("status", "live", "--format", "json").stdout)
-    assert {agent["verdict"]["action"] for agent in told["agents"]} <= {"hold", "advance"}

@@ -37,6 +37,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+@pytest.fixture(autouse=True)
+def no_cluster_of_this_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever cluster a person runs here, or has in a kubeconfig, is no part of a test that is not `live`."""
+    if "live" not in request.keywords:
+        monkeypatch.setenv("SLUICE_STATE", os.devnull)  # a folder that nobody can make
+        monkeypatch.delenv("KUBECONFIG", raising=False)
+
+
 @pytest.fixture(scope="session")
 def node_packages() -> Path:
     """The packages of tests/editor/package-lock.json, installed once for each content of it, without their scripts.

@@ -20,7 +20,7 @@ from sluice.rollout.guard.notes import judgement_of
 from sluice.rollout.guard.prometheus import Prometheus
 from sluice.rollout.wanted import read_wanted
 from tests.rollout.made_cluster import NAMESPACE, MadeCluster
-from tests.rollout.made_prometheus import MadePrometheus, serving
+from tests.rollout.made_prometheus import SCRAPE, MadePrometheus, serving
 
 pytestmark = pytest.mark.slow
 
@@ -116,7 +116,23 @@ def test_a_weight_that_rose_a_moment_ago_is_measured_at_any_fraction_of_a_millis
 
     (period,) = measuring(prometheus).of(QA, now).periods
 
-    assert (period.weight_percent, period.began) == (10, now)
+    assert period.weight_percent == 10
+    assert START <= period.began <= now
+
+
+@pytest.mark.parametrize("before", [0, 50])
+def test_whoever_looks_for_the_first_time_sees_when_a_weight_rose_minutes_ago(
+    prometheus: MadePrometheus, before: int
+) -> None:
+    rose, now = START + timedelta(minutes=2), START + timedelta(minutes=4)
+    prometheus.traffic("qa", before, START - timedelta(hours=1), START, each_scrape={"baseline": {"ok": 20}})
+    prometheus.traffic("qa", 0, START + SCRAPE, rose - SCRAPE, each_scrape={"baseline": {"ok": 20}})
+    prometheus.traffic("qa", 10, rose, now, each_scrape=GOOD)
+
+    (period,) = measuring(prometheus).of(QA, now).periods
+
+    assert period.began == rose
+    assert period.candidate.requests, "two minutes are enough to count"
 
 
 def test_what_fell_and_rose_again_is_another_rollout(prometheus: MadePrometheus) -> None:

@@ -28,6 +28,7 @@ from sluice.rollout.guard.samples import all_of, histogram, of_arm, of_outcomes,
 
 _LOOK_BACK = timedelta(days=30)
 _HISTORY_STEP = timedelta(minutes=5)
+_CLOSE_STEP = timedelta(seconds=15)
 _SEEN_WITHIN = 2 * _HISTORY_STEP
 """A weight that rises is in the history by then."""
 
@@ -132,12 +133,23 @@ class Measuring:
                 # Prometheus is asked in whole milliseconds, and so may answer for a little later than now.
                 changes.append((min(now, datetime.fromtimestamp(at, UTC)), weight))
             last = weight
+        if changes and changes[-1][0] > now - _HISTORY_STEP:
+            changes[-1] = self._since(query, changes[-1], now)
         if not changes or changes[-1][1] != watched.weight_percent:
             # The pods have it and Prometheus has not seen it yet.
             changes = [one for one in changes if one[1] < watched.weight_percent]
             return [*changes, (now, watched.weight_percent)]
         self._history[key] = _History(changes, now)
         return changes
+
+    def _since(self, query: str, change: tuple[datetime, int], now: datetime) -> tuple[datetime, int]:
+        """Look closer at a change of the last minutes: whoever looks for the first time sees it as of this moment."""
+        began, weight = change
+        for at, value in reversed(self.prometheus.over(query, now - _HISTORY_STEP, now, _CLOSE_STEP)):
+            if round(value) != weight:
+                break
+            began = min(began, datetime.fromtimestamp(at, UTC))
+        return began, weight
 
     def _counts(self, agent: str, stretch: _Stretch, *, is_over: bool) -> _Counted:
         key = (agent, stretch.began, stretch.ended)

@@ -29,6 +29,8 @@ from sluice.render import render
 from sluice.render.alerts import alertmanager_text, rule_groups
 from sluice.render.gateway import METRICS_PORT
 
+pytestmark = pytest.mark.long
+
 NAMESPACE = "sluice-watched"
 FOUND_BY = {"release": "made"}
 _CLUSTER_SECONDS = 90

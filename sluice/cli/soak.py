@@ -16,7 +16,7 @@ from sluice.cli import options
 from sluice.deploy.ask import Reply
 from sluice.deploy.ask import ask as ask_agent
 from sluice.deploy.launch import declared_environment
-from sluice.deploy.prometheus_access import NoPrometheus, match_of, prometheus_of
+from sluice.deploy.prometheus_access import NoPrometheus, prometheus_of
 from sluice.deploy.soak import Soaking, plan_soak
 from sluice.deploy.soak_exercise import Exercise, gateway_digest
 from sluice.deploy.soak_record import SoakRecord
@@ -92,15 +92,7 @@ def soak(
     except NoPrometheus:
         asked = None
     console = Console(stderr=True, highlight=False)
-    exercise = Exercise(
-        access,
-        declared,
-        tuple(plan.queries),
-        ask,
-        asked,
-        match_of(declared.settings),
-        say=lambda text: _say(console, text),
-    )
+    exercise = Exercise(access, declared, tuple(plan.queries), ask, asked, say=lambda text: _say(console, text))
     exercise.tidy()
     dollars = declared.registry.budgets.day.warning_dollars if budget is None else budget
     _run(console, Soaking(declared, plan, record, ask, dollars))

@@ -19,15 +19,15 @@ from sluice.registry.soak_contents import image_digest
 from sluice.rollout.effect import Clock, wait_until_reached
 from sluice.rollout.guard.prometheus import Prometheus
 from sluice.rollout.override_map import lift, lower, read_override_map
-from sluice.rollout.soak import Exercised
+from sluice.rollout.soak import BY, Exercised
 
-BY = "soak"
 _MANAGER = "sluice-soak"
 _SELECTOR = "app.kubernetes.io/name=gateway,app.kubernetes.io/part-of=sluice"
 _REACHED_WITHIN_SECONDS = 30.0
 _ALERT_WITHIN_SECONDS = 180.0
 _LOOK_EVERY_SECONDS = 5.0
-_ALERT = 'max(ALERTS{alertname="SluiceOverrideActive",alertstate="firing"%s})'
+_ALERT = 'max(ALERTS{alertname="SluiceOverrideActive",alertstate="firing"})'
+"""Not narrowed down to the environment: the alert is by agent, and has no other label of the pods."""
 
 
 @dataclass(slots=True)
@@ -39,7 +39,6 @@ class Exercise:
     agents: tuple[str, ...]
     ask: Asks
     prometheus: Prometheus | None = None
-    match: str = ""
     clock: Clock = field(default_factory=Clock)
     time: SoakTime = field(default_factory=SoakTime)
     say: Callable[[str], None] = lambda _: None
@@ -58,7 +57,7 @@ class Exercise:
     def run(self) -> Exercised:
         """Go there and back. Raises what the cluster's access does; the override is lifted all the same."""
         namespace = self.declared.settings.namespace
-        health = self._is_healthy()
+        health, is_quiet = self._is_healthy(), self._is_quiet()
         entry = Override(0, by=BY, reason="a soak sends everybody to the baseline and back", at=moment())
         began = self.clock.now()
         try:
@@ -69,7 +68,7 @@ class Exercise:
             heard = [pod.seconds for pod in pods if pod.seconds is not None]
             there = bool(pods) and len(heard) == len(pods) and self._answers_come_from("baseline")
             self._note(f"{len(heard)} of {len(pods)} pods served the baseline after {max(heard, default=0):.1f} s")
-            fired = self._alert_is(True)
+            fired = is_quiet and self._alert_is(True)
         finally:
             self._lift(ALL)
         served = wait_until_served(self.access, self.declared, patience_seconds=_REACHED_WITHIN_SECONDS)
@@ -116,16 +115,30 @@ class Exercise:
         )
         return bool(pods) and len(ready) == len(pods) and answers == [200, 200]
 
-    def _alert_is(self, firing: bool) -> bool:
-        """Wait until the alert about an override fires, or ends."""
+    def _is_quiet(self) -> bool:
+        """Whether the alert about an override can be seen to begin: not where it fires for something else."""
         if self.prometheus is None:
             self._note("no Prometheus was asked, so no alert was seen")
             return False
-        query = _ALERT % (f",{self.match}" if self.match else "")
+        try:
+            is_quiet = not self.prometheus.now(_ALERT, self.time.now())
+        except SluiceError as error:
+            self._note(str(error))
+            return False
+        if not is_quiet:
+            self._note(
+                "SluiceOverrideActive fires already, for another environment perhaps: no alert was seen to begin"
+            )
+        return is_quiet
+
+    def _alert_is(self, firing: bool) -> bool:
+        """Wait until the alert about an override fires, or ends."""
+        if self.prometheus is None:
+            return False
         until = self.clock.now() + _ALERT_WITHIN_SECONDS
         while self.clock.now() < until:
             try:
-                found = self.prometheus.now(query, self.time.now())
+                found = self.prometheus.now(_ALERT, self.time.now())
             except SluiceError as error:
                 self._note(str(error))
                 return False

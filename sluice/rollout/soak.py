@@ -19,6 +19,9 @@ from sluice.registry.evidence import SoakedModel, SoakEvidence, SoakMadeOf
 from sluice.registry.soak_contents import digest_of_soak
 from sluice.registry.typed import shown_duration, unbuilt
 
+BY = "soak"
+"""Whose the override of an exercise is: it is a drill, and no candidate fell by it."""
+
 _HEAD = """\
 # yaml-language-server: $schema=../schema/evidence.schema.json
 # Written by `sluice soak {environment}`; one that was changed by hand is known by its digest.

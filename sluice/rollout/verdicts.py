@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from sluice.errors import SluiceError
-from sluice.override import ALL, Override
+from sluice.override import ALL, Override, read_override
 from sluice.registry import Registry, Rollout
 from sluice.rollout.case import RolledBack, Standing, case_of
 from sluice.rollout.guard.loop import Watched
 from sluice.rollout.measurements import Measurements
 from sluice.rollout.override_map import OverrideMap
 from sluice.rollout.record import Record, record_of
+from sluice.rollout.soak import BY as EXERCISE
 
 
 class Measures(Protocol):
@@ -75,13 +76,18 @@ def judged(
 def standing_of(overrides: OverrideMap, rollout: Rollout, agent: str) -> Standing:
     """Say what the override makes of one agent's rollout: held where it is, or let in again by a person.
 
-    An entry that allows as much as git's next step would bring is none that holds.
+    An entry that allows as much as git's next step would bring is none that holds, and what a soak's exercise lifted
+    was no candidate's fall.
     """
     entries = overrides.overrides.entries
     weight = rollout.agents[agent].weight_percent
     held = [entries[key] for key in (agent, ALL) if key in entries and entries[key].weight_percent <= weight]
     lowest = min(held, key=lambda entry: entry.weight_percent, default=None)
-    lifted = (moment_of(one.at) for one in overrides.lifted if one.key in (agent, ALL))
+    lifted = (
+        moment_of(one.at)
+        for one in overrides.lifted
+        if one.key in (agent, ALL) and read_override(one.was).by != EXERCISE
+    )
     resumed = max((at for at in lifted if at is not None), default=None)
     return Standing(_rolled_back(lowest) if lowest else None, resumed)
 

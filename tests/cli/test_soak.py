@@ -52,7 +52,7 @@ def test_a_soak_writes_evidence_that_the_registry_reads_and_says_what_falls_shor
     assert run(["soak", "staging", "--lasts", "0s", "--queries", "3"]) == 1
 
     output = capsys.readouterr()
-    (file,) = (project / "registry" / "evidence").glob("soak-*.yaml")
+    (file,) = (project / "registry" / "evidence").glob("soak-staging-*.yaml")
     assert f"wrote {file}: review it and commit it" in output.out
     assert re.search(r"qa-20251031 falls short: it lasted \d+s of 1d, 3 of 100 queries", output.out)
     soak = load_registry(project / "registry").evidence[file.stem].soak
@@ -71,7 +71,7 @@ def test_a_soak_after_one_that_is_done_begins_anew_and_writes_over_nothing(
     output = capsys.readouterr()
     assert output.err.count("2 of 2 queries, $0.0040") == 2
     assert "goes on" not in output.err
-    assert len(list((project / "registry" / "evidence").glob("soak-*.yaml"))) == 2
+    assert len(list((project / "registry" / "evidence").glob("soak-staging-*.yaml"))) == 2
     first = json.loads(output.out[: output.out.index("}\n{") + 1])
     assert first["models"]["qa-20251031"]["queries"] == 2
 

@@ -14,11 +14,12 @@ import pytest
 from sluice.deploy.ask import Reply
 from sluice.deploy.cluster_access import ClusterAccess
 from sluice.deploy.soak import CannotSoak
-from sluice.deploy.soak_exercise import BY, Exercise, gateway_digest
+from sluice.deploy.soak_exercise import Exercise, gateway_digest
 from sluice.local.folders import PROJECT
 from sluice.registry import AgentRollout, Environment, load_environment
 from sluice.rollout.effect import Clock
 from sluice.rollout.guard.prometheus import Prometheus
+from sluice.rollout.soak import BY
 from tests.rollout.made_cluster import NAMESPACE, MadeAnswer, MadeClock, MadeCluster, MadePod, said
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -88,6 +89,7 @@ def test_everybody_goes_to_the_baseline_and_back_and_the_alert_fires_and_ends(st
     assert (found.rollback, found.health_checks, found.alerts) == (True, True, True)
     assert cluster.override == {}
     assert "2 of 2 pods served the baseline after" in found.said[1]
+    assert found.said[2:] == ("SluiceOverrideActive fires", "candidates answer again", "SluiceOverrideActive has ended")
     assert json.loads(cluster.annotations["sluice/lifted"])[0]["by"] == BY
 
 
@@ -106,6 +108,17 @@ def test_without_a_prometheus_no_alert_was_seen(staging: Environment) -> None:
 
     assert (found.rollback, found.alerts) == (True, False)
     assert "no Prometheus was asked, so no alert was seen" in found.said
+
+
+def test_an_alert_that_fires_already_was_not_seen_to_begin(staging: Environment) -> None:
+    class Always:
+        def now(self, *_: object) -> list[tuple[Mapping[str, str], float]]:
+            return [({}, 1.0)]
+
+    found = exercise(staging, made(staging), prometheus=cast("Prometheus", Always())).run()
+
+    assert (found.rollback, found.alerts) == (True, False)
+    assert "fires already" in found.said[1]
 
 
 def test_whoever_interrupts_leaves_no_override(staging: Environment) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sluice.override import read_overrides
+from sluice.override import Override, read_overrides
 from sluice.registry import Registry, load_registry
 from sluice.rollout import Action, Measurements, RolledBack, UnreadableRecord, read, replay, written
 from sluice.rollout.guard.loop import Watched
@@ -81,6 +81,12 @@ def test_who_lifted_it_last_says_since_when_the_way_begins_anew(registry: Regist
     measures = Measured(good())
     verdict_of(registry, standing_at(registry, 10), "qa", NOW + timedelta(0), measures, standing)
     assert measures.asked[0].resumed_at == standing.resumed_at
+
+
+def test_what_a_soak_lifted_was_no_candidates_fall(registry: Registry) -> None:
+    lifted = Lifted("all", "soak", "over", "2025-11-10T08:00:00Z", Override(0, by="soak", reason="a drill").text)
+
+    assert standing_of(held(lifted), standing_at(registry, 25), "qa").resumed_at is None
 
 
 def test_a_record_from_before_a_field_was_there_is_read_all_the_same(registry: Registry) -> None:

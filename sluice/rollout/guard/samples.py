@@ -56,4 +56,6 @@ def histogram(
     cumulated = [round(by_edge[edge]) for edge in sorted(by_edge)]
     # Rounding each by itself may let one fall below the one before.
     counts = tuple(max(0, above - below) for below, above in zip([0, *cumulated], cumulated, strict=False))
-    return Histogram(edges, counts, total)
+    # Prometheus extrapolates counts and sums alike: 1.4 answers with 11 points are not one answer with 11.
+    counted = by_edge[float("inf")]
+    return Histogram(edges, counts, total / counted * sum(counts) if counted else 0.0)

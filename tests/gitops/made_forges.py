@@ -82,8 +82,12 @@ def _refused(status: int, message: str) -> web.Response:
     return web.json_response({"message": message}, status=status)
 
 
+@dataclass
 class MadeGitHub(MadeForge):
     """GitHub's API of the repository `owner/made`."""
+
+    forks: set[int] = field(default_factory=set)
+    """The requests that come from one."""
 
     def answer(self, request: web.Request, content: dict[str, Any]) -> web.Response:  # noqa: C901 - a case each
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -122,12 +126,12 @@ class MadeGitHub(MadeForge):
 
     def _shown(self, number: int) -> dict[str, Any]:
         one = self.requests[number]
-        repo = {"full_name": "owner/made"}
+        repo, fork = {"full_name": "owner/made", "pushed_at": "now"}, {"full_name": "stranger/made"}
         return {
             **one,
             "number": number,
             "html_url": f"https://made/owner/made/pull/{number}",
-            "head": {"ref": one["head"], "sha": self.head(one["head"]), "repo": repo},
+            "head": {"ref": one["head"], "sha": self.head(one["head"]), "repo": fork if number in self.forks else repo},
             "base": {"ref": one["base"], "repo": repo},
         }
 

@@ -194,6 +194,16 @@ def test_a_forge_that_does_not_answer_is_named() -> None:
         forge.open_requests("main", "rollout/made/")
 
 
+def test_a_request_of_somebody_elses_fork_is_left_alone(bare: Path) -> None:
+    with served(MadeGitHub(bare)) as made:
+        assert isinstance(made, MadeGitHub)
+        forge = GitHub("owner/made", made.address, TOKEN)
+        opened(forge)
+        made.forks.add(1)
+
+        assert forge.open_requests("main", "rollout/made/") == ()
+
+
 def test_a_body_that_is_longer_than_github_takes_is_cut(bare: Path) -> None:
     with served(MadeGitHub(bare)) as made:
         GitHub("owner/made", made.address, TOKEN).open("rollout/made/a", "main", "title", "x" * 100_000)

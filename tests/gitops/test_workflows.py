@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from sluice.cli.main import sluice
+from sluice.gitops.owners import OWNERS, owners_text, read_teams
+from sluice.registry import environments, load_registry
 from tests.gitops.project import PROJECT
 
 GITHUB = PROJECT / ".github"
@@ -42,6 +44,14 @@ def test_actions_of_others_are_pinned_by_commit_with_their_version_beside_it(fil
             ours = found[1].startswith("./.github/")
             assert ours or re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", found[1]), line
             assert ours or re.fullmatch(r" # v\d+\.\d+\.\d+", found[2]), line
+
+
+def test_the_owners_are_what_the_sign_off_roles_say() -> None:
+    teams = read_teams(PROJECT)
+    assert teams is not None
+
+    wanted = owners_text(load_registry(PROJECT / "registry"), environments(PROJECT), teams)
+    assert (PROJECT / OWNERS).read_text() == wanted, "run: sluice ci owners"
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)

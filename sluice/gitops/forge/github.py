@@ -34,7 +34,7 @@ class GitHub:
         return tuple(
             _request(one)
             for one in found
-            if one["head"]["ref"].startswith(prefix) and (one["head"].get("repo") or {}) == (one["base"]["repo"] or {})
+            if one["head"]["ref"].startswith(prefix) and _repository(one["head"]) == _repository(one["base"])
         )
 
     def open(self, branch: str, base: str, title: str, body: str) -> Request:
@@ -100,6 +100,11 @@ class GitHub:
         asked = urlencode({"state": "open", "base": base, "head": f"{self._owner}:{branch}"})
         found = self._rest.require("GET", f"{self._path}/pulls?{asked}", "open requests cannot be listed").content
         return next((_request(one) for one in found if one["head"]["ref"] == branch), None)
+
+
+def _repository(end: dict[str, Any]) -> Any:
+    """Return the repository of one end of a request, None where it is gone, as a fork may be."""
+    return (end.get("repo") or {}).get("full_name")
 
 
 def _request(found: dict[str, Any]) -> Request:

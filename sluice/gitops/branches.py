@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sluice.errors import AnswerIsNo, SluiceError
 from sluice.git import NO_COMMIT, Git, GitRefused, without_credentials
-from sluice.gitops.change_set import AGENTS, CONTENT, ChangeSet, content_digest, prefix_of
+from sluice.gitops.change_set import AGENTS, CONTENT, ChangeSet, content_digest
 
 _PUSH_SECONDS = 300
 _TRIES = 4
@@ -115,9 +115,9 @@ class Others:
             raise NoSuchBase(self.shown, self.base)
         return commit
 
-    def branches(self, environment: str) -> tuple[Branch, ...]:
-        """Return the branches of an environment's requests."""
-        heads = self._heads(f"refs/heads/{prefix_of(environment)}*")
+    def branches(self, prefix: str) -> tuple[Branch, ...]:
+        """Return the branches of requests that begin with `prefix`."""
+        heads = self._heads(f"refs/heads/{prefix}*")
         if self.remote is not None and heads:
             self._fetch(*heads)
         return tuple(self._looked_at(name, commit) for name, commit in heads.items())
@@ -131,7 +131,7 @@ class Others:
         """
         said = ""
         for _ in range(_TRIES):
-            found = next((one for one in self.branches(change.environment) if one.name == change.branch), None)
+            found = next((one for one in self.branches(change.prefix) if one.name == change.branch), None)
             if found is not None:
                 if found.edited is not None:
                     raise found.edited

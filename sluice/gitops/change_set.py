@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-BRANCHES = "rollout"
-"""What the branches of all requests begin with."""
+RAISING, RETURNING = "rollout", "return"
+"""What branches begin with: of what the gates let pass, and of what records a rollback, which no gate takes back."""
 
 ENVIRONMENT, AGENTS, WISH, CONTENT = "Sluice-Environment", "Sluice-Agents", "Sluice-Wish", "Sluice-Content"
 """The trailers of a commit: whose rollout it changes, and digests of what it wants and of the files it writes."""
@@ -49,6 +49,8 @@ class ChangeSet:
     said: str
     body: str
     project: str = ""
+    returns: bool = False
+    """Whether it records a rollback."""
     notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """More trailers of the commit, such as who forced it and why."""
 
@@ -70,7 +72,12 @@ class ChangeSet:
     def branch(self) -> str:
         """The branch it lies on: the same for the same wish, whenever and by whomever it is made."""
         named = "-".join(self.agents) if len(self.agents) <= _MOST_NAMED else f"{len(self.agents)}-agents"
-        return f"{prefix_of(self.environment)}{named}-{self.wish_digest[:_DIGITS]}"
+        return f"{self.prefix}{named}-{self.wish_digest[:_DIGITS]}"
+
+    @property
+    def prefix(self) -> str:
+        """What the branches of its kind and environment begin with."""
+        return prefix_of(self.environment, RETURNING if self.returns else RAISING)
 
     @property
     def wish_digest(self) -> str:
@@ -93,9 +100,9 @@ class ChangeSet:
         return "\n".join([subject, "", self.said.strip(), "", *lines, ""])
 
 
-def prefix_of(environment: str) -> str:
-    """Return what the names of all branches of an environment's requests begin with."""
-    return f"{BRANCHES}/{environment}/"
+def prefix_of(environment: str, kind: str = RAISING) -> str:
+    """Return what the names of an environment's branches of one kind begin with."""
+    return f"{kind}/{environment}/"
 
 
 def content_digest(files: Mapping[str, bytes | None]) -> str:

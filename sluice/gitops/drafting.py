@@ -70,6 +70,8 @@ class Wish:
     verdict: tuple[str, ...] = ()
     model: str = ""
     """The model that gets more users by it, which its sign-offs must name; empty where none does."""
+    returns: bool = False
+    """Whether it records a rollback, and asks no gate."""
     record: str = ""
     """The record of the judgement, by which it can be replayed; empty where nothing was measured."""
 
@@ -130,6 +132,7 @@ class Drafting:
             said=described.said,
             body=body_of(described),
             project=prefix,
+            returns=any(wish.returns for wish in wishes),
             notes=notes,
         )
 

@@ -97,8 +97,8 @@ def withdraw(
 
     What was judged does not stay standing: the commit's check fails, whoever owns the branch by now.
     """
-    found = [one for one in others.branches(environment) if agent in one.agents]
-    requests = _open_requests(others, forge, environment)
+    found = [one for one in others.branches(prefix_of(environment)) if agent in one.agents]
+    requests = _open_requests(others, forge, prefix_of(environment))
     if forge is not None:
         for branch in (one for one in found if not one.is_merged):
             forge.state(branch.commit, CHECK, State.FAILURE, why)
@@ -106,7 +106,7 @@ def withdraw(
 
 
 def _request_of(others: Others, forge: Forge, change: ChangeSet, published: Published) -> Request:
-    there = _open_requests(others, forge, change.environment).get(published.branch)
+    there = _open_requests(others, forge, change.prefix).get(published.branch)
     request = there or forge.open(published.branch, others.base, change.title, change.body)
     if (request.title, request.body) != (change.title, change.body):
         forge.describe(request, change.title, change.body)
@@ -119,11 +119,14 @@ def _supersede(
 ) -> tuple[tuple[str, ...], tuple[EditedByHand, ...]]:
     older = [
         one
-        for one in others.branches(change.environment)
+        for prefix in dict.fromkeys((change.prefix, prefix_of(change.environment)))
+        for one in others.branches(prefix)
         if one.name != change.branch and set(one.agents) & set(change.agents)
     ]
     by = request.url if request else change.branch
-    requests = _open_requests(others, forge, change.environment) if older else {}
+    requests = {} if not older else _open_requests(others, forge, change.prefix)
+    if older and change.returns:
+        requests |= _open_requests(others, forge, prefix_of(change.environment))
     return _close(others, forge, older, requests, f"Superseded by {by}.")
 
 
@@ -145,7 +148,7 @@ def _close(
     return tuple(closed), tuple(left_alone)
 
 
-def _open_requests(others: Others, forge: Forge | None, environment: str) -> dict[str, Request]:
+def _open_requests(others: Others, forge: Forge | None, prefix: str) -> dict[str, Request]:
     if forge is None:
         return {}
-    return {one.branch: one for one in forge.open_requests(others.base, prefix_of(environment))}
+    return {one.branch: one for one in forge.open_requests(others.base, prefix)}

@@ -47,7 +47,7 @@ class Returning:
         if self.key == ALL:
             off: dict[Steps, Edit] = {("enabled",): False}
             title = "everybody goes back to the baseline"
-            return tuple(Wish(agent, off, "off", title, verdict) for agent in rollout.agents)
+            return tuple(Wish(agent, off, "off", title, verdict, returns=True) for agent in rollout.agents)
         require_agents(registry, (self.key,))
         stands = rollout.agents[self.key]
         at: Steps = ("agents", self.key)
@@ -55,4 +55,4 @@ class Returning:
         if stands.since is not None:
             edits[*at, "since"] = self.today
         title = f"{stands.candidate} of {self.key} goes back to the baseline"
-        return (Wish(self.key, edits, f"{stands.candidate} 0 %", title, verdict),)
+        return (Wish(self.key, edits, f"{stands.candidate} 0 %", title, verdict, returns=True),)

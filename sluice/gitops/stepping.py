@@ -140,7 +140,7 @@ def _wish(step: NextStep, verdict: tuple[str, ...], record: str = "") -> Wish:
     to = "graduates" if step.weight_percent is None else f"{step.weight_percent} %"
     forced = tuple(f"gone over: {one.gate}: {one}" for one in step.despite)
     wanted = f"{step.candidate} {to}"
-    return Wish(step.agent, step.changes, wanted, _title(step), (*verdict, *forced), step.candidate, record)
+    return Wish(step.agent, step.changes, wanted, _title(step), (*verdict, *forced), step.candidate, record=record)
 
 
 def _title(step: NextStep) -> str:

@@ -288,11 +288,26 @@ def test_a_rollback_is_recorded_by_a_request_that_ends_the_one_which_was_to_rais
     assert "rolled back by guard at 2025-11-12T10:00:00Z: points fell by 22 %" in done.change.body
 
 
+def test_no_gate_takes_back_the_request_that_records_a_rollback(
+    advance: Advance, judge: MadeJudge, repositories: Repositories, made: MadeGitHub
+) -> None:
+    forge = GitHub("owner/made", made.address, TOKEN, sleep=lambda _: None)
+    done = propose(Others(Git(repositories.mine), "origin", "main"), forge, returning("qa", repositories))
+    judge.standing["qa"] = Standing(RolledBack(NOW, "guard", "points fell by 22 %"))
+
+    (refused,) = advance(("qa",))
+
+    assert refused.withdrawn == ()
+    assert repositories.branches == [done.published.branch]
+    assert list(made.open_ones()) == [1]
+    assert {one["state"] for one in made.statuses} == {"success"}
+
+
 def test_a_rollback_of_all_is_the_kill_switch(repositories: Repositories) -> None:
     done = propose(Others(Git(repositories.mine), "origin", "main"), None, returning("all", repositories))
 
     assert done.change.title == "staging: everybody goes back to the baseline"
-    assert done.published.branch.startswith("rollout/staging/5-agents-")
+    assert done.published.branch.startswith("return/staging/5-agents-")
     assert "\nenabled: false" in repositories.at(done.published.branch, FILE)
 
 

@@ -49,8 +49,13 @@ def histogram(
     arm: str,
 ) -> Histogram | None:
     """Return an arm's histogram; None where it is missing or has other edges than are known here."""
-    by_edge = {float(labels["le"]): value for labels, value in buckets if labels.get("arm") == arm and "le" in labels}
-    total = next((value for labels, value in sums if labels.get("arm") == arm), None)
+    by_edge = {labels["le"]: value for labels, value in buckets if labels.get("arm") == arm and "le" in labels}
+    return histogram_of(edges, by_edge, next((value for labels, value in sums if labels.get("arm") == arm), None))
+
+
+def histogram_of(edges: tuple[float, ...], buckets: Mapping[str, float], total: float | None) -> Histogram | None:
+    """Return the histogram of cumulated counts by their `le`, and of their sum; None as `histogram` does."""
+    by_edge = {float(edge): value for edge, value in buckets.items()}
     if total is None or sorted(by_edge) != [*edges, float("inf")]:
         return None
     cumulated = [round(by_edge[edge]) for edge in sorted(by_edge)]

@@ -18,6 +18,7 @@ from sluice.registry.policy import Watch
 from sluice.rollout.case import NoCandidate, case_of
 from sluice.rollout.guard.measuring import Measuring
 from sluice.rollout.guard.prometheus import Prometheus
+from sluice.rollout.guard.samples import histogram_of
 from sluice.rollout.measurements import SCORE_EDGES, SECONDS_EDGES, Histogram
 from sluice.rollout.report.material import (
     ARMS,
@@ -181,7 +182,8 @@ class _Asking:
                 for dimension in DIMENSIONS:
                     for ended in self._ends():
                         total = sums.get((agent, arm, dimension), {}).get(ended)
-                        histogram = _histogram(_by_last(buckets, (agent, arm, dimension), ended), total)
+                        by_edge = _by_last(buckets, (agent, arm, dimension), ended) or {}
+                        histogram = histogram_of(SCORE_EDGES, by_edge, total)
                         if histogram is not None:
                             found[agent, arm, ended][dimension] = histogram
         return found
@@ -251,14 +253,3 @@ def _above(times: Mapping[str, float] | None, edge: str) -> float | None:
     if times is None or edge not in times or "+Inf" not in times:
         return None
     return max(0.0, times["+Inf"] - times[edge])
-
-
-def _histogram(buckets: Mapping[str, float] | None, total: float | None) -> Histogram | None:
-    if buckets is None or total is None:
-        return None
-    by_edge = {float(edge): value for edge, value in buckets.items()}
-    if sorted(by_edge) != [*SCORE_EDGES, float("inf")]:
-        return None
-    cumulated = [round(by_edge[edge]) for edge in sorted(by_edge)]
-    counts = tuple(max(0, above - below) for below, above in zip([0, *cumulated], cumulated, strict=False))
-    return Histogram(SCORE_EDGES, counts, total)

@@ -42,7 +42,7 @@ contracts:
 	@contracts=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$contracts"; exit 1; }
 
 quick:
-	@$(BIN)/pytest -q --numprocesses $(shell nproc) --dist worksteal -m "not live and not judges and not slow" --ignore=tests/live --ignore=tests/judges
+	@$(BIN)/pytest -q --numprocesses $(shell nproc) --dist worksteal -m "not live and not judges and not slow and not long" --ignore=tests/live --ignore=tests/judges
 
 slow: .venv/complete  ## The tests that take seconds each
 	@$(BIN)/pytest -q $(WORKERS) -m slow
@@ -56,9 +56,10 @@ judges: .venv/complete  ## kube-score, kubeconform, checkov and more over manife
 live: .venv/complete  ## The tests against the local Kubernetes, which they start and stop
 	@$(BIN)/pytest -q -m "live and not faults and not long" --durations=5
 
-long: .venv/complete  ## Every property on a thousand examples, and the live tests that take a minute or more each
+long: .venv/complete  ## Every property on a thousand examples, every alert changed a little, live tests of a minute or more each
 	@$(BIN)/pytest -q $(WORKERS) -m "hypothesis and not live and not judges" --hypothesis-profile many
-	@$(BIN)/pytest -q -m long --durations=5
+	@$(BIN)/pytest -q $(WORKERS) -m "long and not live"
+	@$(BIN)/pytest -q -m "long and live" --durations=5
 
 faults: .venv/complete  ## Ten minutes of steady load through one fault after another, with every failed call counted
 	@$(BIN)/pytest -q -m faults

@@ -18,7 +18,7 @@ from tests.rules.cases import CASES
 from tests.rules.promtool import Expectation, ask, rules_for
 from tests.rules.series import Case
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 _COMPARISON = re.compile(r" (>=|<=|==|!=|>|<) ")
 _LIMIT = re.compile(r"max(?: by \(agent\))? ?\(sluice_threshold\{[^}]*\}\)")

@@ -93,8 +93,7 @@ def guarded(project: LiveProject, made: Scraping, posted: tuple[str, list[tuple[
     project.wait_for(lambda: bool(leader(project)))
     yield project
     settings.write_text(before)
-    project.kubectl("patch", "configmap", "override", "--type", "json", "-p", '[{"op": "remove", "path": "/data"}]')
-    project.up()
+    project.end_guard()
 
 
 def leader(project: LiveProject) -> str:

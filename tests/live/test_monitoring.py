@@ -115,8 +115,7 @@ def watched(project: LiveProject, pager: Pager, capfd_disabled: None) -> Iterato
     print("\n" + "\n".join(one.lines))
     settings.write_text(before)
     project.kubectl("delete", "--raw", f"{STUB}/models")
-    project.kubectl("patch", "configmap", "override", "--type", "json", "-p", '[{"op": "remove", "path": "/data"}]')
-    project.up()
+    project.end_guard()
 
 
 @pytest.fixture(scope="module")

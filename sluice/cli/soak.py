@@ -84,7 +84,7 @@ def soak(
     def ask(agent: str, text: str, user: str) -> Reply:
         return ask_agent(access, declared, agent, text, user, key)
 
-    made_of = SoakMadeOf(plan.digests(), scorer_digest(), gateway_digest(access, declared.settings.namespace))
+    made_of = SoakMadeOf(plan.digests, scorer_digest(), gateway_digest(access, declared.settings.namespace))
     ids = {candidate: declared.registry.models[candidate].id for candidate in plan.candidates.values()}
     record = SoakRecord.of(cache_folder() / "soaks", environment, ids, made_of)
     try:

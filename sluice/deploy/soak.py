@@ -60,9 +60,14 @@ class SoakTime:
 
 @dataclass(frozen=True, slots=True)
 class SoakPlan:
-    """What is asked: by agent the queries, the candidate, and so many seconds from one query to the next."""
+    """What is asked: by agent the queries, the candidate, and so many seconds from one query to the next.
+
+    `digests` are those of each agent's whole file, as the rule on stale soaks has them (SL046), however many of its
+    queries are asked.
+    """
 
     queries: Mapping[str, tuple[str, ...]]
+    digests: Mapping[str, str]
     candidates: Mapping[str, str]
     slot_seconds: float
 
@@ -77,10 +82,6 @@ class SoakPlan:
             for agent, texts in self.queries.items():
                 if number < len(texts) and (agent, number) not in record.answers:
                     yield agent, number, texts[number]
-
-    def digests(self) -> dict[str, str]:
-        """Return the digest of each agent's queries."""
-        return {agent: digest_of_queries(texts) for agent, texts in self.queries.items()}
 
 
 def plan_soak(declared: Environment, folder: Path, agents: tuple[str, ...], lasts: timedelta, most: int) -> SoakPlan:
@@ -98,19 +99,20 @@ def plan_soak(declared: Environment, folder: Path, agents: tuple[str, ...], last
     if unfit or not serving:
         whom = ", ".join(unfit) or "no agent"
         raise CannotSoak(f"{rollout.environment}: {whom}: no users are on a candidate; see `sluice status`")
-    queries = {}
+    queries, digests = {}, {}
     for agent in agents or serving:
         file = folder / "queries" / f"{agent}.txt"
         try:
-            queries[agent] = read_queries(file)[:most]
+            found = read_queries(file)
         except (OSError, UnicodeDecodeError) as error:
             raise CannotSoak(f"{file}: cannot be read ({error}); write {agent}'s queries there, one a line") from None
-        if not queries[agent]:
+        if not found:
             raise CannotSoak(f"{file}: has no query; write {agent}'s queries there, one a line")
+        queries[agent], digests[agent] = found[:most], digest_of_queries(found)
     candidates = {agent: str(rollout.agents[agent].candidate) for agent in queries}
     total = sum(map(len, queries.values()))
     spread = lasts.total_seconds() / max(1, total - 1)
-    return SoakPlan(queries, candidates, max(spread, _pace(declared, candidates)))
+    return SoakPlan(queries, digests, candidates, max(spread, _pace(declared, candidates)))
 
 
 def _pace(declared: Environment, candidates: Mapping[str, str]) -> float:

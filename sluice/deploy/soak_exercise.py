@@ -73,7 +73,7 @@ class Exercise:
             self._lift(ALL)
         served = wait_until_served(self.access, self.declared, patience_seconds=_REACHED_WITHIN_SECONDS)
         back = served and self._answers_come_from("candidate")
-        self._note("candidates answer again" if back else "candidates do not answer again")
+        self._note("candidates are served again" if back else "candidates are not served again")
         ended = fired and self._alert_is(False)
         return Exercised(there and back, health, ended, tuple(self._said))
 

@@ -75,7 +75,8 @@ class SoakRecord:
             # Its last line was cut by whoever killed the soak: that query is asked again.
             content = content[: content.rfind("\n") + 1]
             self.path.write_text(content, encoding="utf-8")
-        for line in content.splitlines():
+        # By the newline alone: an answer's error may hold what `splitlines` takes for the end of a line, too.
+        for line in content.split("\n")[:-1]:
             found = json.loads(line)
             if "exercised" in found:
                 self.exercised = Exercised(**{**found["exercised"], "said": tuple(found["exercised"]["said"])})

@@ -23,7 +23,8 @@ from sluice.gateway.scoring.scorer import score
 from sluice.local.folders import PROJECT
 from sluice.registry import AgentRollout, Environment, load_environment
 from sluice.registry.evidence import SoakMadeOf
-from sluice.rollout.soak import soaked_model
+from sluice.registry.soak_contents import query_digests
+from sluice.rollout.soak import Answered, soaked_model
 from tests.gateway.conftest import MountedFolder, mounted, served, stub  # noqa: F401 - fixtures
 from tests.gateway.process import running
 
@@ -131,6 +132,21 @@ def test_a_soak_that_was_killed_goes_on_and_asks_nothing_twice(staging: Environm
 
     assert len(again.record.answers) == 8
     assert len(set(asked)) == len(asked) == 9
+
+
+def test_a_record_is_read_by_its_own_lines(tmp_path: Path) -> None:
+    error = "the provider said:\u2028no\x85more"
+    record = SoakRecord.of(tmp_path, "staging", {"qa-1": "a"}, MADE_OF)
+    record.add(Answered("qa", 0, datetime(2025, 11, 5, 12, tzinfo=UTC), 0.0, None, 0.0, error))
+
+    assert SoakRecord.of(tmp_path, "staging", {"qa-1": "a"}, MADE_OF).answers["qa", 0].error == error
+
+
+def test_a_soak_of_some_of_the_queries_is_of_the_file_that_the_rule_looks_at(staging: Environment) -> None:
+    some = plan_soak(staging, REGISTRY, (), timedelta(0), 4)
+
+    assert len(some.queries["qa"]) == 4
+    assert some.digests == {agent: query_digests(REGISTRY)[agent] for agent in ("qa", "legal")}
 
 
 def test_another_model_or_another_query_begins_anew(tmp_path: Path) -> None:

@@ -89,7 +89,11 @@ def test_everybody_goes_to_the_baseline_and_back_and_the_alert_fires_and_ends(st
     assert (found.rollback, found.health_checks, found.alerts) == (True, True, True)
     assert cluster.override == {}
     assert "2 of 2 pods served the baseline after" in found.said[1]
-    assert found.said[2:] == ("SluiceOverrideActive fires", "candidates answer again", "SluiceOverrideActive has ended")
+    assert found.said[2:] == (
+        "SluiceOverrideActive fires",
+        "candidates are served again",
+        "SluiceOverrideActive has ended",
+    )
     assert json.loads(cluster.annotations["sluice/lifted"])[0]["by"] == BY
 
 

@@ -1,8 +1,8 @@
 """Whether git shows that a sign-off was written by one person and let in by another.
 
-Who wrote a file is the author of its last change. Who let it in is the author of the merge that brought it, or whoever
-its trailers name (`Approved-by`, `Reviewed-by`), or a committer who is no forge. What a person claims of another in git
-is only as good as the branch's protection: that is the forge's to keep.
+Who wrote a file is the author of its last change, which no merge may have made. Who let it in is the author of the
+merge that brought it, or whoever its trailers name (`Approved-by`, `Reviewed-by`), or a committer who is no forge. What
+a person claims of another in git is only as good as the branch's protection: that is the forge's to keep.
 """
 
 from __future__ import annotations
@@ -78,9 +78,14 @@ def _sign_off(content: bytes) -> tuple[str, str, tuple[str, ...]] | None:
 
 def _problem(git: Git, reference: str, path: str, signer: str) -> str:
     written = git.text("log", "--no-merges", "-1", f"--format={_CHANGED}", reference, "--", f":(top,literal){path}")
-    name, address, committer, committer_address, parents, _ = written.split(_BETWEEN)
+    in_a_merge = "was written in a merge itself, where nobody else let it in; bring it by a commit of its own"
+    if not written:
+        return in_a_merge
+    name, address, committer, committer_address, parents, commit = written.split(_BETWEEN)
     if not parents and git.text("rev-parse", "--is-shallow-repository") == "true":
         return "this clone has not the history that shows who signed; get it by: git fetch --unshallow"
+    if git.content(commit, path) != git.content(reference, path):
+        return in_a_merge
     author = _Person(name, address)
     letting_in = [
         one

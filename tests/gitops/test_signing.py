@@ -128,6 +128,19 @@ def test_what_was_changed_after_it_was_let_in_is_unproven_again(folder: Path) ->
     assert "Ada wrote it and let it in" in problem
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_what_a_merge_itself_wrote_is_nobodys_that_another_let_in(folder: Path, is_new: bool) -> None:
+    on_a_branch(folder, "Grace", file="README.md" if is_new else FILE)
+    git(folder, "merge", "-q", "--no-ff", "--no-commit", "sign")
+    (folder / "registry/evidence").mkdir(exist_ok=True)
+    (folder / FILE).write_text(signed("Grace").replace("2026", "2036"))
+    git(folder, "add", ".")
+    git(folder, *as_of("Ada"), "commit", "-q", "-m", "Merge the sign-off")
+
+    (problem,) = problems(folder)
+    assert problem.startswith(f"{FILE}: was written in a merge itself")
+
+
 def test_who_signs_for_somebody_whom_git_does_not_know_of_it_is_named(folder: Path) -> None:
     on_a_branch(folder, "Grace", by="Linus")
     merged(folder, "Ada")

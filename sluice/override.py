@@ -94,3 +94,12 @@ def moment() -> str:
     equal to an earlier one would look like that one come late.
     """
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def read_moment(text: str) -> datetime | None:
+    """Read a moment that somebody may have written by hand, by UTC where it says no zone; None where it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from sluice.override import Override, read_override, read_overrides
+from sluice.override import Override, read_moment, read_override, read_overrides
 
 
 @pytest.mark.parametrize("text", ["0", " 0\n", "25", "100"])
@@ -58,3 +60,12 @@ def test_without_an_entry_everything_is_allowed() -> None:
     overrides = read_overrides({"qa": "100"})
     assert (overrides.allowed_percent("legal"), overrides.is_active("legal")) == (100, False)
     assert (overrides.allowed_percent("qa"), overrides.is_active("qa")) == (100, True)
+
+
+@pytest.mark.parametrize("text", ["2025-11-06T10:00:00Z", "2025-11-06T10:00:00", "2025-11-06T12:00:00+02:00"])
+def test_a_moment_without_a_zone_is_by_utc(text: str) -> None:
+    assert read_moment(text) == datetime(2025, 11, 6, 10, tzinfo=UTC)
+
+
+def test_what_is_no_moment_is_none() -> None:
+    assert read_moment("this morning") is None

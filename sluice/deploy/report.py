@@ -15,7 +15,7 @@ from sluice.deploy.in_gateway import kept
 from sluice.deploy.launch import declared_environment
 from sluice.deploy.prometheus_access import match_of, prometheus_of
 from sluice.errors import SluiceError
-from sluice.override import read_override
+from sluice.override import read_moment, read_override
 from sluice.registry import Environment
 from sluice.rollout.guard.prometheus import Prometheus
 from sluice.rollout.override_map import OverrideMap, read_override_map
@@ -55,13 +55,13 @@ def _with_notes(material: Material, connect: Connect, declared: Environment) -> 
 def notes_of(found: OverrideMap) -> Iterator[Note]:
     """Return what the override and its record say: each entry that holds, and each that was lifted, set and lifted."""
     for key, entry in found.overrides.entries.items():
-        if (at := _moment(entry.at)) is not None:
+        if (at := read_moment(entry.at)) is not None:
             yield Note(key, at, entry.by, entry.reason or entry.unreadable_because)
     for one in found.lifted:
         was = read_override(one.was)
-        if (at := _moment(was.at)) is not None:
+        if (at := read_moment(was.at)) is not None:
             yield Note(one.key, at, was.by, was.reason)
-        if (at := _moment(one.at)) is not None:
+        if (at := read_moment(one.at)) is not None:
             yield Note(one.key, at, one.by, one.reason, lifted=True)
 
 
@@ -88,11 +88,3 @@ def _query(one: dict[str, Any]) -> Query:
 
 def _lacking(material: Material, what: str) -> Material:
     return replace(material, missing=(*material.missing, what))
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:  # whoever wrote it by hand may have written anything
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -15,12 +15,11 @@ from pathlib import Path
 from sluice.errors import SluiceError
 from sluice.git import Git
 from sluice.gitops.checkout import checkout
-from sluice.override import ALL, Override, Overrides
+from sluice.override import ALL, Override, Overrides, read_moment
 from sluice.override import read_override as read_entry
 from sluice.registry import Environment, load_environment
 from sluice.render import manifests, render, write_manifests
 from sluice.rollout.override_map import OverrideMap
-from sluice.rollout.verdicts import moment_of
 
 Bucket = Callable[[str, str, str], int | None]
 """Draws a user of an agent's candidate into one of a hundred buckets, as the gateway does."""
@@ -121,12 +120,12 @@ def overrides_at(found: OverrideMap | None, at: datetime) -> Overrides:
     if found is None:
         return Overrides(held)
     for one in found.lifted:
-        entry, lifted = read_entry(one.was), moment_of(one.at)
-        began = moment_of(entry.at)
+        entry, lifted = read_entry(one.was), read_moment(one.at)
+        began = read_moment(entry.at)
         if began is not None and lifted is not None and began <= at < lifted:
             held[one.key] = entry
     for key, entry in found.overrides.entries.items():
-        began = moment_of(entry.at)
+        began = read_moment(entry.at)
         if began is None or began <= at:
             held[key] = entry
     return Overrides(held)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sluice.override import ALL, Override
+from sluice.override import ALL, Override, read_moment
 from sluice.rollout.wanted import Wanted
 
 FOLDER = "docs/post-mortems"
@@ -37,10 +37,7 @@ class Rollback:
 
 def moment_of(entry: Override) -> datetime:
     """Return when an entry was set; whoever wrote it by hand may have written anything, and then it is now."""
-    try:
-        return datetime.fromisoformat(entry.at).astimezone(UTC)
-    except ValueError:
-        return datetime.now(UTC)
+    return (read_moment(entry.at) or datetime.now(UTC)).astimezone(UTC)
 
 
 def draft(rollback: Rollback) -> str:

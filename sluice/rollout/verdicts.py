@@ -6,11 +6,11 @@ whether it may be changed. Both ask the same gates.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from sluice.errors import SluiceError
-from sluice.override import ALL, Override, read_override
+from sluice.override import ALL, Override, read_moment, read_override
 from sluice.registry import Registry, Rollout
 from sluice.rollout.case import RolledBack, Standing, case_of
 from sluice.rollout.guard.loop import Watched
@@ -76,15 +76,15 @@ def judged(
 def standing_of(overrides: OverrideMap, rollout: Rollout, agent: str) -> Standing:
     """Say what the override makes of one agent's rollout: held where it is, or let in again by a person.
 
-    An entry that allows as much as git's next step would bring is none that holds, and what a soak's exercise lifted
-    was no candidate's fall.
+    An entry that allows more than git wants takes nothing back, and what a soak's exercise lifted was no candidate's
+    fall.
     """
     entries = overrides.overrides.entries
     weight = rollout.agents[agent].weight_percent
     held = [entries[key] for key in (agent, ALL) if key in entries and entries[key].weight_percent <= weight]
     lowest = min(held, key=lambda entry: entry.weight_percent, default=None)
     lifted = (
-        moment_of(one.at)
+        read_moment(one.at)
         for one in overrides.lifted
         if one.key in (agent, ALL) and read_override(one.was).by != EXERCISE
     )
@@ -92,15 +92,6 @@ def standing_of(overrides: OverrideMap, rollout: Rollout, agent: str) -> Standin
     return Standing(_rolled_back(lowest) if lowest else None, resumed)
 
 
-def moment_of(text: str) -> datetime | None:
-    """Read a moment that somebody may have written by hand; None where it is none."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def _rolled_back(entry: Override) -> RolledBack:
     reason = entry.reason or entry.unreadable_because or "no reason is given"
-    return RolledBack(moment_of(entry.at), entry.by or "somebody", reason)
+    return RolledBack(read_moment(entry.at), entry.by or "somebody", reason)

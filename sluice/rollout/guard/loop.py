@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from sluice.errors import SluiceError
-from sluice.override import ALL, Override, moment, read_override
+from sluice.override import ALL, Override, moment, read_moment, read_override
 from sluice.rollout.cluster import Cluster
 from sluice.rollout.guard.metrics import GuardMetrics
 from sluice.rollout.guard.notes import COMPONENT, Facts, facts_key, note_event, noted, write_facts
@@ -117,7 +117,7 @@ class Guard:
             weight = min(one.weight_percent, now.overrides.allowed_percent(one.agent))
             if weight == 0 or one.candidate is None:
                 continue
-            lifted = [_time(each.at) for each in now.lifted if each.key in (one.agent, ALL)]
+            lifted = [read_moment(each.at) for each in now.lifted if each.key in (one.agent, ALL)]
             resumed = max((each for each in lifted if each is not None), default=None)
             if resumed is None or self.now() - resumed >= _AFTER_RESUME:
                 found.append(Watched(one.agent, one.candidate, weight, resumed))
@@ -143,7 +143,7 @@ class Guard:
         lately = [
             key
             for key, entry in now.overrides.entries.items()
-            if entry.by == BY and key != ALL and (at := _time(entry.at)) and self.now() - at < _TOGETHER
+            if entry.by == BY and key != ALL and (at := read_moment(entry.at)) and self.now() - at < _TOGETHER
         ]
         together = len(bad) + len(lately)
         self._written = [at for at in self._written if self.now() - at < timedelta(minutes=1)]
@@ -204,7 +204,7 @@ class Guard:
         known = self._records.pop(facts_key(key, entry), None)
         if known is not None:
             return known
-        at, one = _time(entry.at), wanted.get(key)
+        at, one = read_moment(entry.at), wanted.get(key)
         if at is None or one is None or one.candidate is None:
             return ""
         try:
@@ -222,11 +222,3 @@ def _entry(reason: str, evidence: str) -> Override:
     return Override(
         0, by=BY, reason=reason[:_MOST_REASON_CHARACTERS], evidence=evidence[:_MOST_EVIDENCE_CHARACTERS], at=moment()
     )
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,16 +1,19 @@
 """A commit's files in a folder of their own, as a work tree that git knows and the person never sees.
 
-The rules look at git where they compare, so the folder is a real work tree and no copy. Hooks do not run for it.
+The rules look at git where they compare, so the folder is a real work tree and no copy. Hooks do not run for it. What
+is wrong with its registry is said by commit and path, because nobody finds the folder afterwards.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sluice.git import Git, GitRefused
+from sluice.registry import InvalidRegistry
 
 _PATIENCE_SECONDS = 300
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
@@ -25,6 +28,11 @@ def checkout(git: Git, commit: str) -> Iterator[Path]:
         git.text(*_NO_HOOKS, *asked, patience_seconds=_PATIENCE_SECONDS)
         try:
             yield folder
+        except InvalidRegistry as invalid:
+            of_commit = f"{commit[:12]}:"
+            raise InvalidRegistry(
+                dataclasses.replace(one, file=one.file.replace(f"{folder}/", of_commit)) for one in invalid.findings
+            ) from None
         finally:
             with suppress(GitRefused):  # what is left of it goes by git's own `worktree prune`
                 git.text("worktree", "remove", "--force", str(folder))

@@ -109,7 +109,7 @@ class Ledger:
         # Merges are told as what they brought, and never followed into the branch.
         asked = ("log", "--first-parent", f"--format={_BETWEEN.join(_FIELDS)}")
         said = self.git.text(*asked, "--end-of-options", self.reference, "--", *paths)
-        return [tuple(line.split(_BETWEEN)) for line in said.splitlines() if line]
+        return [tuple(line.split(_BETWEEN)) for line in said.split("\n") if line]
 
     def _rollout(self, commit: str | None, prefix: str) -> tuple[bool, Mapping[str, Stand]]:
         """Return whether the kill switch is on, and each agent's stand, as far as a commit's file can be read."""

@@ -51,8 +51,10 @@ class Returning:
         require_agents(registry, (self.key,))
         stands = rollout.agents[self.key]
         at: Steps = ("agents", self.key)
-        edits: dict[Steps, Edit] = {(*at, "weight"): 0}
-        if stands.since is not None:
-            edits[*at, "since"] = self.today
-        title = f"{stands.candidate} of {self.key} goes back to the baseline"
+        edits: dict[Steps, Edit] = {}
+        if stands.weight_percent:  # else git wants nobody on it as it is, and another day alone is no change
+            edits[*at, "weight"] = 0
+            if stands.since is not None:
+                edits[*at, "since"] = self.today
+        title = f"{stands.candidate or 'the candidate'} of {self.key} goes back to the baseline"
         return (Wish(self.key, edits, f"{stands.candidate} 0 %", title, verdict, returns=True),)

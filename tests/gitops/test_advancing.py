@@ -19,9 +19,9 @@ from sluice.errors import SluiceError
 from sluice.git import Git
 from sluice.gitops.advancing import Outcome, Requesting
 from sluice.gitops.branches import Others
-from sluice.gitops.drafting import Drafting, Forbidden, NotProven, Wish
+from sluice.gitops.drafting import Drafting, Forbidden, NothingToChange, NotProven, Wish
 from sluice.gitops.forge.github import GitHub
-from sluice.gitops.proposing import propose
+from sluice.gitops.proposing import merge, propose
 from sluice.gitops.returning import Returning
 from sluice.gitops.stepping import Entering, GatesSayNo, Stepping
 from sluice.override import Override
@@ -286,6 +286,16 @@ def test_a_rollback_is_recorded_by_a_request_that_ends_the_one_which_was_to_rais
     ]  # fmt: skip
     assert "qa-20251031, weight: 0, since: 2025-11-12" in repositories.at(done.published.branch, FILE)
     assert "rolled back by guard at 2025-11-12T10:00:00Z: points fell by 22 %" in done.change.body
+
+
+def test_a_rollback_of_what_git_gives_nobody_is_no_request(repositories: Repositories) -> None:
+    others = Others(Git(repositories.mine), "origin", "main")
+    assert merge(others, None, returning("qa", repositories)).merged
+    day = NOW.date() + timedelta(days=1)
+    again = Returning("staging", "qa", Override(0), day)
+
+    with pytest.raises(NothingToChange, match="says all of this already"):
+        propose(others, None, Drafting(repositories.mine, "staging", again, day))
 
 
 def test_no_gate_takes_back_the_request_that_records_a_rollback(

@@ -93,6 +93,13 @@ def test_evidence_is_told_with_who_vouches_and_to_the_agents_whose_model_it_name
     assert not [entry for entry in entries(told, "qa") if entry.evidence]
 
 
+def test_a_title_with_ends_of_lines_that_are_none_of_gits_breaks_nothing(told: Repositories) -> None:
+    (told.mine / FILE).write_text(ROLLOUT)
+    git(told.mine, "commit", "-q", "-a", "-m", "made: once\x0cmore\u2028again")
+
+    assert entries(told)[0].title == "made: once\x0cmore\u2028again"
+
+
 def test_a_file_that_was_broken_for_a_while_breaks_nothing(told: Repositories) -> None:
     (told.mine / FILE).write_text("agents: [not, a, mapping\n")
     git(told.mine, "commit", "-q", "-a", "-m", "Break it")

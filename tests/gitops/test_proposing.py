@@ -16,6 +16,8 @@ from sluice.gitops.forge.forge import Forge
 from sluice.gitops.forge.github import GitHub
 from sluice.gitops.forge.gitlab import GitLab
 from sluice.gitops.proposing import NotMerged, merge, propose, withdraw
+from sluice.gitops.stepping import with_candidates
+from sluice.registry import InvalidRegistry
 from sluice.registry.editing import Edit
 from sluice.registry.places import Steps
 from sluice.rollout.proposal import Force
@@ -214,6 +216,14 @@ def test_a_rule_of_the_registry_forbids_what_it_would_forbid_by_hand(
         propose(others, None, drafting(repositories, wish(weight=30)))
 
     assert repositories.branches == []
+
+
+def test_a_broken_base_is_told_by_commit_and_path(others: Others, repositories: Repositories) -> None:
+    text = (repositories.mine / "registry/models.yaml").read_text()
+    commit = repositories.pushed("registry/models.yaml", text.replace("input", "inptu", 1))
+
+    with pytest.raises(InvalidRegistry, match=rf"\n{commit[:12]}:registry/models\.yaml:5:46: "):
+        with_candidates(repositories.mine, others, "made")
 
 
 def test_what_is_so_already_is_said(others: Others, repositories: Repositories) -> None:

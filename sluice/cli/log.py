@@ -22,6 +22,7 @@ from sluice.gitops.ledger import Entry, EvidenceSaid, Ledger
 from sluice.gitops.moment import Moment, Rendered, Served, moment, named, overrides_at
 from sluice.gitops.stepping import require_agents
 from sluice.local.folders import PROJECT
+from sluice.override import ALL
 from sluice.rollout.override_map import OverrideMap
 
 _DAY = "%Y-%m-%d"
@@ -102,13 +103,13 @@ def log(
 def _overrides(found: OverrideMap | None, agent: str | None) -> list[str]:
     if found is None:
         return []
-    concerned = {key for key in found.overrides.entries if agent is None or key in (agent, "all")}
+    concerned = {key for key in found.overrides.entries if agent is None or key in (agent, ALL)}
     holding = {key: entry for key, entry in found.overrides.entries.items() if key in concerned}
     lines = [f"override holds: {printable(line)}" for line in named(holding)]
     lines += [
         printable(f"override lifted: {one.key} at {one.at} by {one.by}: {one.reason}; it was {one.was}")
         for one in found.lifted
-        if agent is None or one.key in (agent, "all")
+        if agent is None or one.key in (agent, ALL)
     ]
     return lines
 

@@ -89,7 +89,7 @@ def proposed(environment: str, draft: Draft) -> Proposal:
 
 
 def show(outcomes: Sequence[Outcome], output_format: str, *, with_text: bool) -> int:
-    """Print what became of each, and return the exit code: the worst, but 0 where anything was proposed."""
+    """Print what became of each, and return the exit code: the worst, but no 1 where anything was proposed."""
     if output_format == "json":
         click.echo(json.dumps([_data(one) for one in outcomes], indent=2, ensure_ascii=False))
     else:

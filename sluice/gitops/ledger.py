@@ -5,7 +5,7 @@ Only what everybody's branch went through is told, merge by merge: what was trie
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,16 +90,17 @@ class Ledger:
             )
             if not changes and not evidence:
                 continue
-            trailers = self._trailers(first, commit)
             written_by = self._authors(first, commit) or author
             yield Entry(
                 at=datetime.fromisoformat(at).astimezone(UTC),
                 commit=commit,
                 title=title,
                 by=written_by,
-                merged_by=committer,
-                approved_by=tuple(dict.fromkeys(value for name, value in trailers if name in _APPROVING)),
-                forced=next((value for name, value in trailers if name == FORCED), ""),
+                # A merge that a forge made has the person as its author, and the forge as its committer.
+                merged_by=author if len(parents.split()) > 1 else committer,
+                # By the merge alone: on its branch whoever wrote it may name anybody.
+                approved_by=tuple(dict.fromkeys(self._trailers(("-1", commit), *_APPROVING))),
+                forced=next(iter(self._trailers((f"{first}..{commit}" if first else commit,), FORCED)), ""),
                 changes=changes,
                 evidence=evidence,
             )
@@ -142,11 +143,11 @@ class Ledger:
         said = self.git.text("log", "--no-merges", "--format=%an", f"{parent}..{commit}")
         return ", ".join(dict.fromkeys(said.splitlines()))
 
-    def _trailers(self, parent: str | None, commit: str) -> list[tuple[str, str]]:
-        between = f"{parent}..{commit}" if parent else commit
-        said = self.git.text("log", "--format=%(trailers:only,unfold)", between)
-        pairs = (line.partition(": ") for line in said.splitlines())
-        return [(name, value) for name, _, value in pairs if value]
+    def _trailers(self, of: Sequence[str], *names: str) -> list[str]:
+        """Return the values of trailers with these names, of the commits that `git log` lists."""
+        said = self.git.text("log", "--format=%(trailers:only,unfold)", *of)
+        pairs = (line.partition(": ") for line in said.split("\n"))
+        return [value for name, _, value in pairs if value and name in names]
 
 
 def _stand(fields: Any) -> Stand:

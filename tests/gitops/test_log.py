@@ -80,6 +80,20 @@ def test_who_wrote_merged_approved_and_forced_is_told(told: Repositories) -> Non
     assert (forced.by, forced.forced) == ("Grace", "Grace: the board wants it")
 
 
+def test_of_a_forges_merge_the_person_is_told_and_no_approval_that_the_branch_gave_itself(told: Repositories) -> None:
+    mine = told.mine
+    git(mine, "checkout", "-q", "-b", "own")
+    (mine / FILE).write_text(ROLLOUT)
+    git(mine, "-c", "user.name=Grace", "commit", "-q", "-a", "-m", "made: back\n\nApproved-by: Linus <l@example.com>")
+    git(mine, "checkout", "-q", "main")
+    git(mine, "merge", "-q", "--no-ff", "own", "-m", "Merge it")
+    forge = ("-c", "user.name=GitHub", "-c", "user.email=noreply@github.com")
+    git(mine, *forge, "commit", "-q", "--amend", "--author", "Ada <ada@example.com>", "-m", "Merge pull request #8")
+
+    newest = entries(told)[0]
+    assert (newest.by, newest.merged_by, newest.approved_by) == ("Grace", "Ada", ())
+
+
 def test_evidence_is_told_with_who_vouches_and_to_the_agents_whose_model_it_names(told: Repositories) -> None:
     (found,) = [entry.evidence for entry in entries(told) if entry.evidence]
     assert (found[0].name, found[0].kind, found[0].by, found[0].models) == (

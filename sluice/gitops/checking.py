@@ -75,7 +75,7 @@ def _problem(finding: Finding, project: Path) -> Problem:
 def _stale_manifests(project: Path, environment: str, rendered: Rendered) -> Iterator[Problem]:
     folder = project / "manifests" / environment
     wanted = {name: text.encode() for name, text in manifests(rendered).items()}
-    found = {file.name: file.read_bytes() for file in folder.iterdir()} if folder.is_dir() else {}
+    found = {file.name: _content(file) for file in folder.iterdir()} if folder.is_dir() else {}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) == found.get(name):
             continue
@@ -89,6 +89,10 @@ def _stale_manifests(project: Path, environment: str, rendered: Rendered) -> Ite
         yield Problem(
             f"manifests/{environment}/{name}", 1, 1, f"{what}; run `sluice render {environment}` and commit it"
         )
+
+
+def _content(file: Path) -> bytes:
+    return file.read_bytes() if file.is_file() else b""  # a folder there is of no object
 
 
 def _broken_policy(declared: Environment, rendered: Rendered) -> Iterator[Problem]:

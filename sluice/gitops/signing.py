@@ -107,7 +107,7 @@ def _let_in_by(git: Git, reference: str, path: str) -> Iterator[_Person]:
     """Yield who is named by the last commit of everybody's branch that changed a file: its author, its trailers."""
     form = _BETWEEN.join(["%aN", "%aE", "%P", "%H%n%(trailers:only,unfold)"])
     asked = ("log", "--first-parent", "-1", f"--format={form}", reference, "--", f":(top,literal){path}")
-    first, *trailers = git.text(*asked).splitlines()
+    first, *trailers = git.text(*asked).split("\n")
     name, address, parents, _ = first.split(_BETWEEN)
     if len(parents.split()) > 1:
         yield _Person(name, address)

@@ -64,10 +64,12 @@ def test_this_project_is_in_order(project: Path) -> None:
 def test_what_was_edited_and_not_rendered_is_named_by_its_file(project: Path) -> None:
     replace(project / "registry/rollouts/dev.yaml", "qa-20251031, weight: 50", "qa-20251031, weight: 25")
     (project / "manifests/dev/configmap-old.yaml").write_text("# rendered by `sluice render dev`\n")
+    (project / "manifests/dev/old").mkdir()
 
     assert found(project) == [
         "manifests/dev/configmap-flags.yaml:1:1: is not what is rendered; run `sluice render dev` and commit it",
         "manifests/dev/configmap-old.yaml:1:1: is of no object; run `sluice render dev` and commit it",
+        "manifests/dev/old:1:1: is of no object; run `sluice render dev` and commit it",
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from sluice.gitops.moment import Moment, Rendered, Served, moment, named, overri
 from sluice.gitops.stepping import require_agents
 from sluice.local.folders import PROJECT
 from sluice.override import ALL
+from sluice.registry.history import NothingToCompareWith
 from sluice.rollout.override_map import OverrideMap
 
 _DAY = "%Y-%m-%d"
@@ -36,12 +37,16 @@ class _When(click.ParamType[datetime]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
             if len(value) <= len("2025-11-06"):
-                day = datetime.strptime(value, _DAY).replace(tzinfo=UTC)
-                return day + timedelta(days=1, seconds=-1)
-            found = datetime.fromisoformat(value)
-        except ValueError:
+                begins = datetime.strptime(value, _DAY).replace(tzinfo=UTC)
+                meant = begins.replace(hour=23, minute=59, second=59)
+            else:
+                found = datetime.fromisoformat(value)
+                begins = meant = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
             self.fail(f'"{value}" is neither a day, 2025-11-06, nor a moment, 2025-11-06T10:30Z', param, ctx)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+        if begins > datetime.now(UTC):
+            self.fail(f"{value} is yet to come", param, ctx)
+        return meant
 
 
 @click.command()
@@ -79,6 +84,7 @@ def log(
     if at is None and (user is not None or folder is not None):
         raise click.UsageError("--user and --render go with --at")
     declared = declared_environment(environment)
+    git = _history(reference)
     if agent is not None:
         require_agents(declared.registry, (agent,))
     overrides = None
@@ -87,7 +93,7 @@ def log(
     if at is not None:
         _at(environment, agent, at, user, folder, reference, overrides, output_format)
         return
-    entries = list(islice(Ledger(Git(PROJECT), environment, reference).entries(agent), last))
+    entries = list(islice(Ledger(git, environment, reference).entries(agent), last))
     if output_format == "json":
         document = {"overrides": _overrides(overrides, agent), "changes": [_entry_data(entry) for entry in entries]}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
@@ -98,6 +104,18 @@ def log(
         click.echo("\n".join(_entry_lines(entry)))
     if not entries:
         click.echo(f"{environment}: nothing of it is in the history of {reference}", err=True)
+
+
+def _history(reference: str) -> Git:
+    git = Git(PROJECT)
+    if git.commit_of(reference) is None:
+        git.text("rev-parse", "--git-dir")  # says what is wrong with all of git, if anything is
+        raise NothingToCompareWith(PROJECT, reference)
+    if git.text("rev-parse", "--is-shallow-repository") == "true":
+        click.echo(
+            "this clone lacks older commits, so its first one seems to begin all: git fetch --unshallow", err=True
+        )
+    return git
 
 
 def _overrides(found: OverrideMap | None, agent: str | None) -> list[str]:

@@ -15,6 +15,9 @@ from sluice.rollout.report.asking import LONGEST
 from sluice.rollout.report.data import as_json
 from sluice.rollout.report.page import as_page
 
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Long before anything was rolled out: with days taken off, an earlier one may be no date at all."""
+
 _DAYS = re.compile(r"([1-9][0-9]?)d")
 
 
@@ -72,6 +75,8 @@ def report(
     ends = until.replace(tzinfo=UTC) if until else None
     if ends and ends > datetime.now(UTC):
         raise click.BadParameter("is yet to come", param_hint="--until")
+    if ends and ends < _FIRST:
+        raise click.BadParameter(f"lies before {_FIRST:%Y}, when nothing was measured", param_hint="--until")
     made = report_of(target(context).connect, environment, days, prometheus, ends)
     for one in made.missing:
         click.echo(f"missing: {one}", err=True)

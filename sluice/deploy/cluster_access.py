@@ -109,8 +109,10 @@ class ClusterAccess:
         if answer.status == 403:
             said = found.get("message", "forbidden") if found else "forbidden"
             raise NotAllowed(self._where, f"the API server refuses {path}: {said}", self._remedy)
-        if answer.status >= 300 or not found:
+        if answer.status >= 300:
             raise self._unreachable(f"the API server answers {answer.status} to {path}")
+        if not found:
+            raise self._unreachable(f"what answers {path} there is no Kubernetes")
         return found
 
     def merge(self, path: str, patch: Mapping[str, Any]) -> None:

@@ -191,7 +191,10 @@ class Others:
 
     def _is_merged(self, commit: str, base: str) -> bool:
         """Whether the base holds a commit, or, where requests are squashed, all that it changed."""
-        fork = self.git.text("merge-base", commit, base)
+        try:
+            fork = self.git.text("merge-base", commit, base)
+        except GitRefused:  # a branch of another history, or of one that a shallow clone does not have
+            return False
         changed = self._changed(fork, commit)
         return all(self.git.content(base, path) == content for path, content in changed.items())
 

@@ -8,14 +8,25 @@ from datetime import date
 from pathlib import Path
 
 from sluice.errors import SluiceError
-from sluice.git import Git
+from sluice.git import Git, GitRefused
 from sluice.gitops.applying import changed, in_order
 from sluice.gitops.description import fenced
+from sluice.registry.history import NothingToCompareWith
 from sluice.registry.plan import NoSuchEnvironment, plan_of
 from sluice.registry.plan_text import plan_text
 
 MARK = "sluice preview"
 """By what the comment is known again."""
+
+
+class NoFork(SluiceError):
+    """What is checked out and the branch that it goes into have no commit in common."""
+
+    def __init__(self, against: str) -> None:
+        super().__init__(
+            f'git knows no commit here that both HEAD and "{against}" come from; fetch more of the history: '
+            "the checks of a pull request often have the last commit alone (for actions/checkout: fetch-depth: 0)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +50,9 @@ class Previewing:
     pulumi: Callable[[str], str] | None
 
     def run(self, environments: Sequence[str]) -> tuple[Preview, ...]:
-        """Preview the environments that are changed. Raises GitRefused, NothingToCompareWith."""
+        """Preview the environments that are changed. Raises NothingToCompareWith, NoFork, GitRefused."""
         git = Git(self.project)
-        fork = git.text("merge-base", self.against, "HEAD")
+        fork = _fork(git, self.against)
         return tuple(self._one(one, fork) for one in in_order(environments) if changed(git, one, fork, "HEAD"))
 
     def _one(self, environment: str, fork: str) -> Preview:
@@ -73,3 +84,14 @@ def comment_text(previews: Sequence[Preview], commit: str) -> str:
         else:
             parts += ["Pulumi was not asked: this run has no access to the environment."]
     return "\n\n".join([*parts, f"As of commit `{commit[:12]}`."]) + "\n"
+
+
+def _fork(git: Git, against: str) -> str:
+    commit = git.commit_of(against)
+    if commit is None:
+        git.text("rev-parse", "--git-dir")  # says what is wrong with all of git, if anything is
+        raise NothingToCompareWith(git.folder, against)
+    try:
+        return git.text("merge-base", commit, "HEAD")
+    except GitRefused:  # it says nothing where it finds no commit
+        raise NoFork(against) from None

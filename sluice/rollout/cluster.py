@@ -14,6 +14,8 @@ from sluice.errors import SluiceError
 
 MERGE_PATCH = "application/merge-patch+json"
 _SHOWN_CHARACTERS = 300
+_NO_JSON = "with something that is no JSON object: is what stands there a Kubernetes?"
+_NO_OBJECT = "with something that is no object of Kubernetes: is what stands there one?"
 
 
 class Answer(Protocol):
@@ -63,14 +65,16 @@ def json_object(cluster: Cluster, path: str, what: str, **query: str) -> dict[st
         raise refused(what, answer)
     found = parsed(answer)
     if found is None:
-        raise ClusterRefused(what, answer.status, "with something that is no JSON object")
+        raise ClusterRefused(what, answer.status, _NO_JSON)
     return found
 
 
 def refused(what: str, answer: Answer) -> ClusterRefused:
     """Return the error of an answer, with the API server's own sentence where there is one."""
-    said = parsed(answer) or {}
-    return ClusterRefused(what, answer.status, str(said.get("message", ""))[:_SHOWN_CHARACTERS])
+    said = parsed(answer)
+    if answer.status < 300:
+        return ClusterRefused(what, answer.status, _NO_JSON if said is None else _NO_OBJECT)
+    return ClusterRefused(what, answer.status, str((said or {}).get("message", ""))[:_SHOWN_CHARACTERS])
 
 
 def parsed(answer: Answer) -> dict[str, Any] | None:

@@ -82,12 +82,13 @@ def read_override_map(cluster: Cluster, namespace: str) -> OverrideMap:
     if answer.status == 404:
         raise NoOverrideMap(namespace)
     found = parsed(answer) if answer.status == 200 else None
-    if found is None:
+    metadata = found.get("metadata") if found else None
+    # A login page's JSON has no version: what it says of overrides is nothing.
+    if not found or not isinstance(metadata, dict) or "resourceVersion" not in metadata:
         raise refused(f"ConfigMap {NAME} cannot be read", answer)
-    metadata = found.get("metadata", {})
     texts = {key: value for key, value in (found.get("data") or {}).items() if isinstance(value, str)}
     return OverrideMap(
-        str(metadata.get("resourceVersion", "")),
+        str(metadata["resourceVersion"]),
         read_overrides(texts),
         _read_lifted((metadata.get("annotations") or {}).get(LIFTED, "")),
     )

@@ -22,6 +22,11 @@ def test_a_report_of_the_future_is_refused(capsys: pytest.CaptureFixture[str]) -
     assert "is yet to come" in capsys.readouterr().err
 
 
+def test_a_report_of_a_time_before_all_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", "dev", "--until", "0001-01-01"]) == 2
+    assert "lies before 2000, when nothing was measured" in capsys.readouterr().err
+
+
 def test_a_prometheus_that_does_not_answer_is_said_and_no_page_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -77,3 +77,23 @@ def test_where_nobody_names_one_the_person_hears_what_to_set(access: ClusterAcce
 def test_queries_are_narrowed_down_as_the_settings_say_and_else_to_the_namespace() -> None:
     assert match_of(replace(settings(None), prometheus=ExternalPrometheus("http://a", 'env="x"'))) == 'env="x"'
     assert match_of(settings(None)) == 'namespace="sluice-dev"'
+
+
+@pytest.mark.parametrize(
+    "series",
+    [{"metric": {}, "value": ["x"]}, {"metric": {}}, {"metric": 3, "value": [1, "2"]}, {"value": [1, "2"]}, "series"],
+)
+def test_an_answer_of_another_form_is_nothing_seen(access: ClusterAccess, series: object) -> None:
+    with serving(MadePrometheus()) as made:
+        made.answer = 200, json.dumps({"status": "success", "data": {"resultType": "vector", "result": [series]}})
+
+        with pytest.raises(CannotSee, match="what it says is no answer of Prometheus; the query was up"):
+            prometheus_of(access, settings(made.url)).now("up", NOW)
+
+
+def test_an_answer_of_another_type_is_nothing_seen(access: ClusterAccess) -> None:
+    with serving(MadePrometheus()) as made:
+        made.answer = 200, json.dumps({"status": "success", "data": {"resultType": "matrix", "result": []}})
+
+        with pytest.raises(CannotSee, match="answers 200: what it says is no answer of Prometheus"):
+            prometheus_of(access, settings(made.url)).now("up", NOW)

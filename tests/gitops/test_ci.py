@@ -25,7 +25,8 @@ from sluice.gitops.checking import check
 from sluice.gitops.forge.github import GitHub
 from sluice.gitops.marks import Marks
 from sluice.gitops.owners import OWNERS, TEAMS, OwnersUnusable, read_teams
-from sluice.gitops.previewing import MARK, Previewing, comment_text
+from sluice.gitops.previewing import MARK, NoFork, Previewing, comment_text
+from sluice.registry.history import NothingToCompareWith
 from tests.gitops.made_forges import TOKEN, MadeGitHub, served
 from tests.gitops.project import PROJECT, Repositories, git, whole_project
 
@@ -368,6 +369,15 @@ def test_the_command_writes_its_comment_on_the_request(
     assert "### dev" in comment["body"]
     assert "Pulumi was not asked" in comment["body"]
     assert TOKEN not in "".join(capsys.readouterr())
+
+
+def test_a_branch_that_has_nothing_in_common_or_is_not_there_is_said(project: Path) -> None:
+    other = git(project, "commit-tree", "-m", "Another history", git(project, "rev-parse", "HEAD^{tree}"))
+
+    with pytest.raises(NoFork, match=r"no commit here that both HEAD and .* come from; fetch more of the history"):
+        Previewing(project, other, TODAY, None).run(ENVIRONMENTS)
+    with pytest.raises(NothingToCompareWith, match='git knows no commit "nope" here'):
+        Previewing(project, "nope", TODAY, None).run(ENVIRONMENTS)
 
 
 def test_where_nothing_changes_the_comment_says_so(project: Path) -> None:

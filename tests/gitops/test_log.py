@@ -189,6 +189,38 @@ def test_a_moment_before_all_is_said_and_exits_with_2(project: Path, capsys: pyt
     assert "HEAD has no commit from 2025-11-01 23:59 UTC or before" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("9999-12-31", "9999-12-31 is yet to come"),
+        ("2999-01-01T10:00Z", "is yet to come"),
+        ("9999-12-31T23:59-12:00", "is neither a day"),
+        ("0001-01-01T00:00+14:00", "is neither a day"),
+    ],
+)
+def test_a_moment_that_is_not_yet_or_is_none_is_refused(at: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["log", "dev", "--offline", "--at", at]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["--at", "2025-11-10"]])
+def test_a_branch_that_git_does_not_know_is_named(
+    project: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["log", "dev", "--offline", "--ref", "nope", *more]) == 3
+    assert 'git knows no commit "nope" here' in capsys.readouterr().err
+
+
+def test_a_clone_that_lacks_older_commits_says_so(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(tmp_path, "clone", "-q", "--depth", "1", project.as_uri(), "shallow")
+    monkeypatch.setattr(log_command, "PROJECT", tmp_path / "shallow")
+
+    assert run(["log", "dev", "--offline"]) == 0
+    assert "this clone lacks older commits" in capsys.readouterr().err
+
+
 def test_a_cluster_that_cannot_be_asked_is_said_and_the_rest_is_told(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -201,6 +201,21 @@ def test_an_older_one_that_a_person_changed_stays_and_is_named(others: Others, r
     assert [one.branch for one in done.left_alone] == [older]
 
 
+def test_a_branch_of_another_history_stays_is_named_and_stops_nobody(
+    others: Others, repositories: Repositories
+) -> None:
+    theirs, odd = repositories.theirs, "rollout/made/qa-odd"
+    root = git(
+        theirs, "commit-tree", "-m", "Sluice begins\n\nSluice-Agents: qa", git(theirs, "rev-parse", "HEAD^{tree}")
+    )
+    git(theirs, "push", "-q", "origin", f"{root}:refs/heads/{odd}")
+
+    done = propose(others, None, drafting(repositories))
+
+    assert sorted(repositories.branches) == sorted([odd, done.published.branch])
+    assert [one.branch for one in done.left_alone] == [odd]
+
+
 def test_several_agents_are_in_one_request(others: Others, repositories: Repositories) -> None:
     done = propose(others, None, drafting(repositories, wish("qa"), wish("legal")))
 

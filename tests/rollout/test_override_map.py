@@ -175,3 +175,17 @@ def test_a_note_that_somebody_spoilt_stops_nobody() -> None:
 
     assert lowered(cluster)
     assert read_override_map(cluster, NAMESPACE).lifted == ()
+
+
+@pytest.mark.parametrize("body", [b"<html>log in</html>", b'{"status": "success"}', b'{"metadata": "none"}'])
+def test_what_is_no_config_map_is_said_and_nothing_is_written(body: bytes) -> None:
+    asked: list[str] = []
+
+    class LoginPage:
+        def ask(self, method: str, *_: object, **__: object) -> MadeAnswer:
+            asked.append(method)
+            return MadeAnswer(200, body)
+
+    with pytest.raises(ClusterRefused, match="cannot be read: the API server answers 200: with something that is no"):
+        lowered(LoginPage())  # type: ignore[arg-type]
+    assert set(asked) == {"GET"}

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from sluice.rollout.guard.in_cluster import Heard, NotHeard, http
@@ -23,6 +23,10 @@ PATIENCE_SECONDS = 5.0
 
 Send = Callable[[str, Mapping[str, str]], Heard]
 """Sends a form to a path of the API, as /api/v1/query, and returns what was answered. Raises `NotHeard`."""
+
+_NO_ANSWER = "what it says is no answer of Prometheus"
+
+_Series = TypeVar("_Series")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,8 @@ class Prometheus:
 
     def now(self, query: str, at: datetime) -> list[tuple[Mapping[str, str], float]]:
         """Return the samples of a query at a moment, by labels; those that are no number are left out."""
-        found = self._asked("query", {"query": query, "time": f"{at.timestamp():.3f}"}, "vector")
-        samples = ((one["metric"], float(one["value"][1])) for one in found)
+        about = {"query": query, "time": f"{at.timestamp():.3f}"}
+        samples = self._asked("query", about, "vector", lambda one: (_labels(one), float(one["value"][1])))
         return [(labels, value) for labels, value in samples if math.isfinite(value)]
 
     def over(self, query: str, begin: datetime, end: datetime, step: timedelta) -> list[tuple[float, float]]:
@@ -58,10 +62,16 @@ class Prometheus:
             "end": f"{end.timestamp():.3f}",
             "step": f"{step.total_seconds():g}",
         }
-        found = self._asked("query_range", about, "matrix")
-        return [(one["metric"], [(float(at), float(value)) for at, value in one["values"]]) for one in found]
+        return self._asked(
+            "query_range",
+            about,
+            "matrix",
+            lambda one: (_labels(one), [(float(at), float(value)) for at, value in one["values"]]),
+        )
 
-    def _asked(self, kind: str, about: Mapping[str, str], wanted: str) -> list[dict[str, Any]]:
+    def _asked(
+        self, kind: str, about: Mapping[str, str], wanted: str, read: Callable[[dict[str, Any]], _Series]
+    ) -> list[_Series]:
         self.before()
         send = self.send or self._post
         try:
@@ -71,12 +81,11 @@ class Prometheus:
         try:
             said = json.loads(answer.body)
             if answer.status == 200 and said["status"] == "success" and said["data"]["resultType"] == wanted:
-                found: list[dict[str, Any]] = said["data"]["result"]
-                return found
+                return [read(one) for one in said["data"]["result"]]
             # What stands before it, as the API server's proxy, says `message`.
-            why = str(said.get("error") or said.get("message") or "")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            why = "what it says is no answer of Prometheus"
+            why = str(said.get("error") or said.get("message") or _NO_ANSWER)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            why = _NO_ANSWER
         raise CannotSee(
             f"Prometheus at {self.url} answers {answer.status}: {why[:300]}; the query was {about['query']}"
         )
@@ -89,3 +98,7 @@ class Prometheus:
             method="POST",
         )
         return http(request, PATIENCE_SECONDS)
+
+
+def _labels(series: Mapping[str, Any]) -> Mapping[str, str]:
+    return {str(name): str(value) for name, value in series["metric"].items()}

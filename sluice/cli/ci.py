@@ -32,6 +32,7 @@ from sluice.gitops.previewing import MARK, Previewing, comment_text
 from sluice.local.folders import PROJECT
 from sluice.progress import Progress
 from sluice.registry import environments, load_registry
+from sluice.whole_file import write_whole
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 """Where GitHub's runner shows a text beside the run."""
@@ -213,7 +214,7 @@ def owners() -> None:
         raise NoTeams
     file = PROJECT / OWNERS
     file.parent.mkdir(exist_ok=True)
-    file.write_text(owners_text(load_registry(PROJECT / "registry"), environments(PROJECT), teams))
+    write_whole(file, owners_text(load_registry(PROJECT / "registry"), environments(PROJECT), teams))
     click.echo(f"wrote {OWNERS}")
 
 

@@ -14,6 +14,7 @@ from sluice.deploy.target import target
 from sluice.rollout.report.asking import LONGEST
 from sluice.rollout.report.data import as_json
 from sluice.rollout.report.page import as_page
+from sluice.whole_file import write_whole
 
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 """Long before anything was rolled out: with days taken off, an earlier one may be no date at all."""
@@ -85,7 +86,7 @@ def report(
         click.echo(text)
         return
     file = out or Path(f"report-{environment}.html")
-    file.write_text(text, encoding="utf-8")
+    write_whole(file, text)
     for agent in made.agents:
         if agent.comparison is not None:
             click.echo(f"{agent.agent}: {agent.comparison.verdict}")

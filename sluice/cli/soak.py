@@ -27,6 +27,7 @@ from sluice.registry.rules.gates import soak_faults
 from sluice.registry.soak_contents import scorer_digest
 from sluice.registry.typed import duration
 from sluice.rollout.soak import Answered, evidence_text, lasted, soak_evidence, soaked_model
+from sluice.whole_file import write_whole
 
 
 class _Duration(click.ParamType[timedelta]):
@@ -108,7 +109,7 @@ def soak(
     notes = f"${record.cost_dollars:.4f} for {len(record.answers)} queries; {'; '.join(record.exercised.said)}"
     today = datetime.now(UTC).date()
     file = _free(folder / "evidence", f"soak-{environment}-{today:%Y%m%d}")
-    file.write_text(evidence_text(found, today, notes), encoding="utf-8")
+    write_whole(file, evidence_text(found, today, notes))
     record.close()
     faults = {name: soak_faults(found, model, gate) for name, model in models.items()}
     _print(found, faults, file, output_format)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from sluice.git import Git
+from sluice.git import Git, GitRefused
 from sluice.gitops.owners import OWNERS, TEAMS, OwnersUnusable, owners_text, read_teams
 from sluice.gitops.signing import unproven
 from sluice.policy import violations
@@ -25,6 +25,8 @@ from sluice.registry import (
 )
 from sluice.registry.findings import Finding
 from sluice.render import Rendered, manifests, render
+
+EVIDENCE = "registry/evidence"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -118,6 +120,11 @@ def _owners(project: Path) -> Iterator[Problem]:
 def _signatures(project: Path, against: str | None) -> Iterator[Problem]:
     """Look at the sign-offs that everybody has: what a request brings, nobody has let in yet."""
     git = Git(project)
+    try:
+        git.text("rev-parse", "--git-dir")
+    except GitRefused as refused:
+        yield Problem(EVIDENCE, 1, 1, f"who signed was not looked at: {refused}", is_error=False)
+        return
     commit = git.commit_of(against or "HEAD")
     for one in unproven(git, commit) if commit else ():
         yield Problem(one.file, 1, 1, one.problem)

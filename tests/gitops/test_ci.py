@@ -123,6 +123,14 @@ def test_the_owners_are_what_the_registry_says_now(monkeypatch: pytest.MonkeyPat
     assert (project / OWNERS).read_text() == (PROJECT / OWNERS).read_text()
 
 
+def test_without_a_repository_it_is_said_that_nobody_looked_at_who_signed(project: Path) -> None:
+    shutil.rmtree(project / ".git")
+
+    (problem,) = [one for one in check(project, TODAY, None) if "who signed was not looked at" in one.text]
+    assert "not a git repository" in problem.text
+    assert not problem.is_error
+
+
 def test_a_sign_off_by_one_person_alone_is_found_once_it_is_merged(project: Path) -> None:
     file = project / "registry/evidence/sign-off-legal-1.yaml"
     file.write_text(

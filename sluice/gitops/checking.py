@@ -113,7 +113,7 @@ def _owners(project: Path) -> Iterator[Problem]:
         return
     wanted = owners_text(load_registry(project / "registry"), environments(project), teams)
     file = project / OWNERS
-    if not file.is_file() or file.read_text() != wanted:
+    if not file.is_file() or file.read_bytes() != wanted.encode():
         yield Problem(OWNERS, 1, 1, "is not what the sign-off roles say; run `sluice ci owners` and commit it")
 
 

@@ -123,6 +123,16 @@ def test_the_owners_are_what_the_registry_says_now(monkeypatch: pytest.MonkeyPat
     assert (project / OWNERS).read_text() == (PROJECT / OWNERS).read_text()
 
 
+def test_a_folder_among_manifests_and_owners_that_are_no_text_are_problems_like_others(project: Path) -> None:
+    (project / "manifests/dev/folder").mkdir()
+    (project / OWNERS).write_bytes(b"\xff\xfe")
+
+    assert [line.partition(";")[0] for line in found(project)] == [
+        f"{OWNERS}:1:1: is not what the sign-off roles say",
+        "manifests/dev/folder:1:1: is of no object",
+    ]
+
+
 def test_without_a_repository_it_is_said_that_nobody_looked_at_who_signed(project: Path) -> None:
     shutil.rmtree(project / ".git")
 

@@ -7,6 +7,7 @@ import resource
 import signal
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,22 +15,24 @@ import pytest
 from sluice.whole_file import write_whole
 
 
-@pytest.fixture
-def _room_for_100_bytes() -> Iterator[None]:
+@contextmanager
+def room_for_100_bytes() -> Iterator[None]:
+    """Have the kernel refuse longer files; no fixture, for pytest itself may write to a file between its phases."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
-@pytest.mark.usefixtures("_room_for_100_bytes")
 def test_without_room_the_old_text_stays_and_no_half_is_left(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     write_whole(file, "old")
 
-    with pytest.raises(OSError, match=r"report\.html") as raised:
+    with room_for_100_bytes(), pytest.raises(OSError, match=r"report\.html") as raised:
         write_whole(file, "new" * 1000)
     assert raised.value.filename == str(file)
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]

@@ -106,6 +106,8 @@ def test_the_teams_own_files_with_values_put_in_the_wrong_place_are_loaded_or_re
     data = json.loads(json.dumps(document.data))
     for value in values:
         places = list(inside(data))
+        if not places:
+            break  # all that a small file had was taken out
         container, key = random.Random(seed).choice(places)
         if value is ...:
             del container[key]

@@ -116,6 +116,8 @@ def watched(project: LiveProject, pager: Pager, capfd_disabled: None) -> Iterato
     settings.write_text(before)
     project.kubectl("delete", "--raw", f"{STUB}/models")
     project.end_guard()
+    project.kubectl("rollout", "restart", "deployment/cache")  # it keeps the worst answers, for other tests to find
+    project.kubectl("rollout", "status", "deployment/cache", "--timeout=55s")
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,12 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import orjson
 from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
 
 from sluice.errors import AnswerIsNo, SluiceError
 from sluice.gateway.capture import Capture
@@ -23,6 +25,8 @@ from sluice.gateway.configuration import Configuration, load_configuration
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.gateway.review import ReviewQueue, Status
 from sluice.gateway.store import SharedStore, StoreAway, connect
+
+_PATIENCE_SECONDS = 5.0
 
 
 class NothingShared(SluiceError):
@@ -65,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _answer(options: argparse.Namespace) -> Any:
     settings = ProcessSettings.from_environment(os.environ)
     configuration = load_configuration(settings.folder / "config" / "gateway.json")
-    redis = connect(settings.redis_url, settings.folder / "keys" / "redis-password") if settings.redis_url else None
+    redis = connect_patiently(settings.redis_url, settings.folder / "keys" / "redis-password")
     store = SharedStore(configuration.environment, redis, CollectorRegistry())
     await store.open()
     try:
@@ -74,6 +78,13 @@ async def _answer(options: argparse.Namespace) -> Any:
         raise NothingShared(named=redis is not None) from None
     finally:
         await store.close()
+
+
+def connect_patiently(url: str | None, password_file: Path) -> Redis | None:
+    """Return a client that waits as long as a person does, and not as a request may; None where there is no store."""
+    if not url:
+        return None
+    return connect(url, password_file, connect_seconds=_PATIENCE_SECONDS, operation_seconds=_PATIENCE_SECONDS)
 
 
 async def answer_from(store: SharedStore, configuration: Configuration, options: argparse.Namespace) -> Any:

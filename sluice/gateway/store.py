@@ -149,14 +149,20 @@ class SharedStore:
         self._up = up
 
 
-def connect(url: str, password_file: Path) -> Redis:
+def connect(
+    url: str,
+    password_file: Path,
+    *,
+    connect_seconds: float = CONNECT_SECONDS,
+    operation_seconds: float = OPERATION_SECONDS,
+) -> Redis:
     """Return a client that gives up early. The password, where there is one, is read anew for every connection."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,
-        timeout=OPERATION_SECONDS,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=OPERATION_SECONDS,
+        timeout=operation_seconds,
+        socket_connect_timeout=connect_seconds,
+        socket_timeout=operation_seconds,
         retry=Retry(NoBackoff(), 0),
         credential_provider=_PasswordFile(password_file) if password_file.exists() else None,
         protocol=2,

@@ -11,6 +11,7 @@ from fakeredis import FakeServer
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
+from sluice.gateway.kept_tool import connect_patiently
 from sluice.gateway.store import SharedStore, StoreAway, connect
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -27,13 +28,14 @@ async def opened(redis: Redis | None, registry: CollectorRegistry | None = None)
 
 
 @asynccontextmanager
-async def listening(answer: bytes | None) -> AsyncIterator[str]:
-    """Give the address of something that takes connections and answers everything with `answer`, or never."""
+async def listening(answer: bytes | None, after_seconds: float = 0.0) -> AsyncIterator[str]:
+    """Give the address of something that takes connections and answers everything with `answer`, late, or never."""
     kept = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         kept.append(writer)
         while await reader.read(4096):
+            await asyncio.sleep(after_seconds)
             if answer is not None:
                 writer.write(answer)
 
@@ -51,6 +53,14 @@ async def test_replicas_see_what_others_wrote_under_the_environments_prefix(conn
         await one.run(lambda redis: redis.set(one.key("breaker", "qa"), "open"))
         assert two.key("breaker", "qa") == "sluice:dev:breaker:qa"
         assert await two.run(lambda redis: redis.get("sluice:dev:breaker:qa")) == b"open"
+
+
+async def test_a_store_that_is_slow_is_away_for_a_request_and_there_for_a_person(tmp_path: Path) -> None:
+    async with listening(b"+PONG\r\n", after_seconds=0.5) as url:
+        async with opened(connect(url, tmp_path / "none")) as store:
+            assert not store.up
+        async with opened(connect_patiently(url, tmp_path / "none")) as store:
+            assert store.up
 
 
 async def test_without_a_store_it_is_away_and_no_series_says_that_it_is_down() -> None:

@@ -50,6 +50,11 @@ def file_of(folder: Path, key: str) -> Path:
     return file
 
 
+def users(when: str) -> list[str]:
+    """Users who have asked nothing yet, so that the provider answers each and no cache."""
+    return [f"{when}-of-secrets-{number}" for number in range(20)]
+
+
 def asked(project: LiveProject) -> dict[str, dict[str, Any]]:
     """What the stub provider was asked so far, by model."""
     said: dict[str, dict[str, Any]] = json.loads(project.cluster.text(f"{STUB}/requests"))
@@ -109,7 +114,7 @@ def test_a_providers_key_is_replaced_under_load_and_no_call_fails(
     old, new = made_key("old"), made_key("new")
     rotate(project, file_of(tmp_path, old))
     for agent in AGENTS:
-        project.arms(agent, [f"user-{number}" for number in range(20)])
+        project.arms(agent, users("first"))
     assert {one["last_key_fingerprint"] for one in fine_tuned(project).values()} == {fingerprint(old)}
     assert len(fine_tuned(project)) == len(AGENTS)
     pods, resources, before = project.pods(), versions(project), refused(project)
@@ -189,10 +194,10 @@ def test_planted_keys_are_readable_nowhere_but_where_they_must_be(
     run(lambda: project.sluice("callers", "list", "--env", "live"))
     run(lambda: project.sluice("render", "live", "--out", str(tmp_path / "rendered")))
     # What is refused is said too, in answers and in the log.
-    project.arms("qa", [f"user-{number}" for number in range(100, 120)])
+    project.arms("qa", users("before"))
     before = refused(project)
     let_in(project, [])
-    project.arms("qa", [f"user-{number}" for number in range(200, 220)])  # others: no cache answers for them
+    project.arms("qa", users("after"))
     assert refused(project) > before, "the key was refused, and a baseline answered"
     run(lambda: project.sluice("ask", "live", "qa", "Hello", "--user", "ada", SLUICE_API_KEY=planted["a caller's"]))
 

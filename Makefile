@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check slow long faults judges live lock policy render docs bench-gateway bench-deploy bench-render bench-rules
+.PHONY: help up down test check slow long operators faults judges live lock policy render docs bench-gateway bench-deploy bench-render bench-rules
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -54,12 +54,15 @@ judges: .venv/complete  ## kube-score, kubeconform, checkov and more over manife
 	@$(BIN)/pytest -q -m judges --durations=5
 
 live: .venv/complete  ## The tests against the local Kubernetes, which they start and stop
-	@$(BIN)/pytest -q -m "live and not faults and not long" --durations=5
+	@$(BIN)/pytest -q -m "live and not faults and not operators and not long" --durations=5
 
 long: .venv/complete  ## Every property on a thousand examples, every alert changed a little, live tests of a minute or more each
 	@$(BIN)/pytest -q $(WORKERS) -m "hypothesis and not live and not judges" --hypothesis-profile many
 	@$(BIN)/pytest -q $(WORKERS) -m "long and not live"
 	@$(BIN)/pytest -q -m "long and live" --durations=5
+
+operators: .venv/complete  ## External Secrets Operator and prometheus-operator with our objects; guard and pager by a real Prometheus
+	@$(BIN)/pytest -q -m operators --durations=5
 
 faults: .venv/complete  ## Ten minutes of steady load through one fault after another, with every failed call counted
 	@$(BIN)/pytest -q -m faults

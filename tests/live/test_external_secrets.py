@@ -190,7 +190,7 @@ def steady(what: str, capsys: pytest.CaptureFixture[str]) -> Iterator[Load]:
     assert load.fallen_back == []
 
 
-@pytest.mark.long
+@pytest.mark.operators
 def test_keys_change_over_to_a_store_rotate_in_it_and_change_back_under_load(
     project: LiveProject, store: Store, operator: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,7 +242,7 @@ def test_keys_change_over_to_a_store_rotate_in_it_and_change_back_under_load(
     assert set(project.up()["changes"]) == {"same"}
 
 
-@pytest.mark.long
+@pytest.mark.operators
 def test_an_update_fails_and_says_so_where_the_store_has_no_such_key(project: LiveProject, store: Store) -> None:
     settings = project.folder / "Pulumi.live.yaml"
     before = settings.read_text()

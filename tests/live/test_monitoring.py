@@ -29,7 +29,7 @@ from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
 from tests.live.test_failures import edit
 from tests.live.test_guard import config_map, leader
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.operators
 
 GUARDED = ("qa", "content", "legal", "support")
 CALLS_A_SECOND = 20.0

@@ -29,7 +29,7 @@ from sluice.render import render
 from sluice.render.alerts import alertmanager_text, rule_groups
 from sluice.render.gateway import METRICS_PORT
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.operators
 
 NAMESPACE = "sluice-watched"
 FOUND_BY = {"release": "made"}

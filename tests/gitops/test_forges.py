@@ -16,6 +16,8 @@ from sluice.gitops.forge.gitlab import GitLab
 from tests.gitops.made_forges import TOKEN, MadeForge, MadeGitHub, MadeGitLab, Trouble, served
 from tests.gitops.project import git
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:

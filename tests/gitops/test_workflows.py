@@ -15,6 +15,8 @@ from sluice.gitops.owners import OWNERS, owners_text, read_teams
 from sluice.registry import environments, load_registry
 from tests.gitops.project import PROJECT
 
+pytestmark = pytest.mark.slow
+
 GITHUB = PROJECT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 ACTIONS = sorted((GITHUB / "actions").glob("*/action.yml"))

@@ -11,21 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sluice.deploy.cluster_access import ClusterAccess
+from sluice.deploy.pods import Pod, conditions, is_ready, pods_of
 
 _LOG_LINES = 8
 _CRASHES = 2
 _HOPELESS = ("ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 _TOLD_TO_END = (0, 137, 143)
 """Exit codes of a container that was stopped and did not fall: its own end at SIGTERM, SIGKILL's and SIGTERM's."""
-
-Pod = Mapping[str, Any]
-"""A pod as the API server writes it."""
-
-
-def pods_of(cluster: ClusterAccess, namespace: str) -> dict[str, Pod]:
-    """Return sluice's pods in a namespace by their uid; none where the namespace is not there."""
-    pods = cluster.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector="app.kubernetes.io/part-of=sluice")
-    return {pod["metadata"]["uid"]: pod for pod in pods["items"]}
 
 
 def is_unscheduled(pod: Pod) -> bool:
@@ -48,7 +40,7 @@ def reasons_pods_do_not_start(cluster: ClusterAccess, namespace: str) -> list[st
     pods = pods_of(cluster, namespace).values()
     reasons: dict[str, str] = {}
     for pod in sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True):
-        if not _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]:
+        if not is_ready(pod) and "deletionTimestamp" not in pod["metadata"]:
             for reason in _reasons(cluster, f"{path}/{pod['metadata']['name']}", pod):
                 # Replicas fail alike: one of them speaks for all.
                 reasons.setdefault(_without_own_traits(reason, pod), f"pod {pod['metadata']['name']}: {reason}")
@@ -62,18 +54,9 @@ def _without_own_traits(reason: str, pod: Pod) -> str:
     return re.sub(r"\d+", "", reason)
 
 
-def _is_ready(pod: Pod) -> bool:
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in _conditions(pod))
-
-
-def _conditions(pod: Pod) -> list[Mapping[str, str]]:
-    conditions: list[Mapping[str, str]] = pod["status"].get("conditions", [])
-    return conditions
-
-
 def _unscheduled(pod: Pod) -> str | None:
     """Return why no node takes the pod, None where one does."""
-    for condition in _conditions(pod):
+    for condition in conditions(pod):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return condition.get("message") or condition.get("reason", "no reason given")
     return None

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sluice.deploy.cluster_access import ClusterAccess, Ran
+from sluice.deploy.pods import gateway_pods, is_ready, name_of
 from sluice.errors import AnswerIsNo, SluiceError
 
 _PATIENCE_SECONDS = 20.0
-_SELECTOR = "app.kubernetes.io/part-of=sluice,app.kubernetes.io/name=gateway"
 
 
 class NoGateway(SluiceError):
@@ -56,16 +56,7 @@ def kept(cluster: ClusterAccess, namespace: str, arguments: Sequence[str]) -> An
 
 def ready_pods(cluster: ClusterAccess, namespace: str) -> list[str]:
     """Return the names of the gateway's pods that are ready and are not ending. Raises `ClusterUnreachable`."""
-    pods = cluster.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=_SELECTOR)["items"]
-    return [
-        str(pod["metadata"]["name"])
-        for pod in pods
-        if "deletionTimestamp" not in pod["metadata"]
-        and any(
-            condition["type"] == "Ready" and condition["status"] == "True"
-            for condition in pod.get("status", {}).get("conditions", [])
-        )
-    ]
+    return [name_of(pod) for pod in gateway_pods(cluster, namespace) if is_ready(pod)]
 
 
 def _ready_pod(cluster: ClusterAccess, namespace: str) -> str:

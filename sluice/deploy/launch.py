@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from sluice.deploy.ask import Reply, ask
 from sluice.deploy.by_hand import show_to_pulumi
 from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
-from sluice.deploy.diagnosis import cannot_start, is_unscheduled, pods_of, reasons_pods_do_not_start
+from sluice.deploy.diagnosis import cannot_start, is_unscheduled, reasons_pods_do_not_start
 from sluice.deploy.engine import Engine, Update, require_passphrase
 from sluice.deploy.errors import PodsDoNotStart, PulumiFailed, UnknownEnvironment
+from sluice.deploy.pods import pods_of
 from sluice.deploy.served import wait_until_served
 from sluice.deploy.target import Target, deliver_images, start_local_cluster
 from sluice.local.folders import PROJECT, cache_folder

@@ -6,6 +6,7 @@ import re
 import time
 
 from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
+from sluice.deploy.pods import gateway_pods, is_ready, name_of
 from sluice.registry import Environment
 
 _LOOK_EVERY_SECONDS = 0.2
@@ -15,16 +16,18 @@ _SERVED = re.compile(r'^sluice_rollout_weight\{agent="([^"]+)",kind="served"\} (
 def wait_until_served(access: ClusterAccess, declared: Environment, *, patience_seconds: float) -> bool:
     """Wait until every ready pod of the gateway says in its metrics that it serves the wanted weights.
 
-    Returns whether they did in time. Where pods cannot be asked, they have not.
+    And until the Service leads to them: the API server hears a moment later than the pod that it is ready. Returns
+    whether all that came in time. Where pods cannot be asked, it has not.
     """
+    namespace = declared.settings.namespace
     wanted = {agent: declared.rollout.wanted_weight_percent(agent) for agent in declared.registry.agents}
     until = time.monotonic() + patience_seconds
     while True:
         try:
-            served = _served(access, declared.settings.namespace)
+            served = _served(access, namespace)
         except ClusterUnreachable:
             served = []
-        if served and all(weights == wanted for weights in served):
+        if served and all(weights == wanted for weights in served) and _is_led_to(access, namespace):
             return True
         if time.monotonic() > until:
             return False
@@ -33,7 +36,13 @@ def wait_until_served(access: ClusterAccess, declared: Environment, *, patience_
 
 def _served(access: ClusterAccess, namespace: str) -> list[dict[str, float]]:
     path = f"/api/v1/namespaces/{namespace}/pods"
-    pods = access.get(path, labelSelector="app.kubernetes.io/name=gateway,app.kubernetes.io/part-of=sluice")["items"]
-    running = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    texts = [access.text(f"{path}/{name}:9090/proxy/metrics") for name in running]
+    ready = [name_of(pod) for pod in gateway_pods(access, namespace) if is_ready(pod)]
+    texts = [access.text(f"{path}/{name}:9090/proxy/metrics") for name in ready]
     return [{agent: float(weight) for agent, weight in _SERVED.findall(text)} for text in texts]
+
+
+def _is_led_to(access: ClusterAccess, namespace: str) -> bool:
+    try:
+        return access.ask("GET", f"/api/v1/namespaces/{namespace}/services/gateway:http/proxy/readyz").status == 200
+    except ClusterUnreachable:
+        return False

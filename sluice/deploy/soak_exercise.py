@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sluice.deploy.cluster_access import ClusterAccess
+from sluice.deploy.pods import gateway_pods, is_ready
 from sluice.deploy.served import wait_until_served
 from sluice.deploy.soak import Asks, CannotSoak, SoakTime
 from sluice.errors import SluiceError
@@ -22,7 +23,6 @@ from sluice.rollout.override_map import lift, lower, read_override_map
 from sluice.rollout.soak import BY, Exercised
 
 _MANAGER = "sluice-soak"
-_SELECTOR = "app.kubernetes.io/name=gateway,app.kubernetes.io/part-of=sluice"
 _REACHED_WITHIN_SECONDS = 30.0
 _ALERT_WITHIN_SECONDS = 180.0
 _LOOK_EVERY_SECONDS = 5.0
@@ -100,12 +100,8 @@ class Exercise:
     def _is_healthy(self) -> bool:
         """Whether every gateway pod is ready, and says that it is well."""
         path = f"/api/v1/namespaces/{self.declared.settings.namespace}"
-        pods = self.access.get(f"{path}/pods", labelSelector=_SELECTOR)["items"]
-        ready = [
-            pod
-            for pod in pods
-            if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", ()))
-        ]
+        pods = gateway_pods(self.access, self.declared.settings.namespace)
+        ready = [pod for pod in pods if is_ready(pod)]
         answers = [
             self.access.ask("GET", f"{path}/services/gateway:http/proxy/{name}").status
             for name in ("healthz", "readyz")
@@ -156,11 +152,8 @@ class Exercise:
 
 def gateway_digest(access: ClusterAccess, namespace: str) -> str:
     """Return the digest of the image that the gateway's pods run. Raises CannotSoak where they do not agree on one."""
-    pods = access.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=_SELECTOR)["items"]
     found = set()
-    for pod in pods:
-        if "deletionTimestamp" in pod["metadata"]:
-            continue
+    for pod in gateway_pods(access, namespace):
         named = [container["image"] for container in pod["spec"]["containers"] if container["name"] == "gateway"]
         ran = [one.get("imageID", "") for one in pod["status"].get("containerStatuses", ()) if one["name"] == "gateway"]
         found.add(next((digest for image in (*named, *ran) if (digest := image_digest(image))), None))

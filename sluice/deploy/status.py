@@ -15,11 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from sluice.deploy.by_hand import look_at_objects
 from sluice.deploy.cluster_access import ClusterAccess, NotAllowed
 from sluice.deploy.drift import Difference
+from sluice.deploy.pods import gateway_pods, name_of
 from sluice.override import ALL, NAME, Override, Overrides, read_overrides
 from sluice.registry import Environment
 
 _AT_ONCE = 8
-_SELECTOR = "app.kubernetes.io/name=gateway,app.kubernetes.io/part-of=sluice"
 _WEIGHT = "sluice_rollout_weight"
 _FLAGS_BROKEN = "sluice_flags_broken"
 
@@ -85,7 +85,7 @@ def status(access: ClusterAccess, declared: Environment) -> Status:
     looks = look_at_objects(access, declared)
     if not any(look.is_there for look in looks if look.item.namespace):
         return Status(settings.environment, namespace, is_there=False)
-    pods = _pods(access, namespace)
+    pods = tuple(map(name_of, gateway_pods(access, namespace)))
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as several:
         texts = several.map(lambda pod: _metrics(access, namespace, pod), pods)
         metrics = {pod: _gauges(text) for pod, text in zip(pods, texts, strict=True) if text}
@@ -110,11 +110,6 @@ def status(access: ClusterAccess, declared: Environment) -> Status:
         differences=tuple(difference for look in looks for difference in look.differences),
         unseen=tuple(look.name for look in looks if not look.is_allowed),
     )
-
-
-def _pods(access: ClusterAccess, namespace: str) -> tuple[str, ...]:
-    items = access.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=_SELECTOR)["items"]
-    return tuple(item["metadata"]["name"] for item in items if "deletionTimestamp" not in item["metadata"])
 
 
 def _metrics(access: ClusterAccess, namespace: str, pod: str) -> str:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from sluice.errors import SluiceError
 from sluice.rollout.cluster import Cluster, json_object
 
-_SELECTOR = "app.kubernetes.io/name=gateway,app.kubernetes.io/part-of=sluice"
+GATEWAY_PODS = "app.kubernetes.io/name=gateway,app.kubernetes.io/part-of=sluice"
+"""What selects the gateway's pods by their labels."""
+
 _METRICS_PORT = 9090
 _AT_ONCE = 8
 _NAMES = (
@@ -63,7 +65,7 @@ def read_page(text: str) -> Page:
 def gateway_pods(cluster: Cluster, namespace: str) -> tuple[str, ...]:
     """Return the gateway's pods that run and are not told to end, sorted by name."""
     listed = json_object(
-        cluster, f"/api/v1/namespaces/{namespace}/pods", "pods cannot be listed", labelSelector=_SELECTOR
+        cluster, f"/api/v1/namespaces/{namespace}/pods", "pods cannot be listed", labelSelector=GATEWAY_PODS
     )
     return tuple(
         sorted(

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sluice.deploy.cluster_access import ClusterAccess
-from sluice.deploy.diagnosis import cannot_start, is_unscheduled, pods_of, reasons_pods_do_not_start
+from sluice.deploy.diagnosis import cannot_start, is_unscheduled, reasons_pods_do_not_start
+from sluice.deploy.pods import pods_of
 from tests.deploy.api_server import ApiServer
 
 NAMESPACE = "sluice-dev"

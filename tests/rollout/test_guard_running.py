@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -154,13 +154,23 @@ def test_a_prometheus_that_is_slow_costs_nobody_the_lease() -> None:
     assert "qa" in cluster.overrides.entries
 
 
+@contextmanager
+def served(running: Running) -> Iterator[str]:
+    """The pages, and their address, until their thread has ended and their socket is closed."""
+    server = serve(running, 0)
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_pages_tell_metrics_and_life_and_nothing_else() -> None:
     clock = MadeClock()
     cluster = MadeCluster()
     one = running(cluster, clock, "one")
     one.tick()
-    with closing(serve(one, 0).socket) as socket:
-        at = f"http://127.0.0.1:{socket.getsockname()[1]}"
+    with served(one) as at:
         with urllib.request.urlopen(f"{at}/metrics", timeout=5) as page:
             assert b"sluice_guard_leader 1.0" in page.read()
         with urllib.request.urlopen(f"{at}/healthz", timeout=5) as page:

@@ -48,6 +48,7 @@ def main() -> int:
     say("guards", {"environment": configuration.environment, "prometheus": configuration.prometheus})
     running.run()
     server.shutdown()
+    server.server_close()
     return 0
 
 

@@ -57,3 +57,5 @@ def test_a_real_socket_is_found_with_its_holder(kind: socket.SocketKind, protoco
         port = server.getsockname()[1]
         (found,) = [one for one in ports.listeners() if (one.port, one.protocol) == (port, protocol)]
         assert ports.holders([found.inode]) == {found.inode: os.getpid()}
+    # By its inode: the port itself may be another's a moment later.
+    assert found.inode not in {one.inode for one in ports.listeners()}

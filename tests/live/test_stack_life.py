@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sluice.local.folders import PROJECT
+from sluice.registry import load_environment
 from tests.live.kinds_of_others import with_kinds_of_others
 from tests.live.load import Load
 from tests.live.project import AGENTS, URL, LiveProject, Ran
@@ -180,6 +181,13 @@ def stack(request: pytest.FixtureRequest, fresh_project: LiveProject) -> Iterato
 def test_a_second_update_of_staging_and_of_production_changes_nothing(stack: tuple[LiveProject, str]) -> None:
     project, environment = stack
     assert update(project, environment).exit_code == 0
+    declared = load_environment(project.folder, environment).settings
+    # A Deployment that an autoscaler looks after begins with one pod; the autoscaler looks every fifteen seconds.
+    deployment = f"/apis/apps/v1/namespaces/{declared.namespace}/deployments/gateway"
+    project.wait_for(
+        lambda: project.cluster.get(deployment)["status"].get("availableReplicas", 0) >= declared.gateway.replicas,
+        seconds=120,
+    )
 
     began = time.monotonic()
     second = update(project, environment)

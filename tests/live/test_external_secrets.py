@@ -26,7 +26,7 @@ from sluice.key_hash import METRIC, key_hash
 from sluice.local import cluster as local_cluster
 from sluice.local.cluster.layout import API_PORT
 from sluice.local.folders import cache_folder, state_folder
-from sluice.local.toolchain import ExternalSecretsTools, ensure_external_secrets
+from sluice.local.toolchain import OperatorTools, ensure_external_secrets
 from sluice.progress import Progress
 from tests.live.load import Load
 from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
@@ -51,14 +51,12 @@ _MODE = "import os, sys; print(oct(os.stat(sys.argv[1]).st_mode & 0o777))"
 
 
 @pytest.fixture(scope="module")
-def tools() -> ExternalSecretsTools:
+def tools() -> OperatorTools:
     return ensure_external_secrets(cache_folder(), Progress())
 
 
 @pytest.fixture(scope="module")
-def operator(
-    tools: ExternalSecretsTools, project: LiveProject, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+def operator(tools: OperatorTools, project: LiveProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The operator with its definitions; its log. Both are gone afterwards."""
     files = [str(tools.definitions / name) for name in DEFINITIONS]
     names = [name for file in files for name in ("--filename", file)]

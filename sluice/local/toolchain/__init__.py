@@ -4,17 +4,15 @@ What is built comes from the go.mod and go.sum files in `modules/`, into a cache
 machines run the same programs and a second run builds nothing.
 """
 
-from sluice.local.toolchain.external_secrets import ExternalSecretsTools, ensure_external_secrets
 from sluice.local.toolchain.judges import JudgeTools, definition, ensure_judges
 from sluice.local.toolchain.kubernetes import KubernetesTools, ensure_kubernetes
-from sluice.local.toolchain.prometheus_operator import PrometheusOperatorTools, ensure_prometheus_operator
+from sluice.local.toolchain.operators import OperatorTools, ensure_external_secrets, ensure_prometheus_operator
 from sluice.local.toolchain.pulumi import PulumiTools, ensure_pulumi
 
 __all__ = [
-    "ExternalSecretsTools",
     "JudgeTools",
     "KubernetesTools",
-    "PrometheusOperatorTools",
+    "OperatorTools",
     "PulumiTools",
     "definition",
     "ensure_external_secrets",

@@ -1,0 +1,40 @@
+"""The operators of others and the definitions of their objects, for the tests of environments that have them.
+
+Each is built from its own source as pinned in `modules/`, and runs beside the cluster as a process of the machine. The
+definitions are those of the very release that is built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.local.toolchain import go_build
+from sluice.local.toolchain.catalog import EXTERNAL_SECRETS, PROMETHEUS_OPERATOR, GoTool, ModuleFile
+from sluice.progress import Progress
+
+_OF_PROMETHEUS = ModuleFile("github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd")
+_OF_SECRETS = ModuleFile(EXTERNAL_SECRETS.package, "config/crds/bases")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorTools:
+    """Where an operator's program is, and the folder of its custom resource definitions."""
+
+    operator: Path
+    definitions: Path
+
+
+def ensure_prometheus_operator(cache: Path, progress: Progress) -> OperatorTools:
+    """Build prometheus-operator where it is missing. Raises what `go_build.build` raises."""
+    return _ensure(PROMETHEUS_OPERATOR, _OF_PROMETHEUS, cache, progress)
+
+
+def ensure_external_secrets(cache: Path, progress: Progress) -> OperatorTools:
+    """Build the External Secrets Operator where it is missing. Raises what `go_build.build` raises."""
+    return _ensure(EXTERNAL_SECRETS, _OF_SECRETS, cache, progress)
+
+
+def _ensure(tool: GoTool, definitions: ModuleFile, cache: Path, progress: Progress) -> OperatorTools:
+    built = go_build.build([tool], cache, progress)
+    return OperatorTools(operator=built[tool] / tool.binary, definitions=go_build.module_file(tool, definitions))

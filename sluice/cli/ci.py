@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from sluice.cli import options
-from sluice.cli.validate import escaped
+from sluice.cli.annotation import annotation
 from sluice.deploy.continuous import Continuous, complaints
 from sluice.deploy.engine import require_passphrase
 from sluice.deploy.launch import require_environment
@@ -52,14 +52,7 @@ def ci() -> None:
 
 @ci.command()
 @click.option("--against", metavar="REF", help="The branch that the request goes into; by default the last commit.")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json", "github"]),
-    default="text",
-    show_default=True,
-    help="github writes annotations for a pull request.",
-)
+@options.findings_format
 def check(against: str | None, output_format: str) -> int:
     """Check what a request brings, without a cluster: registry, manifests, policy, owners, sign-offs.
 
@@ -79,9 +72,7 @@ def check(against: str | None, output_format: str) -> int:
 
 def _annotation(problem: Problem) -> str:
     severity = "error" if problem.is_error else "warning"
-    file = escaped(problem.file).replace(":", "%3A").replace(",", "%2C")
-    where = f"file={file},line={problem.line},col={problem.column}"
-    return f"::{severity} {where},title=sluice::{escaped(problem.text)}"
+    return annotation(severity, problem.file, problem.line, problem.column, "sluice", problem.text)
 
 
 @ci.command()

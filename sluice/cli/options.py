@@ -28,6 +28,16 @@ output_format = click.option(
     help="text for people, json for programs.",
 )
 
+findings_format = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="text for people, json for programs, github for annotations in a pull request.",
+)
+"""For what is wrong in files: a forge shows it at the line."""
+
 context = click.option(
     "--context",
     metavar="NAME",

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from sluice.cli import options
+from sluice.cli.annotation import annotation
 from sluice.local.folders import PROJECT
 from sluice.registry import Examination, Finding, InvalidRegistry, Severity, examine
 from sluice.registry.findings import are_cut_short, printed
@@ -18,14 +20,7 @@ from sluice.registry.findings import are_cut_short, printed
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=None, required=False)
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json", "github"]),
-    default="text",
-    show_default=True,
-    help="text for people, json for programs, github for annotations in a pull request.",
-)
+@options.findings_format
 @click.option(
     "--today",
     metavar="DATE",
@@ -83,13 +78,6 @@ def _show_warnings(findings: Sequence[Finding]) -> None:
 
 
 def _annotation(finding: Finding) -> str:
-    """Write a finding as a workflow command, escaped as GitHub's runner wants it."""
     where = f"{finding.path}: " if finding.path else ""
-    message = escaped(f"{where}{finding.problem}; {finding.remedy} [{finding.rule}]")
-    file = escaped(finding.file).replace(":", "%3A").replace(",", "%2C")
-    return f"::{finding.severity} file={file},line={finding.line},col={finding.column},title=registry::{message}"
-
-
-def escaped(text: str) -> str:
-    """Write a text as GitHub's runner wants it in a workflow command."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    message = f"{where}{finding.problem}; {finding.remedy} [{finding.rule}]"
+    return annotation(finding.severity, finding.file, finding.line, finding.column, "registry", message)

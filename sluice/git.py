@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from sluice.errors import SluiceError
 
 PATIENCE_SECONDS = 60
 NO_COMMIT = "0" * 40
+_FILE_MODE = "100644"
 
 _ANOTHERS = frozenset(
     {
@@ -49,6 +51,14 @@ class GitRefused(SluiceError):
     def __init__(self, said: str) -> None:
         self.said = without_credentials(said)
         super().__init__(" ".join(self.said.removeprefix("fatal: ").split())[:500])
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a commit is to hold at a path."""
+
+    content: bytes
+    mode: str = _FILE_MODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,22 @@ class Git:
         except GitRefused:
             return None
 
+    def commit(self, parent: str, files: Mapping[str, File | None], message: str, *, signed: bool = False) -> str:
+        """Make a commit on top of `parent` that changes `files`, and return its id; no branch holds it yet.
+
+        Files are named by their path from the top, None for one that goes. It is made out of git's own objects: the
+        working tree, the index and the branch that are checked out are not touched. `signed` asks for a signature
+        where git is set to sign, which `commit-tree` does not do by itself. Raises GitRefused.
+        """
+        lines = [f"{self._entry(file)}\t{path}\0" for path, file in files.items()]
+        with tempfile.TemporaryDirectory(prefix="sluice-commit-") as scratch:
+            index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+            self.text("read-tree", parent, variables=index)
+            self.text("update-index", "-z", "--index-info", stdin="".join(lines).encode(), variables=index)
+            tree = self.text("write-tree", variables=index)
+        asked = ("commit-tree", *(["-S"] if signed and self._signs() else []), tree, "-p", parent, "-F", "-")
+        return self.text(*asked, stdin=message.encode(), variables=self.identity())
+
     def identity(self) -> dict[str, str]:
         """Return the variables that say who commits: none where git knows, else a name that nobody has."""
         try:
@@ -120,6 +146,17 @@ class Git:
                 for field, value in (("NAME", "sluice"), ("EMAIL", "sluice@localhost"))
             }
         return {}
+
+    def _entry(self, file: File | None) -> str:
+        if file is None:
+            return f"0 {NO_COMMIT}"
+        return f"{file.mode} {self.text('hash-object', '-w', '--stdin', stdin=file.content)}"
+
+    def _signs(self) -> bool:
+        try:
+            return self.text("config", "--type=bool", "commit.gpgSign") == "true"
+        except GitRefused:
+            return False
 
 
 def without_credentials(text: str) -> str:

@@ -7,19 +7,16 @@ once one is refused, and looks again.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from sluice.errors import AnswerIsNo, SluiceError
-from sluice.git import NO_COMMIT, Git, GitRefused, without_credentials
+from sluice.git import NO_COMMIT, File, Git, GitRefused, without_credentials
 from sluice.gitops.change_set import AGENTS, CONTENT, ChangeSet, content_digest
 
 _PUSH_SECONDS = 300
 _TRIES = 4
-_FILE_MODE = "100644"
 
 
 class NoSuchRemote(SluiceError):
@@ -137,7 +134,8 @@ class Others:
                     raise found.edited
                 if self._is_current(found.commit, change, base_commit, exactly=exactly):
                     return Published(found.name, found.commit, Became.UNCHANGED)
-            commit = self._committed(change, base_commit)
+            files = {path: None if content is None else File(content) for path, content in change.files.items()}
+            commit = self.git.commit(base_commit, files, change.message, signed=True)
             try:
                 self._push(commit, change.branch, found.commit if found else "")
             except GitRefused as refused:
@@ -230,29 +228,6 @@ class Others:
         if exactly or parent == base_commit:
             return parent == base_commit
         return all(self.git.content(parent, path) == self.git.content(base_commit, path) for path in change.files)
-
-    def _committed(self, change: ChangeSet, base_commit: str) -> str:
-        lines = []
-        for path, content in change.files.items():
-            if content is None:
-                lines.append(f"0 {NO_COMMIT}\t{path}\0")
-            else:
-                lines.append(f"{_FILE_MODE} {self.git.text('hash-object', '-w', '--stdin', stdin=content)}\t{path}\0")
-        with tempfile.TemporaryDirectory(prefix="sluice-change-") as scratch:
-            index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
-            self.git.text("read-tree", base_commit, variables=index)
-            self.git.text("update-index", "-z", "--index-info", stdin="".join(lines).encode(), variables=index)
-            tree = self.git.text("write-tree", variables=index)
-        signed = ["-S"] if self._signs() else []
-        asked = ("commit-tree", *signed, tree, "-p", base_commit, "-F", "-")
-        return self.git.text(*asked, stdin=change.message.encode(), variables=self.git.identity())
-
-    def _signs(self) -> bool:
-        """Whether commits are signed here, which `commit-tree` does not ask by itself."""
-        try:
-            return self.git.text("config", "--type=bool", "commit.gpgSign") == "true"
-        except GitRefused:
-            return False
 
     def _push(self, commit: str, branch: str, expected: str) -> None:
         """Make a branch hold `commit`, nothing where that is empty, if it holds `expected` now."""

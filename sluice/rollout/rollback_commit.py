@@ -7,14 +7,13 @@ same.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
 
 from sluice.errors import SluiceError
-from sluice.git import NO_COMMIT, Git, GitRefused
+from sluice.git import NO_COMMIT, File, Git, GitRefused
 from sluice.override import ALL, Override
 from sluice.registry.document import parse_document
 from sluice.registry.editing import Value, edited
@@ -22,7 +21,6 @@ from sluice.registry.places import Steps
 from sluice.rollout.post_mortem import FOLDER, Rollback, draft, moment_of
 
 _EVERYBODYS = "refs/remotes/origin/HEAD"
-_A_FILE = "100644"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +62,8 @@ def record(registry: Path, rollback: Rollback) -> Record:
         if there:
             return Record(branch, there, post_mortem=page if git.content(there, page) is not None else None)
         message = _message(environment, key, entry, rollback.seen)
-        files = {path: (mode, edited(before, changes, file)), page: (_A_FILE, draft(rollback).encode())}
-        commit = _committed(git, base, files, message)
+        files = {path: File(edited(before, changes, file), mode), page: File(draft(rollback).encode())}
+        commit = git.commit(base, files, message)
         git.text("update-ref", "-m", "sluice rollback", f"refs/heads/{branch}", commit, NO_COMMIT)
         return Record(branch, commit, made=True, post_mortem=page)
     except (SluiceError, OSError, ValueError) as error:
@@ -115,14 +113,3 @@ def _message(environment: str, key: str, entry: Override, facts: str) -> str:
 
 def _named(key: str) -> str:
     return "every agent" if key == ALL else key
-
-
-def _committed(git: Git, base: str, files: Mapping[str, tuple[str, bytes]], message: str) -> str:
-    blobs = {path: git.text("hash-object", "-w", "--stdin", stdin=content) for path, (_, content) in files.items()}
-    with tempfile.TemporaryDirectory(prefix="sluice-record-") as scratch:
-        index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
-        git.text("read-tree", base, variables=index)
-        for path, (mode, _) in files.items():
-            git.text("update-index", "--add", "--cacheinfo", f"{mode},{blobs[path]},{path}", variables=index)
-        tree = git.text("write-tree", variables=index)
-    return git.text("commit-tree", tree, "-p", base, "-F", "-", stdin=message.encode(), variables=git.identity())

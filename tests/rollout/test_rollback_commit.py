@@ -203,3 +203,13 @@ def test_a_draft_has_the_questions_of_the_page_that_people_begin_with_by_hand() 
     runbook = Path(__file__).resolve().parents[2] / "docs/runbooks/post-mortem.md"
     assert runbook.read_text() == blank()
     assert headings(draft(about("all"))) == headings(blank())
+
+
+def test_a_rollout_file_that_can_be_run_stays_one(registry: Path) -> None:
+    git(registry, "update-index", "--chmod=+x", "rollouts/made.yaml")
+    git(registry, "commit", "-q", "-m", "Let it be run")
+
+    record(registry, about("qa"))
+
+    changed = git(registry, "diff", "--raw", "--no-renames", "main", BRANCH).splitlines()
+    assert [line.split()[:2] for line in changed] == [[":000000", "100644"], [":100755", "100755"]]

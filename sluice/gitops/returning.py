@@ -15,9 +15,8 @@ from sluice.git import Git
 from sluice.gitops.drafting import Wish
 from sluice.gitops.stepping import read, require_agents
 from sluice.override import ALL, Override
-from sluice.registry.editing import Edit
-from sluice.registry.places import Steps
 from sluice.rollout.post_mortem import FOLDER
+from sluice.rollout.way_back import EVERYBODY, way_back
 
 
 def post_mortem_of(git: Git, commit: str | None) -> Mapping[str, bytes]:
@@ -45,16 +44,10 @@ class Returning:
         who = f"by {self.entry.by} at {self.entry.at}" if self.entry.by else f"at {self.entry.at}"
         verdict = (f"rolled back {who}: {self.entry.reason}", *([self.entry.evidence] if self.entry.evidence else []))
         if self.key == ALL:
-            off: dict[Steps, Edit] = {("enabled",): False}
             title = "everybody goes back to the baseline"
-            return tuple(Wish(agent, off, "off", title, verdict, returns=True) for agent in rollout.agents)
+            return tuple(Wish(agent, EVERYBODY, "off", title, verdict, returns=True) for agent in rollout.agents)
         require_agents(registry, (self.key,))
         stands = rollout.agents[self.key]
-        at: Steps = ("agents", self.key)
-        edits: dict[Steps, Edit] = {}
-        if stands.weight_percent:  # else git wants nobody on it as it is, and another day alone is no change
-            edits[*at, "weight"] = 0
-            if stands.since is not None:
-                edits[*at, "since"] = self.today
+        edits = way_back(self.key, stands.weight_percent, self.today, is_dated=stands.since is not None)
         title = f"{stands.candidate or 'the candidate'} of {self.key} goes back to the baseline"
         return (Wish(self.key, edits, f"{stands.candidate} 0 %", title, verdict, returns=True),)

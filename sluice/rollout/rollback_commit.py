@@ -16,9 +16,10 @@ from sluice.errors import SluiceError
 from sluice.git import NO_COMMIT, File, Git, GitRefused
 from sluice.override import ALL, Override
 from sluice.registry.document import parse_document
-from sluice.registry.editing import Value, edited
+from sluice.registry.editing import Edit, edited
 from sluice.registry.places import Steps
 from sluice.rollout.post_mortem import FOLDER, Rollback, draft, moment_of
+from sluice.rollout.way_back import EVERYBODY, way_back
 
 _EVERYBODYS = "refs/remotes/origin/HEAD"
 
@@ -55,7 +56,7 @@ def record(registry: Path, rollback: Rollback) -> Record:
         mode, _, blob, _ = found
         before = git.raw("cat-file", "blob", blob)
         changes = _changes(before, key)
-        if changes is None:
+        if not changes:
             return Record(why_not=f"git (commit {base[:12]}) wants no user of {_named(key)} on a candidate already")
         branch = f"rollback/{environment}/{key}-{moment_of(entry):%Y%m%dT%H%M%SZ}"
         there = git.text("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
@@ -81,21 +82,18 @@ def _base(git: Git) -> str:
         return git.text("rev-parse", "--verify", "HEAD^{commit}")
 
 
-def _changes(content: bytes, key: str) -> Mapping[Steps, Value] | None:
-    """Return what to change in a rollout file, None where it wants nobody on the candidate as it is."""
+def _changes(content: bytes, key: str) -> Mapping[Steps, Edit]:
+    """Return what to change in a rollout file: nothing where it wants nobody on the candidate as it is."""
     document, _ = parse_document(content, "rollout")
     if document is None:
         raise GitRefused("its rollout file cannot be read")
     if document.get("enabled") is False:
-        return None
+        return {}
     if key == ALL:
-        return {("enabled",): False}
-    if not document.get("agents", key, "weight"):
-        return None
-    changes: dict[Steps, Value] = {("agents", key, "weight"): 0}
-    if document.get("agents", key, "since"):
-        changes["agents", key, "since"] = _today()
-    return changes
+        return EVERYBODY
+    stands = ("agents", key)
+    is_dated = bool(document.get(*stands, "since"))
+    return way_back(key, document.get(*stands, "weight") or 0, _today(), is_dated=is_dated)
 
 
 def _today() -> date:

@@ -6,15 +6,14 @@ no replica's clock matters. Without Redis each replica's breaker works by itself
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 import orjson
 
 from sluice.gateway import log
 from sluice.gateway.breaker import Breaker
 from sluice.gateway.store import SharedStore, StoreAway
+from sluice.gateway.ticking import Ticking
 
 TICK_SECONDS = 0.25
 
@@ -52,20 +51,15 @@ class BreakerSharing:
         self._breaker = breaker
         self._store = store
         self._show = show
-        self._task: asyncio.Task[None] | None = None
-        self._closed = False
+        self._ticking = Ticking(self._tick, TICK_SECONDS)
 
     def open(self) -> None:
         """Begin to exchange."""
-        self._task = asyncio.create_task(self._forever())
+        self._ticking.open()
 
     async def close(self) -> None:
         """Stop."""
-        self._closed = True
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._ticking.close()
 
     async def exchange(self) -> None:
         """Tell and learn once; while the store is away, what is still true is told later."""
@@ -89,14 +83,12 @@ class BreakerSharing:
             return
         self._breaker.learn(_seconds_by_model(found))
 
-    async def _forever(self) -> None:
-        while not self._closed:  # a cancellation may be lost in the store's time limits
-            try:
-                await self.exchange()
-                self._show()
-            except Exception as error:  # noqa: BLE001 -- one bad tick must not end the sharing
-                log.error("breaker not shared", exception=error)
-            await asyncio.sleep(TICK_SECONDS)
+    async def _tick(self) -> None:
+        try:
+            await self.exchange()
+            self._show()
+        except Exception as error:  # noqa: BLE001 -- one bad tick must not end the sharing
+            log.error("breaker not shared", exception=error)
 
 
 def _seconds_by_model(found: Iterable[bytes | str]) -> dict[str, float]:

@@ -7,10 +7,8 @@ it is away, and without one, what is not known is not shown, and no key is calle
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import cast
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -19,6 +17,7 @@ from redis.asyncio import Redis
 from sluice.gateway import log
 from sluice.gateway.keys import KeyRing
 from sluice.gateway.store import SharedStore, StoreAway
+from sluice.gateway.ticking import Ticking
 from sluice.key_hash import key_hash
 
 METRIC = "sluice_key_rotated_timestamp_seconds"
@@ -39,8 +38,7 @@ class KeyAges:
         self._store = store
         self._clock = clock
         self._first_used: dict[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._closed = False
+        self._ticking = Ticking(self._tick, TICK_SECONDS)
         self._gauge = Gauge(
             METRIC,
             "When a gateway of this environment first used the key that it uses now, in seconds since 1970.",
@@ -51,15 +49,11 @@ class KeyAges:
 
     def open(self) -> None:
         """Begin to note and to show."""
-        self._task = asyncio.create_task(self._forever())
+        self._ticking.open()
 
     async def close(self) -> None:
         """Stop."""
-        self._closed = True
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._ticking.close()
 
     async def note(self) -> None:
         """Note each key in use, and show since when it is; while the store is away, nothing changes."""
@@ -87,10 +81,8 @@ class KeyAges:
         found = await self._store.run(ask)
         return at if found is None else float(found)
 
-    async def _forever(self) -> None:
-        while not self._closed:  # a cancellation may be lost in the store's time limits
-            try:
-                await self.note()
-            except Exception as error:  # noqa: BLE001 -- one bad tick must not end it
-                log.error("age of keys not noted", exception=error)
-            await asyncio.sleep(TICK_SECONDS)
+    async def _tick(self) -> None:
+        try:
+            await self.note()
+        except Exception as error:  # noqa: BLE001 -- one bad tick must not end it
+            log.error("age of keys not noted", exception=error)

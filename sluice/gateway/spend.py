@@ -11,7 +11,6 @@ says. Days and months end by Redis' clock: this process' own is asked before Red
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import Iterable
@@ -33,6 +32,7 @@ from sluice.gateway.limited import CapSpent
 from sluice.gateway.metrics import Metrics, Record
 from sluice.gateway.outcome import Arm
 from sluice.gateway.store import SharedStore, StoreAway
+from sluice.gateway.ticking import Ticking
 
 FLUSH_SECONDS = 1.0
 ALL = "all"
@@ -94,8 +94,7 @@ class Spend:
         self._batches: list[_Batch] = []  # of past days and sent ones first
         self._clock_offset = time.time() - time.monotonic()
         self._today = (0, "1970-01-01")
-        self._closed = False
-        self._flushing: asyncio.Task[None] | None = None
+        self._ticking = Ticking(self._tick, FLUSH_SECONDS, rests_first=True)
         self._gauge = Gauge(
             "sluice_spend_dollars",
             "What was spent this UTC day or month, by all replicas: on all models, fine-tuned ones, an agent's judge.",
@@ -163,27 +162,21 @@ class Spend:
     async def open(self) -> None:
         """Learn what was spent before, and begin to tell what is."""
         await self._flush()
-        self._flushing = asyncio.create_task(self._flush_forever())
+        self._ticking.open()
 
     async def close(self) -> None:
         """Tell the rest, if Redis hears it."""
-        self._closed = True
-        if self._flushing is not None:
-            self._flushing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._flushing
+        await self._ticking.close()
         await self._flush()
         untold = sum(batch.spent.get(ALL, 0.0) for batch in self._batches)
         if untold:
             log.warning("stopped with spend untold", dollars=round(untold, 6))
 
-    async def _flush_forever(self) -> None:
-        while not self._closed:  # a cancellation may be lost in the store's time limits
-            await asyncio.sleep(FLUSH_SECONDS)
-            try:
-                await self._flush()
-            except Exception as error:  # noqa: BLE001 -- counting must outlive whatever one batch does
-                log.error("spend not told", exception=error)
+    async def _tick(self) -> None:
+        try:
+            await self._flush()
+        except Exception as error:  # noqa: BLE001 -- counting must outlive whatever one batch does
+            log.error("spend not told", exception=error)
 
     async def _flush(self) -> None:
         """Tell every batch, the oldest first; without one, an empty one brings what the others spent."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +23,7 @@ from redis.exceptions import TimeoutError as RedisTooSlow
 
 from sluice.gateway import log
 from sluice.gateway.gathered import Gathered
+from sluice.gateway.ticking import Ticking
 
 CONNECT_SECONDS = 0.1
 OPERATION_SECONDS = 0.05
@@ -50,7 +50,7 @@ class SharedStore:
         self._up = False
         self._closed = False
         self._tell_refused_at = 0.0
-        self._probing: asyncio.Task[None] | None = None
+        self._probing: Ticking | None = None
         self._gathered = Gathered(self.run)
         self._gauge = None
         if redis is not None:
@@ -103,24 +103,18 @@ class SharedStore:
     async def open(self) -> None:
         """Find out whether it answers, and go on finding out."""
         if self._redis is not None:
-            await self._probe(self._redis)
-            self._probing = asyncio.create_task(self._probe_forever(self._redis))
+            redis = self._redis
+            await self._probe(redis)
+            self._probing = Ticking(lambda: self._probe(redis), PROBE_SECONDS, rests_first=True)
+            self._probing.open()
 
     async def close(self) -> None:
         """Close every connection."""
         self._closed, self._up = True, False
         if self._probing is not None:
-            self._probing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._probing
+            await self._probing.close()
         if self._redis is not None:
             await self._redis.aclose()
-
-    async def _probe_forever(self, redis: Redis) -> None:
-        # A cancellation that meets a time limit of the client's is lost in it (Python 3.11), hence `_closed`.
-        while not self._closed:
-            await asyncio.sleep(PROBE_SECONDS)
-            await self._probe(redis)
 
     async def _probe(self, redis: Redis) -> None:
         try:

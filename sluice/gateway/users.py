@@ -8,7 +8,6 @@ itself. A rollout ends where its weight falls or its candidate is another, and t
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,6 +23,7 @@ from sluice.gateway.outcome import Arm, Outcome
 from sluice.gateway.seen_before import Positions, SeenBefore, fingerprint, positions
 from sluice.gateway.series import Series
 from sluice.gateway.store import SharedStore, StoreAway
+from sluice.gateway.ticking import Ticking
 
 PER_ROLLOUT, PER_STEP = "rollout", "step"
 LOOK_SECONDS = 1.0
@@ -61,7 +61,7 @@ class Users:
         self._off_path = off_path
         self._seen: OrderedDict[tuple[str, str], SeenBefore] = OrderedDict()
         self._rollouts: dict[str, _Rollout | None] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._ticking = Ticking(self._tick, LOOK_SECONDS, rests_first=True)
         users = Counter(
             "sluice_users",
             "Users at their first request to an arm: of the rollout, and of its step.",
@@ -114,19 +114,14 @@ class Users:
     async def open(self) -> None:
         """Begin to look which rollouts run."""
         self.look()
-        self._looking = asyncio.create_task(self._look_forever())
+        self._ticking.open()
 
     async def close(self) -> None:
         """Look no longer."""
-        if self._looking is not None:
-            self._looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._looking
+        await self._ticking.close()
 
-    async def _look_forever(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            self.look()
+    async def _tick(self) -> None:
+        self.look()
 
     async def _count_new(self, rollout: _Rollout, arm: Arm, new: dict[str, Positions]) -> None:
         """Count what nobody has seen yet. Two requests of one user may both come here: the second finds it there."""

@@ -22,12 +22,13 @@ from bench.validate.made_registry import make_registry
 from sluice.local.images import recipe
 from sluice.registry import ExternalPrometheus, load_environment
 from sluice.render import render
-from sluice.rollout.guard.configuration import ConfigurationUnreadable, read_configuration
+from sluice.rollout.guard.configuration import read_configuration
 from sluice.rollout.guard.in_cluster import NotHeard, PodAccess
 from sluice.rollout.guard.lease import Lease
 from sluice.rollout.guard.loop import Guard, Ruling, Watched
 from sluice.rollout.guard.metrics import GuardMetrics
 from sluice.rollout.guard.running import ROUND_EVERY_SECONDS, Running, serve
+from sluice.rollout.told import ConfigurationUnreadable
 from tests.deploy.api_server import TOKEN, ApiServer, running_api_server
 from tests.rollout.made_cluster import NAMESPACE, MadeClock, MadeCluster, said
 from tests.rollout.test_guard import MadeCourt

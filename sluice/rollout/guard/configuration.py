@@ -7,12 +7,14 @@ cluster's flags, so that a weight restarts no guard.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sluice.errors import SluiceError
 from sluice.registry import Registry
 from sluice.registry.building import registry_of_sections
+from sluice.rollout.told import read_told
 
 VERSION = 2
 _SHARED = ("agents", "models")
@@ -29,19 +31,10 @@ class GuardConfiguration:
     registry: Registry
 
 
-class ConfigurationUnreadable(SluiceError):
-    """The file is not there, or not what `sluice render` writes."""
-
-    def __init__(self, file: Path, why: str) -> None:
-        super().__init__(f"{file}: {why}; it is rendered by the sluice that this image is of: update both together")
-
-
 def read_configuration(file: Path) -> GuardConfiguration:
     """Read the file, and what of its agents and models lies in others beside it. Raises ConfigurationUnreadable."""
-    try:
-        said = json.loads(file.read_text())
-        if said["version"] != VERSION:
-            raise ConfigurationUnreadable(file, f"is of version {said['version']}, and {VERSION} is known here")
+
+    def of(said: Mapping[str, Any]) -> GuardConfiguration:
         sections = {**said["registry"], **{name: said[name] for name in _SHARED}}
         for number in range(1, said.get("parts", 1)):
             more = json.loads(file.with_name(f"{file.stem}-{number}{file.suffix}").read_text())
@@ -54,7 +47,5 @@ def read_configuration(file: Path) -> GuardConfiguration:
             said["match"],
             registry_of_sections(sections, {}),
         )
-    except OSError as error:
-        raise ConfigurationUnreadable(Path(error.filename or file), f"cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationUnreadable(file, f"is not what is rendered ({type(error).__name__}: {error})") from None
+
+    return read_told(file, VERSION, of)

@@ -5,7 +5,6 @@ It is one JSON file, written by `sluice.render.report`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +14,7 @@ from typing import Any
 
 from sluice.registry.building import registry_of_sections
 from sluice.registry.model import AgentRollout, Registry, Rollout
-from sluice.rollout.guard.configuration import ConfigurationUnreadable
+from sluice.rollout.told import read_told
 
 VERSION = 1
 
@@ -45,25 +44,21 @@ class ReportConfiguration:
 
 def read_configuration(file: Path) -> ReportConfiguration:
     """Read the file. Raises ConfigurationUnreadable."""
-    try:
-        said = json.loads(file.read_text())
-        if said["version"] != VERSION:
-            raise ConfigurationUnreadable(file, f"is of version {said['version']}, and {VERSION} is known here")
-        mail = said["mail"]
-        return ReportConfiguration(
-            said["environment"],
-            registry_of_sections(said["registry"], {}),
-            _rollout(said),
-            said["prometheus"],
-            said["match"],
-            int(said["days"]),
-            MailTo(mail["server"], mail["from"], tuple(mail["to"])) if mail else None,
-            said["post"],
-        )
-    except OSError as error:
-        raise ConfigurationUnreadable(file, f"cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationUnreadable(file, f"is not what is rendered ({type(error).__name__}: {error})") from None
+    return read_told(file, VERSION, _of)
+
+
+def _of(said: Mapping[str, Any]) -> ReportConfiguration:
+    mail = said["mail"]
+    return ReportConfiguration(
+        said["environment"],
+        registry_of_sections(said["registry"], {}),
+        _rollout(said),
+        said["prometheus"],
+        said["match"],
+        int(said["days"]),
+        MailTo(mail["server"], mail["from"], tuple(mail["to"])) if mail else None,
+        said["post"],
+    )
 
 
 def _rollout(said: Mapping[str, Any]) -> Rollout:

@@ -22,6 +22,7 @@ from sluice.rollout.guard.prometheus import Prometheus
 from sluice.rollout.measurements import ArmCounts
 from sluice.rollout.outlook import Outlook, outlook_of
 from sluice.rollout.override_map import OverrideMap, read_override_map
+from sluice.rollout.spent import month_spend
 from sluice.rollout.verdicts import standing_of, verdict_of
 from sluice.rollout.view import view_of
 
@@ -75,7 +76,7 @@ class Faring:
                     lambda agent: self._fare(declared, overrides, prometheus, agent, now), declared.rollout.agents
                 )
                 agents = {fare.agent: fare for fare in found}
-            month = Measuring(prometheus, match_of(declared.settings)).month_spend(now)
+            month = month_spend(prometheus, match_of(declared.settings), now)
         except CannotSee as error:
             return Fares(why_not=str(error))
         return Fares(agents, month)

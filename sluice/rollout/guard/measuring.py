@@ -23,8 +23,10 @@ from sluice.rollout import (
     Users,
 )
 from sluice.rollout.guard.loop import Watched
+from sluice.rollout.guard.matchers import matchers
 from sluice.rollout.guard.prometheus import Prometheus
 from sluice.rollout.guard.samples import all_of, histogram, of_arm, of_outcomes, users_per
+from sluice.rollout.spent import month_spend
 
 _LOOK_BACK = timedelta(days=30)
 _HISTORY_STEP = timedelta(minutes=5)
@@ -79,7 +81,7 @@ class Measuring:
             self._counted(watched.agent, self._stretches(watched, now), now),
             recent=self._recent(watched.agent, now),
             served_weight_percent=self._served(watched.agent, now),
-            month_spend_dollars=self.month_spend(now),
+            month_spend_dollars=month_spend(self.prometheus, self.match, now),
         )
 
     def between(self, agent: str, changes: Sequence[tuple[datetime, int]], ended: datetime) -> Measurements:
@@ -121,7 +123,7 @@ class Measuring:
         if known is not None and is_fresh and known.changes[-1][1] == watched.weight_percent:
             known.looked_at = now
             return known.changes
-        query = f"max(sluice_rollout_weight{{{self._of(watched.agent, kind='served')}}})"
+        query = f"max(sluice_rollout_weight{self._of(watched.agent, kind='served')})"
         samples = self.prometheus.over(query, now - _LOOK_BACK, now, _HISTORY_STEP)
         changes: list[tuple[datetime, int]] = []
         last = 0
@@ -196,7 +198,7 @@ class Measuring:
 
     def _newest(self, agent: str, now: datetime) -> Newest:
         def scraped(metric: str, **labels: str) -> datetime | None:
-            query = f"max by (arm) (timestamp({metric}{{{self._of(agent, **labels)}}}))"
+            query = f"max by (arm) (timestamp({metric}{self._of(agent, **labels)}))"
             by_arm = {found.get("arm"): value for found, value in self.prometheus.now(query, now)}
             arms = [by_arm[arm] for arm in ("candidate", "baseline") if arm in by_arm]
             return datetime.fromtimestamp(min(arms), UTC) if len(arms) == 2 else None
@@ -209,25 +211,18 @@ class Measuring:
         )
 
     def _served(self, agent: str, now: datetime) -> int | None:
-        found = self.prometheus.now(f"max(sluice_rollout_weight{{{self._of(agent, kind='served')}}})", now)
+        found = self.prometheus.now(f"max(sluice_rollout_weight{self._of(agent, kind='served')})", now)
         return round(found[0][1]) if found else None
-
-    def month_spend(self, now: datetime) -> float | None:
-        """Return what fine-tuned models cost this month, in dollars; None where nobody says. Raises CannotSee."""
-        match = self._of("all", window="month", models="fine_tuned")
-        found = self.prometheus.now(f"max(sluice_spend_dollars{{{match}}})", now)
-        return found[0][1] if found else None
 
     def _increase(
         self, metric: str, agent: str, window: timedelta, at: datetime, by: str, **labels: str
     ) -> list[tuple[Mapping[str, str], float]]:
         seconds = max(1, round(window.total_seconds()))
-        query = f"sum by ({by}) (increase({metric}{{{self._of(agent, **labels)}}}[{seconds}s]))"
+        query = f"sum by ({by}) (increase({metric}{self._of(agent, **labels)}[{seconds}s]))"
         return self.prometheus.now(query, at)
 
     def _of(self, agent: str, **labels: str) -> str:
-        wanted = [f'{name}="{value}"' for name, value in {"agent": agent, **labels}.items()]
-        return ",".join([*wanted, self.match] if self.match else wanted)
+        return matchers(self.match, agent=agent, **labels)
 
 
 def _stretches_of(changes: Sequence[tuple[datetime, int]], ended: datetime) -> list[_Stretch]:

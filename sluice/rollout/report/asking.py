@@ -16,6 +16,7 @@ from sluice.registry.forecast import forecast
 from sluice.registry.model import Registry, Rollout
 from sluice.registry.policy import Watch
 from sluice.rollout.case import NoCandidate, case_of
+from sluice.rollout.guard.matchers import matchers
 from sluice.rollout.guard.measuring import Measuring
 from sluice.rollout.guard.prometheus import Prometheus
 from sluice.rollout.guard.samples import histogram_of
@@ -32,6 +33,7 @@ from sluice.rollout.report.material import (
     Samples,
 )
 from sluice.rollout.report.weights import last_way
+from sluice.rollout.spent import month_spend
 
 DAY = timedelta(days=1)
 LONGEST = timedelta(days=30)
@@ -69,8 +71,6 @@ def ask(prometheus: Prometheus, question: Question) -> Material:
     found: list[AgentMaterial] = []
     for first in range(0, len(agents), _AT_ONCE):
         found += _Asking(prometheus, question, agents[first : first + _AT_ONCE]).agents()
-    of_month = _matchers('agent="all"', 'models="fine_tuned"', 'window="month"', question.match)
-    spent = prometheus.now(f"max(sluice_spend_dollars{of_month})", question.until)
     policy = question.registry.report
     return Material(
         environment=question.environment,
@@ -80,13 +80,13 @@ def ask(prometheus: Prometheus, question: Question) -> Material:
         slow_seconds=float(_edge(policy.slow)),
         agents=tuple(found),
         recorded=_recorded(prometheus, question),
-        month_spend_dollars=spent[0][1] if spent else None,
+        month_spend_dollars=month_spend(prometheus, question.match, question.until),
         month_cap_dollars=question.registry.budgets.month.cap_dollars,
     )
 
 
 def _recorded(prometheus: Prometheus, question: Question) -> Mapping[datetime, float]:
-    series = f"sluice:all_answers:increase5m{_matchers(question.match)}"
+    series = f"sluice:all_answers:increase5m{matchers(question.match)}"
     last = question.since + DAY
     found = prometheus.over(f"max(count_over_time({series}[1d:5m]))", last, question.until, DAY)
     parts = {datetime.fromtimestamp(at, UTC): min(1.0, count / _TILES_A_DAY) for at, count in found}
@@ -223,12 +223,7 @@ class _Asking:
         return [self.question.until - (days - 1 - day) * DAY for day in range(days)]
 
     def _match(self, more: str = "") -> str:
-        return _matchers(f'agent=~"{"|".join(self.names)}"', more, self.question.match)
-
-
-def _matchers(*each: str) -> str:
-    """Write what series are narrowed down by; an environment that has a Prometheus to itself has no matcher."""
-    return f"{{{', '.join(one for one in each if one)}}}"
+        return matchers(f'agent=~"{"|".join(self.names)}"', more, self.question.match)
 
 
 def _key(labels: _Labels, by: Sequence[str]) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ from sluice.cli.options import prometheus as of_prometheus
 from sluice.deploy.emergency import whoever_types
 from sluice.git import Git
 from sluice.gitops.advancing import Outcome, Requesting
-from sluice.gitops.branches import others_of
+from sluice.gitops.branches import Others, others_of
 from sluice.gitops.forge.finding import Kind, forge_of
+from sluice.gitops.forge.forge import Forge
 from sluice.gitops.proposing import Draft, Proposal, propose
 from sluice.local.folders import PROJECT
 from sluice.rollout.proposal import Force
@@ -66,26 +67,15 @@ def asked(environment: str, **chosen: Any) -> Asked:
     if chosen["reason"] and not chosen["force"]:
         raise click.UsageError("--reason is for --force")
     force = Force(whoever_types(), chosen["reason"]) if chosen["force"] else None
-    others = others_of(Git(PROJECT), chosen["remote"], chosen["base"])
-    forge = forge_of(others.address, Kind(chosen["forge"]), os.environ)
+    others, forge = _where(chosen["remote"], chosen["base"], Kind(chosen["forge"]))
     requesting = Requesting(others, forge, environment, chosen["merges"])
     return Asked(force, chosen["together"], requesting, chosen["prometheus"])
 
 
-def proposed(environment: str, draft: Draft) -> Proposal:
-    """Make one request where requests usually go. Raises what `propose` and the draft raise."""
-    found = asked(
-        environment,
-        force=False,
-        reason="",
-        together=False,
-        merges=False,
-        prometheus=None,
-        remote=None,
-        base=None,
-        forge="auto",
-    ).requesting
-    return propose(found.others, found.forge, draft)
+def proposed(draft: Draft) -> Proposal:
+    """Make one request where requests usually go. Raises NoToken, GitRefused and what `propose` and the draft raise."""
+    others, forge = _where(None, None, Kind.AUTO)
+    return propose(others, forge, draft)
 
 
 def show(outcomes: Sequence[Outcome], output_format: str, *, with_text: bool) -> int:
@@ -98,6 +88,11 @@ def show(outcomes: Sequence[Outcome], output_format: str, *, with_text: bool) ->
     codes = [one.error.exit_code for one in outcomes if one.error is not None]
     could_not = [code for code in codes if code > 1]
     return max(could_not) if could_not else (1 if codes and len(codes) == len(outcomes) else 0)
+
+
+def _where(remote: str | None, base: str | None, kind: Kind) -> tuple[Others, Forge | None]:
+    others = others_of(Git(PROJECT), remote, base)
+    return others, forge_of(others.address, kind, os.environ)
 
 
 def _print(one: Outcome, *, with_text: bool) -> None:

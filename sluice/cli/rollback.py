@@ -106,7 +106,7 @@ def _request(environment: str, agent: str | None, done: Rollback) -> None:
     returning = Returning(environment, agent or ALL, done.change.entry or Override(0), today)
     try:
         further = post_mortem_of(Git(PROJECT), done.record.commit)
-        proposal = requesting.proposed(environment, Drafting(PROJECT, environment, returning, today, further=further))
+        proposal = requesting.proposed(Drafting(PROJECT, environment, returning, today, further=further))
     except (SluiceError, OSError) as error:
         click.echo(f"no request: {error}", err=True)
         return

@@ -58,6 +58,14 @@ def test_user_command_and_environment_are_the_same(wanted: Recipe | ProgramRecip
     assert dict(pair.split("=", 1) for pair in shlex.split(environment)) == recipe.ENVIRONMENT
 
 
+@pytest.mark.parametrize("wanted", [*RECIPES, *PROGRAMS, LITELLM], ids=lambda wanted: wanted.short_name)
+def test_dpkg_finds_its_programs_under_the_path_of_the_image(wanted: Recipe | ProgramRecipe) -> None:
+    stage = _stages()[wanted.short_name]
+    begins = next(number for number, line in enumerate(stage) if line.startswith("ENV "))
+    installs = [line for line in stage[begins:] if "apt-get install" in line]
+    assert all(line.startswith("RUN export PATH=$PATH:/usr/sbin:/sbin && ") for line in installs)
+
+
 def test_the_same_files_are_copied(wanted: Recipe) -> None:
     copied = set()
     for line in _values(_stages()[wanted.short_name], "COPY"):

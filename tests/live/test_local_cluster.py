@@ -84,7 +84,7 @@ def test_a_component_that_died_is_named_and_restarted(serving: LiveProject) -> N
     ]
     assert scheduler.pid is not None
     os.kill(scheduler.pid, signal.SIGKILL)
-    serving.wait_for(lambda: not Path(f"/proc/{scheduler.pid}/root/proc").exists())
+    serving.wait_for(lambda: not Path("/proc", str(scheduler.pid), "root", "proc").exists())
 
     ran = serving.sluice("local", "up")
 

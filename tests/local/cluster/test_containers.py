@@ -8,7 +8,8 @@ from pathlib import Path
 from sluice.local.cluster import containers, node, objects, pods, sandbox_image
 
 STATE = Path("/var/lib/sluice")
-OVERLAY = "lowerdir=/l,upperdir={}/containerd/root/snapshots/3/fs,workdir=/w"
+LAYER = Path("containerd", "root", "snapshots", "3", "fs")
+OVERLAY = f"lowerdir=/l,upperdir={{}}/{LAYER},workdir=/w"
 
 
 def mount(point: str, options: str = "rw") -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.gitops.project import Repositories, made_repositories
+from sluice.git import Git
+from sluice.gitops.branches import Others
+from sluice.gitops.owners import OWNERS
+from tests.gitops.project import PROJECT, Repositories, git, made_repositories, whole_project
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +24,31 @@ def _nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def repositories(tmp_path: Path) -> Repositories:
     return made_repositories(tmp_path)
+
+
+@pytest.fixture
+def others(repositories: Repositories) -> Others:
+    return Others(Git(repositories.mine), "origin", "main")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """This project's own files, as one commit."""
+    folder = whole_project(tmp_path / "project")
+    (folder / ".github").mkdir()
+    shutil.copy(PROJECT / OWNERS, folder / OWNERS)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "config", "user.name", "Ada")
+    git(folder, "config", "user.email", "ada@example.com")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "Begin")
+    return folder
+
+
+@pytest.fixture
+def shared(project: Path, tmp_path: Path) -> Repositories:
+    """The project, pushed to a bare repository."""
+    bare = tmp_path / "everybodys.git"
+    git(tmp_path, "clone", "-q", "--bare", str(project), str(bare))
+    git(project, "remote", "add", "origin", str(bare))
+    return Repositories(bare, project, project)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent.parent
+TODAY = date(2025, 11, 12)
+ENVIRONMENTS = ("dev", "production", "staging")
 
 MODELS = """\
 version: 1
@@ -29,6 +32,11 @@ agents:
   qa: {candidate: qa-1, weight: 10, since: 2025-11-06}   # the first step
   legal: {candidate: legal-1, weight: 10, since: 2025-11-06}
 """
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -1,3 +1,5 @@
+"""The settings of one environment: what is read of the stack's file, and what is refused."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.registry import (
-    EmbeddedCache,
-    EmbeddedPrometheus,
     ExternalCache,
     ExternalPrometheus,
     GatewaySettings,
@@ -22,57 +22,13 @@ from sluice.registry import (
     Route,
     Settings,
     StubProviderSettings,
-    environments,
-    load_environment,
-    load_registry,
     load_settings,
 )
 from sluice.registry.document import parse_document
 from sluice.registry.report_settings import Mail, ReportSettings
 from sluice.registry.rules.declared import Names
 from sluice.registry.settings import Callers, check_settings
-
-PROJECT = Path(__file__).parent.parent.parent
-REGISTRY = load_registry(Path(__file__).parent / "right")
-DIGEST = "sha256:" + "0" * 64
-
-RIGHT = f"""\
-encryptionsalt: v1:abc:def
-config:
-  kubernetes:context: local
-  sluice:namespace: sluice-dev
-  sluice:protected: true
-  sluice:gateway:
-    image: sluice.local/gateway@{DIGEST}
-    replicas: 2
-    node_port: 30080
-    resources: {{requests: {{cpu: 250m}}, limits: {{cpu: "1", memory: 512Mi}}}}
-  sluice:stub_provider: {{image: "sluice.local/stub-provider@{DIGEST}"}}
-  sluice:provider_addresses: {{mistral: "http://stub-provider:8080/mistral/v1"}}
-  sluice:mistral-api-key: {{secure: v1:abc:def}}
-  sluice:cache: {{url: "rediss://redis.example.com:6380/1"}}
-  sluice:redis-password: {{secure: v1:abc:def}}
-  sluice:network: {{callers_from: [halo], api_server: [10.0.0.1/32]}}
-  sluice:ingress: {{host: llm.example.com, tls_secret: gateway-tls}}
-  sluice:quota: {{pods: 30, cpu: "8", memory: 8Gi}}
-  sluice:prometheus: {{url: "http://prometheus.example.com:9090/"}}
-  sluice:guard: {{image: "sluice.local/guard@{DIGEST}", replicas: 2}}
-  sluice:operators: [llm-on-call]
-  sluice:reviewers: [legal-reviewers]
-  sluice:route: {{host: llm.example.com, gateway: shared, gateway_namespace: gateways, listener: https}}
-  sluice:litellm: {{image: "sluice.local/litellm@{DIGEST}", providers: {{openai: openai}}, replicas: 2}}
-  sluice:litellm-master-key: {{secure: v1:abc:def}}
-  sluice:report:
-    schedule: "30 5 * * 1-5"
-    to: {{mail: {{server: "smtp://relay.mail.svc:25", from: a@example.com, to: [b@example.com]}}, post: "http://x/y"}}
-"""
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    Path("Pulumi.dev.yaml").write_text(RIGHT)
-    return Path()
+from tests.registry.settings_example import DIGEST, REGISTRY, RIGHT
 
 
 def test_the_settings_are_what_the_file_says(project: Path) -> None:
@@ -280,83 +236,6 @@ def test_a_wrong_setting_is_refused_with_the_place_and_the_remedy(
     assert [str(finding).rpartition(" [SL")[0] for finding in refused.value.findings] == [f"Pulumi.dev.yaml:{expected}"]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "expected"),
-    [
-        (
-            f"{{url: redis://a, embedded: {{image: 'a/b@{DIGEST}'}}}}",
-            (
-                "14:34: config.sluice:cache.embedded: cannot stand here; take it out: an environment has one Redis, "
-                "embedded or by its url"
-            ),
-        ),
-        ("{}", "14:3: config.sluice:cache: embedded is missing; add it"),
-        (
-            "{url: redis://user:made@redis.example.com}",
-            "14:23: config.sluice:cache.url: text of 35 characters cannot be used here",
-        ),
-    ],
-)
-def test_an_environment_has_one_redis_and_no_password_in_its_address(wrong: str, expected: str, project: Path) -> None:
-    Path("Pulumi.dev.yaml").write_text(RIGHT.replace('{url: "rediss://redis.example.com:6380/1"}', wrong))
-
-    with pytest.raises(InvalidRegistry, match="refused") as refused:
-        load_settings(project, "dev", REGISTRY)
-
-    assert any(str(finding).startswith(f"Pulumi.dev.yaml:{expected}") for finding in refused.value.findings)
-    assert "made@" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "expected"),
-    [
-        (
-            f"{{url: 'http://a', embedded: {{image: 'a/b@{DIGEST}'}}}}",
-            "19:40: config.sluice:prometheus.embedded: cannot stand here; take it out: an environment has one Prom",
-        ),
-        (
-            f"{{embedded: {{image: 'a/b@{DIGEST}'}}, match: 'a=\"b\"'}}",
-            "19:121: config.sluice:prometheus.match: cannot stand here; take it out: an embedded Prometheus knows",
-        ),
-        ("{}", "19:3: config.sluice:prometheus: embedded is missing; add it"),
-        (
-            "{url: prometheus.example.com}",
-            '19:28: config.sluice:prometheus.url: "prometheus.example.com" cannot be used here; the address of one',
-        ),
-    ],
-)
-def test_an_environment_has_one_prometheus(wrong: str, expected: str, project: Path) -> None:
-    Path("Pulumi.dev.yaml").write_text(RIGHT.replace('{url: "http://prometheus.example.com:9090/"}', wrong))
-
-    with pytest.raises(InvalidRegistry, match="refused") as refused:
-        load_settings(project, "dev", REGISTRY)
-
-    found = [str(finding) for finding in refused.value.findings]
-    assert any(finding.startswith(f"Pulumi.dev.yaml:{expected}") for finding in found), found
-
-
-def test_an_embedded_prometheus_keeps_a_day_and_knows_its_namespace(project: Path) -> None:
-    own = RIGHT.replace('{url: "http://prometheus.example.com:9090/"}', f'{{embedded: {{image: "a/b@{DIGEST}"}}}}')
-    Path("Pulumi.dev.yaml").write_text(own)
-
-    settings = load_settings(project, "dev", REGISTRY)
-
-    assert settings.prometheus == EmbeddedPrometheus(f"a/b@{DIGEST}", "sluice-dev", "256Mi", "1d")
-    assert (settings.prometheus.url, settings.prometheus.match) == ("http://prometheus:9090", 'namespace="sluice-dev"')
-    assert settings.images["prometheus"] == f"a/b@{DIGEST}"
-    assert settings.with_images(prometheus="a/b:built").images["prometheus"] == "a/b:built"
-
-
-def test_an_embedded_cache_stores_64_mi_unless_it_is_told_otherwise(project: Path) -> None:
-    own = RIGHT.replace('{url: "rediss://redis.example.com:6380/1"}', f'{{embedded: {{image: "a/b@{DIGEST}"}}}}')
-    Path("Pulumi.dev.yaml").write_text(own)
-
-    settings = load_settings(project, "dev", REGISTRY)
-
-    assert settings.cache == EmbeddedCache(f"a/b@{DIGEST}", "64Mi")
-    assert settings.with_images(cache="a/b:built").cache == EmbeddedCache("a/b:built", "64Mi")
-
-
 def test_production_takes_no_stub_provider(project: Path) -> None:
     Path("Pulumi.production.yaml").write_text(RIGHT)
 
@@ -366,15 +245,9 @@ def test_production_takes_no_stub_provider(project: Path) -> None:
         load_settings(project, "production", REGISTRY)
 
 
-def test_an_unknown_environment_is_refused_with_those_there_are(project: Path) -> None:
-    with pytest.raises(
-        InvalidRegistry, match=r"Pulumi\.test\.yaml:1:1: does not exist; the environments are dev \[SL001\]$"
-    ):
-        load_settings(project, "test", REGISTRY)
-
-
 # Keys of providers are long, or have a long run of letters and digits, or both.
 _keys = st.from_regex(r"(sk-[a-z]{1,4}-)?[A-Za-z0-9]{32}([A-Za-z0-9_-]{0,60})", fullmatch=True)
+
 _places = st.sampled_from(
     [
         "  sluice:mistral-api-key: KEY",
@@ -418,34 +291,3 @@ def test_an_environment_without_a_stub_provider_gets_none_by_a_built_image(proje
     settings = load_settings(project, "dev", REGISTRY).with_images(stub_provider="sluice.local/stub-provider:def")
 
     assert settings.stub_provider is None
-
-
-def test_the_environments_are_those_with_a_stack_file(project: Path) -> None:
-    for name in ("Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.a.yaml.bak"):
-        Path(name).write_text("")
-
-    assert environments(project) == ("dev", "staging")
-
-
-@pytest.mark.parametrize("environment", environments(PROJECT))
-def test_every_environment_of_the_project_loads(environment: str) -> None:
-    declared = load_environment(PROJECT, environment)
-
-    assert declared.settings.environment == declared.rollout.environment == environment
-    assert (declared.settings.stub_provider is not None) == (environment == "dev")
-
-
-def test_mistakes_in_all_files_of_an_environment_show_at_once(project: Path) -> None:
-    (project / "registry" / "rollouts").mkdir(parents=True)
-    (project / "registry" / "models.yaml").write_text("version: 1\nproviders: {}\n")
-    (project / "registry" / "rollouts" / "dev.yaml").write_text("version: 1\nenabled: maybe\nagents: {}\n")
-    Path("Pulumi.dev.yaml").write_text(RIGHT.replace("replicas: 2", "replicas: two"))
-
-    with pytest.raises(InvalidRegistry, match="refused") as refused:
-        load_environment(project, "dev")
-
-    assert {finding.file for finding in refused.value.findings} == {
-        "Pulumi.dev.yaml",
-        "registry/models.yaml",
-        "registry/rollouts/dev.yaml",
-    }

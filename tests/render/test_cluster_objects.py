@@ -10,7 +10,7 @@ import pytest
 
 from sluice.registry import Autoscaling, Ingress, Quota, Route, Settings, Traces, environments, load_environment
 from sluice.render import Rendered, render
-from tests.render.test_environment import REGISTRY, SETTINGS, only, rollout
+from tests.render.made_environment import REGISTRY, SETTINGS, only, rollout
 
 PROJECT = Path(__file__).parent.parent.parent
 SCALED = replace(SETTINGS, gateway=replace(SETTINGS.gateway, autoscaling=Autoscaling(9, 60, 40)))

@@ -5,83 +5,24 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.registry import (
-    LADDER,
-    Agent,
-    AgentRollout,
-    CallerLimits,
     EmbeddedCache,
     ExternalCache,
-    GatewaySettings,
-    Model,
-    Price,
-    Provider,
-    Rate,
-    Registry,
-    Resources,
     Rollout,
     Settings,
-    StubProviderSettings,
     environments,
     load_environment,
 )
-from sluice.render import KubernetesObject, Rendered, manifests, render
-from sluice.render.thresholds import thresholds
+from sluice.render import Rendered, manifests, render
+from tests.render.made_environment import PROJECT, REGISTRY, SETTINGS, only, rollout, rollouts
 
-PROJECT = Path(__file__).parent.parent.parent
-DIGEST = "sha256:" + "0" * 64
 OF_THE_CLUSTER = {"Namespace", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 
-REGISTRY = Registry(
-    providers={"mistral": Provider("mistral", "https://api.mistral.ai/v1", "mistral-api-key", 5)},
-    models={
-        name: Model(name, "mistral", f"ft:{name}", None, Price(0.0008, 0.0016), None, None)
-        for name in ("qa-1", "qa-2", "gpt-4o")
-    },
-    agents={"qa": Agent("qa", "unit tests", ("gpt-4o",)), "legal": Agent("legal", "clauses", ("gpt-4o",))},
-)
-SETTINGS = Settings(
-    environment="dev",
-    namespace="sluice-dev",
-    gateway=GatewaySettings(f"sluice.local/gateway@{DIGEST}", 2, None, Resources()),
-    stub_provider=StubProviderSettings(f"sluice.local/stub-provider@{DIGEST}"),
-    provider_addresses={},
-    keys_set=(),
-    cache=EmbeddedCache(f"sluice.local/cache@{DIGEST}", "64Mi"),
-)
-
-
-def rollout(weight: int = 10, *, enabled: bool = True, candidate: str | None = "qa-1") -> Rollout:
-    return Rollout(
-        "dev",
-        enabled,
-        {
-            "qa": AgentRollout("qa", candidate, weight if candidate else 0, None, ("gpt-4o",)),
-            "legal": AgentRollout("legal", None, 0, None, ("gpt-4o",)),
-        },
-    )
-
-
-def flag(rendered: Rendered, agent: str) -> dict[str, object]:
-    flags: dict[str, dict[str, object]] = json.loads(rendered.flags[0].body["data"]["flags.json"])["flags"]
-    return flags[agent]
-
-
-def only(rendered: Rendered, kind: str, name: str) -> KubernetesObject:
-    (found,) = [item for item in rendered.objects() if item.kind == kind and item.name.startswith(name)]
-    return found
-
-
-rollouts = st.builds(
-    rollout, st.sampled_from([0, *LADDER]), enabled=st.booleans(), candidate=st.sampled_from(["qa-1", "qa-2", None])
-)
 settings_of_dev = st.builds(
     lambda replicas, node_port, stub, cache: replace(
         SETTINGS,
@@ -94,132 +35,6 @@ settings_of_dev = st.builds(
     st.booleans(),
     st.sampled_from([None, SETTINGS.cache, ExternalCache("redis://redis.example.com:6379")]),
 )
-
-
-def test_the_flag_of_an_agent_is_what_the_gateway_reads() -> None:
-    assert flag(render(REGISTRY, rollout(10), SETTINGS), "qa") == {
-        "state": "ENABLED",
-        "variants": {"candidate": {"models": ["qa-1", "gpt-4o"]}, "baseline": {"models": ["gpt-4o"]}},
-        "defaultVariant": "baseline",
-        "targeting": {
-            "fractional": [{"cat": ["qa/qa-1/", {"var": "targetingKey"}]}, ["candidate", 10], ["baseline", 90]]
-        },
-        "metadata": {"weight": 10, "candidate": "qa-1"},
-    }
-
-
-def test_an_agent_without_a_candidate_has_only_its_baseline() -> None:
-    assert flag(render(REGISTRY, rollout(), SETTINGS), "legal") == {
-        "state": "ENABLED",
-        "variants": {"baseline": {"models": ["gpt-4o"]}},
-        "defaultVariant": "baseline",
-        "metadata": {"weight": 0},
-    }
-
-
-@given(rollouts)
-def test_the_candidates_range_comes_first_and_the_total_is_always_100(declared: Rollout) -> None:
-    rendered = flag(render(REGISTRY, declared, SETTINGS), "qa")
-
-    if declared.agents["qa"].candidate is None:
-        assert "targeting" not in rendered
-        return
-    salt, candidate, baseline = rendered["targeting"]["fractional"]  # type: ignore[index]
-    assert salt == {"cat": [f"qa/{declared.agents['qa'].candidate}/", {"var": "targetingKey"}]}
-    assert candidate == ["candidate", declared.wanted_weight_percent("qa")]
-    assert baseline == ["baseline", 100 - candidate[1]]
-
-
-def test_the_kill_switch_makes_every_weight_0_and_keeps_the_salt() -> None:
-    on, off = (flag(render(REGISTRY, rollout(50, enabled=enabled), SETTINGS), "qa") for enabled in (True, False))
-
-    assert off["metadata"] == {"weight": 0, "candidate": "qa-1"}
-    assert off["targeting"]["fractional"][1:] == [["candidate", 0], ["baseline", 100]]  # type: ignore[index]
-    assert off["targeting"]["fractional"][0] == on["targeting"]["fractional"][0]  # type: ignore[index]
-
-
-@given(rollouts, rollouts)
-def test_nothing_but_the_flags_depends_on_the_rollout(one: Rollout, other: Rollout) -> None:
-    first, second = render(REGISTRY, one, SETTINGS), render(REGISTRY, other, SETTINGS)
-
-    assert replace(first, flags=second.flags) == second
-
-
-AFTERCARE = {
-    "scoring": {"share": 1.0, "per_second": 20.0, "expects": "general"},
-    "failed_queries": 100,
-    "worst_queries": 10,
-    "screen": "block",
-}
-CACHE = {"cache": {"keep": 3600, "across_users": False}}
-
-
-def test_the_gateways_configuration_is_what_it_reads() -> None:
-    settings = replace(SETTINGS, provider_addresses={"mistral": "http://stub-provider:8080/mistral/v1"})
-    configuration = only(render(REGISTRY, rollout(), settings), "ConfigMap", "gateway-config-")
-
-    assert json.loads(configuration.body["data"]["gateway.json"]) == {
-        "version": 1,
-        "environment": "dev",
-        "callers": "required",
-        "agents": {
-            name: {"summary": summary, "breaker": {"failures": 5, "open": 60}, "deadline": 60, **AFTERCARE, **CACHE}
-            for name, summary in (("qa", "unit tests"), ("legal", "clauses"))
-        },
-        "assignment": {"hash": 3, "salt": "agent/candidate/", "key": "as sent"},
-        "models": {
-            name: {
-                "provider": "mistral",
-                "id": f"ft:{name}",
-                "price": {"input": 0.0008, "output": 0.0016},
-                "fine_tuned": True,
-            }
-            for name in ("qa-1", "qa-2", "gpt-4o")
-        },
-        "providers": {
-            "mistral": {
-                "api": "http://stub-provider:8080/mistral/v1",
-                "key": "mistral-api-key",
-                "dialect": "openai",
-                "stream_usage": "on_request",
-                "requests_per_second": 5,
-            }
-        },
-        "limits": {"at_once": 512, "waiting": 256, "callers": {}},
-        "budgets": {"day": {"warning": 5}, "month": {"budget": 50, "cap": 100, "at_cap": "baseline"}},
-        "thresholds": thresholds(REGISTRY),
-    }
-
-
-def test_rates_are_rendered_with_their_burst_and_agents_only_where_the_environment_holds_them() -> None:
-    policy = replace(REGISTRY.agents["qa"].policy, rate=Rate(1.5))
-    agents = {**REGISTRY.agents, "qa": replace(REGISTRY.agents["qa"], policy=policy)}
-    registry = replace(REGISTRY, agents=agents)
-    limits = CallerLimits(caller=Rate(5), callers={"halo": Rate(50, burst=80)})
-
-    def content(limits: CallerLimits) -> dict[str, Any]:
-        settings = replace(SETTINGS, gateway=replace(SETTINGS.gateway, limits=limits))
-        configuration = only(render(registry, rollout(), settings), "ConfigMap", "gateway-config-")
-        return dict(json.loads(configuration.body["data"]["gateway.json"]))
-
-    held = content(limits)
-    assert held["agents"]["qa"]["rate"] == {"requests_per_second": 1.5, "burst": 15}
-    assert held["limits"]["caller"] == {"requests_per_second": 5, "burst": 50}
-    assert held["limits"]["callers"] == {"halo": {"requests_per_second": 50, "burst": 80}}
-    assert "rate" not in content(replace(limits, agent_rates=False))["agents"]["qa"]
-
-
-def test_a_change_of_the_configuration_is_a_new_name_that_the_pods_mount() -> None:
-    moved = replace(SETTINGS, provider_addresses={"mistral": "http://elsewhere/v1"})
-    names = set()
-    for settings in (SETTINGS, moved):
-        rendered = render(REGISTRY, rollout(), settings)
-        name = only(rendered, "ConfigMap", "gateway-config-").name
-        volumes = only(rendered, "Deployment", "gateway").body["spec"]["template"]["spec"]["volumes"]
-        assert {"name": "config", "configMap": {"name": name}} in volumes
-        assert re.fullmatch(r"gateway-config-[0-9a-f]{8}", name)
-        names.add(name)
-    assert len(names) == 2
 
 
 @pytest.mark.parametrize(("node_port", "kind"), [(None, "ClusterIP"), (30080, "NodePort")])
@@ -400,6 +215,7 @@ def test_of_keys_there_are_names_and_nothing_else() -> None:
 
 # A timestamp, or a run of text that is long and mixed enough to be a key; an image's digest is known to be none.
 _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}|\d{2}:\d{2}:\d{2}")
+
 _LIKE_A_KEY = re.compile(r"\b(?=\w*\d)(?=\w*[A-Za-z])\w{24,}\b|\bsk-|BEGIN [A-Z ]*PRIVATE KEY|\bv1:")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sluice.registry import ExternalSecrets, Settings, load_environment
 from sluice.render import Rendered, manifests, render
-from tests.render.test_environment import PROJECT, REGISTRY, SETTINGS, only, rollout
+from tests.render.made_environment import PROJECT, REGISTRY, SETTINGS, only, rollout
 
 STORE = ExternalSecrets("vault", entry="llm/dev", callers="llm/dev-teams", refresh="5m")
 

@@ -10,7 +10,7 @@ import pytest
 
 from sluice.registry import LITELLM_KEY, KeysNotSet, LiteLLM, Model, Price, Provider, require_keys
 from sluice.render import Rendered, manifests, render
-from tests.render.test_environment import DIGEST, REGISTRY, SETTINGS, only, rollout
+from tests.render.made_environment import DIGEST, REGISTRY, SETTINGS, only, rollout
 
 COHERE = Provider("cohere", "https://api.cohere.com/v2", "cohere-api-key")
 WITH_COHERE = replace(

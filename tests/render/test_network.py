@@ -10,7 +10,7 @@ import pytest
 
 from sluice.registry import ExternalCache, Ingress, Network, Provider, Route, Settings
 from sluice.render import Rendered, render
-from tests.render.test_environment import REGISTRY, SETTINGS, only, rollout
+from tests.render.made_environment import REGISTRY, SETTINGS, only, rollout
 
 PLAIN = replace(SETTINGS, stub_provider=None, cache=None)
 

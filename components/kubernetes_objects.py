@@ -89,6 +89,8 @@ def make(
         _parameter(field): value for field, value in rendered.body.items() if field not in ("apiVersion", "kind")
     }
     inputs["metadata"] = owned(inputs["metadata"], namespace, is_shared=is_shared)
+    if rendered.first_replicas is not None:
+        inputs["spec"] = {**inputs["spec"], "replicas": rendered.first_replicas}
     kind = rendered.api_version, rendered.kind
     if kind in _READY_WHEN:
         inputs["metadata"]["annotations"]["pulumi.com/waitFor"] = _READY_WHEN[kind]
@@ -105,11 +107,11 @@ def make(
 def _left_alone(rendered: KubernetesObject) -> list[str] | None:
     """Return the fields whose value in the cluster stays, whoever set it.
 
-    A Deployment that says no number of pods belongs to an autoscaler. Where git said one before, Pulumi would take it
-    away with the field, and Kubernetes' own default is one pod: so it stays until the autoscaler sets another.
+    A Deployment whose pods an autoscaler counts is made with the least of them: Kubernetes' own default is one, and the
+    autoscaler mends that a quarter of a minute later. From then on the number is what the cluster has, also where an
+    update changes something else: Pulumi does not send a field that is left alone and that somebody else has set.
     """
-    is_scaled = rendered.kind == "Deployment" and "replicas" not in rendered.body["spec"]
-    return ["spec.replicas"] if is_scaled else None
+    return None if rendered.first_replicas is None else ["spec.replicas"]
 
 
 def make_all(

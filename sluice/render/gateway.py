@@ -7,6 +7,7 @@ are mounted as a whole folder, because Kubernetes never updates a file that is m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sluice.registry import Settings, Traces
@@ -115,7 +116,8 @@ def _service(settings: Settings) -> KubernetesObject:
 def _deployment(
     settings: Settings, configuration: Sequence[KubernetesObject], flags: Sequence[str]
 ) -> KubernetesObject:
-    return kubernetes_object(
+    is_scaled = settings.gateway.autoscaling is not None
+    made = kubernetes_object(
         "apps/v1",
         "Deployment",
         NAME,
@@ -123,7 +125,7 @@ def _deployment(
         labels=labels(NAME, component="gateway"),
         spec={
             # Where there is an autoscaler the number is its own: said here, every update would undo it.
-            **({} if settings.gateway.autoscaling else {"replicas": settings.gateway.replicas}),
+            **({} if is_scaled else {"replicas": settings.gateway.replicas}),
             "revisionHistoryLimit": 3,
             "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
             "selector": {"matchLabels": selector(NAME)},
@@ -134,6 +136,7 @@ def _deployment(
             },
         },
     )
+    return replace(made, first_replicas=settings.gateway.replicas) if is_scaled else made
 
 
 def _pod(settings: Settings, configuration: Sequence[KubernetesObject], flags: Sequence[str]) -> dict[str, Any]:

@@ -24,6 +24,11 @@ class KubernetesObject:
     kind: str
     name: str
     body: dict[str, Any]
+    first_replicas: int | None = None
+    """The pods that a Deployment is made with where an autoscaler counts them from then on; None where git does.
+
+    It is in no manifest: who applies one again and again would undo the autoscaler each time.
+    """
 
     @property
     def namespace(self) -> str | None:

@@ -96,11 +96,17 @@ def dev() -> Recording:
 
 
 def as_applied(wanted: KubernetesObject) -> dict[str, Any]:
-    """A rendered object with what Pulumi is told beside it: whose its fields are, and that it may take them back."""
+    """A rendered object with what Pulumi is told beside it: whose its fields are, and that it may take them back.
+
+    Beside that stands the number of pods that a Deployment begins with, where an autoscaler counts them afterwards.
+    """
     annotations = {**wanted.body["metadata"].get("annotations", {}), **OWNER}
     if wanted.name in ("override", "rollbacks") or wanted.kind == "Lease":
         del annotations["pulumi.com/patchForce"]
-    return {**wanted.body, "metadata": {**wanted.body["metadata"], "annotations": annotations}}
+    applied = {**wanted.body, "metadata": {**wanted.body["metadata"], "annotations": annotations}}
+    if wanted.first_replicas is not None:
+        applied["spec"] = {**wanted.body["spec"], "replicas": wanted.first_replicas}
+    return applied
 
 
 def key(body: dict[str, Any]) -> tuple[str, str]:
@@ -303,16 +309,25 @@ def test_where_there_is_no_stub_provider_its_component_makes_nothing() -> None:
     assert recording.kubernetes() == []
 
 
-def test_a_number_of_pods_that_git_no_longer_says_stays_until_the_autoscaler_sets_another() -> None:
+def test_an_autoscalers_deployment_begins_with_the_least_of_its_pods_and_their_number_is_left_alone_then() -> None:
     made = {
         name: next(one for one in record(program(rendered(name))).made if one.name == "gateway-deployment")
         for name in ("dev", "production")
     }
+    (autoscaler,) = [one for one in rendered("production").objects() if one.kind == "HorizontalPodAutoscaler"]
 
-    assert "replicas" in made["dev"].inputs["spec"]
+    assert made["dev"].inputs["spec"]["replicas"] == 1
     assert not made["dev"].request.get("ignoreChanges")
-    assert "replicas" not in made["production"].inputs["spec"]
+    assert made["production"].inputs["spec"]["replicas"] == autoscaler.body["spec"]["minReplicas"] == 3
     assert made["production"].request["ignoreChanges"] == ["spec.replicas"]
+
+
+def test_what_is_written_for_others_to_apply_leaves_the_number_of_pods_to_the_autoscaler() -> None:
+    (deployment,) = [
+        one for one in rendered("production").objects() if (one.kind, one.name) == ("Deployment", "gateway")
+    ]
+
+    assert "replicas" not in deployment.body["spec"]
 
 
 def test_an_annotation_that_was_rendered_stays() -> None:

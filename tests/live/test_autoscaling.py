@@ -18,15 +18,13 @@ from sluice.progress import Progress
 from tests.live.project import NAMESPACE, LiveProject
 from tests.live.test_failures import edit
 
-HEADROOM = "    resources: {requests: {cpu: 50m}}\n"
 
-
-def settings(project: LiveProject, *, replicas: int, most: int | None) -> None:
+def settings(project: LiveProject, *, replicas: int, most: int | None, cpu: str = "50m") -> None:
     file = project.folder / "Pulumi.live.yaml"
     edit(
         file,
         r"    replicas: \d+\n(    autoscaling: .*\n)?(    resources: .*\n)?",
-        f"    replicas: {replicas}\n{HEADROOM}",
+        f"    replicas: {replicas}\n    resources: {{requests: {{cpu: {cpu}}}}}\n",
     )
     if most is not None:
         edit(file, r"    replicas: \d+\n", f"    replicas: {replicas}\n    autoscaling: {{max_replicas: {most}}}\n")
@@ -75,8 +73,10 @@ def test_an_autoscaler_takes_the_number_of_pods_over_and_gives_it_back(two_pods:
     project.wait_for(lambda: replicas(project) == 2, seconds=60)
     # Within its bounds it leaves the number as it is, and so does every update from now on.
     assert project.kubectl("scale", "deployment", "gateway", "--replicas", "3").exit_code == 0
-    project.up()
-    assert replicas(project) == 3
+    with every_number_of_pods(project) as seen:
+        settings(project, replicas=2, most=4, cpu="60m")
+        assert "deployment/gateway" in project.up()["objects"]["update"]
+    assert set(seen) == {"3"}, "also an update that starts other pods leaves their number as it is"
 
     settings(project, replicas=1, most=None)
     project.up()

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from sluice.local.folders import PROJECT
-from sluice.registry import load_environment
 from tests.live.kinds_of_others import with_kinds_of_others
 from tests.live.load import Load
 from tests.live.project import AGENTS, URL, LiveProject, Ran
@@ -181,13 +180,7 @@ def stack(request: pytest.FixtureRequest, fresh_project: LiveProject) -> Iterato
 def test_a_second_update_of_staging_and_of_production_changes_nothing(stack: tuple[LiveProject, str]) -> None:
     project, environment = stack
     assert update(project, environment).exit_code == 0
-    declared = load_environment(project.folder, environment).settings
-    # A Deployment that an autoscaler looks after begins with one pod; the autoscaler looks every fifteen seconds.
-    deployment = f"/apis/apps/v1/namespaces/{declared.namespace}/deployments/gateway"
-    project.wait_for(
-        lambda: project.cluster.get(deployment)["status"].get("availableReplicas", 0) >= declared.gateway.replicas,
-        seconds=120,
-    )
+    assert_it_began_with_as_many_pods_as_its_autoscaler_wants(project, environment)
 
     began = time.monotonic()
     second = update(project, environment)
@@ -200,6 +193,18 @@ def test_a_second_update_of_staging_and_of_production_changes_nothing(stack: tup
         assert refused.exit_code != 0
         assert "protected" in refused.stdout + refused.stderr
         assert is_what_git_says(project, environment), "nothing of it is gone"
+
+
+def assert_it_began_with_as_many_pods_as_its_autoscaler_wants(project: LiveProject, environment: str) -> None:
+    """Every change of a Deployment's specification raises its generation: in the first, nobody has counted it anew."""
+    of_ours = f"namespaces/sluice-live-{environment}"
+    autoscaler = f"/apis/autoscaling/v2/{of_ours}/horizontalpodautoscalers/gateway"
+    # It looks every 15 s, and notes then what it saw.
+    project.wait_for(lambda: bool(project.cluster.get(autoscaler).get("status", {}).get("conditions")), seconds=90)
+    least = project.cluster.get(autoscaler)["spec"]["minReplicas"]
+    gateway = project.cluster.get(f"/apis/apps/v1/{of_ours}/deployments/gateway")
+    assert (gateway["metadata"]["generation"], gateway["spec"]["replicas"]) == (1, least)
+    assert least >= 2
 
 
 def is_what_git_says(project: LiveProject, environment: str) -> bool:

@@ -92,6 +92,7 @@ lock: .venv/complete  ## Resolve the Python dependencies anew
 	@$(BIN)/uv pip compile $(LOCK) requirements/gateway.in -o requirements/gateway.lock
 	@$(BIN)/uv pip compile $(LOCK) pyproject.toml requirements/gateway.in requirements/development.in \
 		-c requirements/gateway.lock -o requirements/development.lock
+	@$(BIN)/uv pip compile $(LOCK) pyproject.toml -c requirements/development.lock -o requirements/command.lock
 	@for group in judges policy; do \
 		$(BIN)/uv pip compile $(LOCK) requirements/$$group.in -o requirements/$$group.lock || exit 1; done
 	@$(BIN)/uv pip compile $(LOCK) requirements/litellm.in -o requirements/litellm.lock

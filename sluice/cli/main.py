@@ -13,11 +13,11 @@ from typing import NoReturn
 
 import click
 
-from sluice import __version__
 from sluice.errors import SluiceError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # command: (module:attribute, what `sluice --help` says of it: the first sentence of the command's own help)
+    "init": ("sluice.cli.init:init", "Begin a project: a registry with one agent, and Pulumi's files of dev."),
     "up": ("sluice.cli.up:up", "Start what is missing, run pulumi up, and ask every agent a question."),
     "down": ("sluice.cli.down:down", "Stop the local cluster; in a cluster of your own, run pulumi destroy."),
     "ask": ("sluice.cli.ask:ask", "Ask an agent of an environment, and show who answered."),
@@ -99,12 +99,27 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
+def _show_version(ctx: click.Context, _param: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not ctx.resilient_parsing:
+        from sluice.version import version_text  # asks git, which no other command needs at its start
+
+        click.echo(f"sluice {version_text()}")
+        ctx.exit()
+
+
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done or true, 1 the answer is no, 2 used wrongly, 3 could not be done.",
 )
-@click.version_option(__version__, prog_name="sluice", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def sluice() -> None:
     """Roll fine-tuned models out behind one LLM gateway on Kubernetes."""
 

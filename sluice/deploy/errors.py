@@ -15,6 +15,12 @@ class UnknownEnvironment(SluiceError):
     exit_code: ClassVar[int] = 2
 
     def __init__(self, environment: str, known: Sequence[str]) -> None:
+        if not known:
+            super().__init__(
+                f"there is no environment {environment!r}: there is no project here, and none above. One has "
+                "Pulumi.yaml, Pulumi.ENV.yaml and registry/; change into yours, or begin one with sluice init"
+            )
+            return
         near = get_close_matches(environment, known, n=1)
         meant = f"did you mean {near[0]}? " if near else ""
         super().__init__(f"there is no environment {environment!r}; {meant}the environments are {', '.join(known)}")

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from sluice.carried import SOURCE
 from sluice.deploy.cluster_access import ClusterAccess
 from sluice.deploy.orphans import end_orphaned_helpers
 from sluice.local import cluster, images, packages
-from sluice.local.folders import PROJECT, cache_folder, pulumi_folder, state_folder
+from sluice.local.folders import cache_folder, pulumi_folder, state_folder
 from sluice.local.toolchain import ensure_kubernetes
 from sluice.progress import Progress
 from sluice.registry import image_variable
@@ -92,9 +93,9 @@ def deliver_images(
 
     LiteLLM's is among them where it is asked for: it takes minutes and is four times the others together.
     """
-    built = images.build(PROJECT, cache_folder(), progress)
+    built = images.build(SOURCE, cache_folder(), progress)
     if with_litellm:
-        built = replace(built, litellm=images.build_litellm(PROJECT, cache_folder(), progress))
+        built = replace(built, litellm=images.build_litellm(SOURCE, cache_folder(), progress))
     if where.is_local:
         images.load(built, cluster.containerd_socket(state_folder()), progress)
         given = images.References(*(image.reference for image in built.all()))

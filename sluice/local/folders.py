@@ -1,4 +1,4 @@
-"""Where things of this machine live: the cache that can be thrown away, and the state of the local cluster.
+"""Where things of this machine live: the project, the cache that can be thrown away, the state of the local cluster.
 
 As few folders as can be, so that a person who wants all of it gone knows what to remove.
 """
@@ -8,8 +8,33 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
-"""The checkout this code runs from: the folder of Pulumi.yaml."""
+from sluice.carried import SOURCE
+
+PROJECT_FILES = ("Pulumi.yaml", "registry")
+"""What makes a folder a project of ours: Pulumi's programs of others have no registry."""
+
+
+def project_of(folder: Path, code: Path) -> Path:
+    """Return the project that a command in `folder` is about: that folder, or the nearest above it that is one.
+
+    Where none is, it is the checkout that the code lies in; and for code that was installed, `folder` itself, so that
+    what is missing is said of the place where the person stands.
+    """
+    for found in (folder, *folder.parents, code):
+        if all((found / name).exists() for name in PROJECT_FILES):
+            return found
+    return folder
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # the folder is gone, and so is every project that it was in
+        return SOURCE
+
+
+PROJECT = project_of(_here(), SOURCE)
+"""The project of this process, found once, at its start."""
 
 
 def cache_folder() -> Path:

@@ -10,11 +10,11 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
+from sluice.carried import carried
 from sluice.registry.bounds import MAX_FINDINGS
 from sluice.registry.document import Document
 from sluice.registry.findings import MEND_THOSE_FIRST, Finding, did_you_mean, nearest, shown
@@ -24,7 +24,7 @@ from sluice.registry.shape_wording import addition, description, problem_of, rem
 _ENTRIES_AT_ONCE = 1_000
 _NAMES_COMPARED = 100
 _ABOUT_A_VALUE = frozenset({"SL022", "SL023"})
-SCHEMAS = Path(__file__).resolve().parent.parent.parent / "registry" / "schema"
+SCHEMAS = carried("registry/schema")
 
 
 def check_shape(document: Document, schema: str) -> tuple[Finding, ...]:

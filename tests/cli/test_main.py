@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from sluice import __version__
 from sluice.cli import main
 from sluice.errors import AnswerIsNo, SluiceError
+from sluice.version import commit_of_release
 
 PROJECT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-c", "from sluice.cli.main import main; main()"]
@@ -115,7 +117,17 @@ def test_help_lists_every_command_and_imports_none() -> None:
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["--version"]) == 0
-    assert capsys.readouterr().out == f"sluice {__version__}\n"
+    said = capsys.readouterr().out
+    assert re.fullmatch(rf"sluice {re.escape(__version__)}( \([0-9a-f]{{12}}(-dirty)?\))?\n", said), said
+
+
+def test_a_release_says_the_commit_that_git_archive_wrote_into_it(tmp_path: Path) -> None:
+    written = tmp_path / "commit.txt"
+    assert commit_of_release(written) is None
+    written.write_text("$Format:%H$\n")
+    assert commit_of_release(written) is None
+    written.write_text("0123456789abcdef0123456789abcdef01234567\n")
+    assert commit_of_release(written) == "0123456789ab"
 
 
 def test_output_that_nobody_reads_to_its_end_is_no_error() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from sluice import __version__
+from sluice.carried import carried
 from sluice.local import packages as debian
 from sluice.local.images import archive, base, code, debian_packages, layer, packages, program, recipe, rootfs
 from sluice.local.images.errors import ArchiveLostError, BaseToolsMissingError, RootNeededError, SourceMissingError
@@ -136,7 +137,9 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
     base_layer = layer.read(base_folder)
 
     def fill_packages(folder: Path, scratch: Path) -> None:
-        packages.build(folder, scratch, base=base_layer, pip=base.pip_of(base_folder), lock=project / recipe.LOCK)
+        packages.build(
+            folder, scratch, base=base_layer, pip=base.pip_of(base_folder), lock=carried(recipe.LOCK, project)
+        )
 
     packages_layer = layer.read(made("packages", keys.packages, f"packages of {recipe.LOCK}", 2, fill_packages))
     parts = []
@@ -165,6 +168,11 @@ def _build(store: Store, project: Path, keys: _Keys, progress: Progress) -> Imag
     return built
 
 
+def images_key(project: Path) -> str:
+    """Return a name for the images of the checkout at `project`: who gets the same one builds the same images."""
+    return _keys(project).archive
+
+
 def ensure_base_tools(progress: Progress) -> None:
     """Install what making the base takes. Raises BaseToolsMissingError."""
     try:
@@ -174,7 +182,7 @@ def ensure_base_tools(progress: Progress) -> None:
 
 
 def _keys(project: Path) -> _Keys:
-    lock = project / recipe.LOCK
+    lock = carried(recipe.LOCK, project)
     if not lock.is_file():
         raise SourceMissingError(lock, image=GATEWAY.name)
     of_base = key_of(recipe.architecture(), source_of(recipe, layer, rootfs, debian_packages, base))

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from sluice import __version__
+from sluice.carried import carried
 from sluice.local.images import archive, base, code, debian_packages, layer, packages, program, recipe, rootfs
 from sluice.local.images.building import ARCHIVE, RECORD, Image, ensure_base_tools, plain_umask, source_of
 from sluice.local.images.errors import RootNeededError, SourceMissingError
@@ -20,7 +21,7 @@ from sluice.progress import Progress
 
 def build_litellm(project: Path, cache: Path, progress: Progress) -> Image:
     """The image of LiteLLM, built where it is not in `cache` yet. Raises as `build` does."""
-    lock = project / recipe.LITELLM_LOCK
+    lock = carried(recipe.LITELLM_LOCK, project)
     if not lock.is_file():
         raise SourceMissingError(lock, image=LITELLM.name)
     of_base = key_of(recipe.architecture(), source_of(recipe, layer, rootfs, debian_packages, base))

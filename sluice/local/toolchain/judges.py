@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.local.folders import PROJECT
+from sluice.carried import carried
 from sluice.local.toolchain import go_build
 from sluice.local.toolchain.catalog import (
     ACTIONLINT,
@@ -26,7 +26,7 @@ from sluice.local.toolchain.catalog import (
 from sluice.local.toolchain.python_environment import python_environment
 from sluice.progress import Progress
 
-LOCK = PROJECT / "requirements" / "judges.lock"
+LOCK = carried("requirements/judges.lock")
 
 _PACKAGES = "the judges that are Python programs (0.4 GiB)"
 _OPENAPI = ModuleFile("k8s.io/kubernetes", "api/openapi-spec/swagger.json")

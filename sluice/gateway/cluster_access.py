@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.gateway.watched_file import read_regular_file
-
-SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+from sluice.service_account import SERVICE_ACCOUNT_FOLDER, api_server, trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +33,12 @@ class ClusterAccess:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> ClusterAccess | None:
         """Return the access that Kubernetes gives every pod, None outside of a cluster."""
-        host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
-        if not host:
-            return None
-        return cls(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
+        url = api_server(environment)
+        return cls(url) if url else None
 
     def credentials(self) -> Credentials:
         """Read the folder; for use in a thread. Raises OSError, UnicodeDecodeError or ssl.SSLError."""
-        tls = ssl.create_default_context(cafile=str(self.folder / "ca.crt")) if self.url.startswith("https:") else None
-        return Credentials(self._text("token"), self._text("namespace"), tls)
+        return Credentials(self._text("token"), self._text("namespace"), trust(self.url, self.folder))
 
     def _text(self, name: str) -> str:
         _, content = read_regular_file(self.folder / name)

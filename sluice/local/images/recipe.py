@@ -100,7 +100,14 @@ GATEWAY = Recipe(
     name="sluice.local/gateway",
     title="Sluice's gateway: assigns each user an arm and forwards to its models",
     module="sluice.gateway",
-    sources=("sluice/__init__.py", "sluice/errors.py", "sluice/key_hash.py", "sluice/override.py", "sluice/gateway"),
+    sources=(
+        "sluice/__init__.py",
+        "sluice/errors.py",
+        "sluice/key_hash.py",
+        "sluice/override.py",
+        "sluice/service_account.py",
+        "sluice/gateway",
+    ),
 )
 STUB_PROVIDER = Recipe(
     name="sluice.local/stub-provider",
@@ -116,6 +123,7 @@ GUARD = Recipe(
         "sluice/__init__.py",
         "sluice/errors.py",
         "sluice/override.py",
+        "sluice/service_account.py",
         *(f"sluice/registry/{name}.py" for name in _REGISTRY_WITHOUT_FILES),
         "sluice/rollout",
     ),

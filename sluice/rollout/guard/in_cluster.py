@@ -17,8 +17,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from sluice.errors import SluiceError
+from sluice.service_account import SERVICE_ACCOUNT_FOLDER, api_server, trust
 
-SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
 
 
@@ -44,10 +44,8 @@ class PodAccess:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> PodAccess | None:
         """Return the access that Kubernetes gives every pod, None outside of a cluster."""
-        host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
-        if not host:
-            return None
-        return cls(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
+        url = api_server(environment)
+        return cls(url) if url else None
 
     def ask(
         self,
@@ -62,17 +60,13 @@ class PodAccess:
         """Send one request and return the answer. Raises `NotHeard`."""
         try:
             token = (self.folder / "token").read_text().strip()
-            tls = ssl.create_default_context(cafile=str(self.folder / "ca.crt")) if self._is_tls else None
+            tls = trust(self.url, self.folder)
         except OSError as error:  # ssl.SSLError is one
             raise NotHeard(f"{self.folder}: the pod's token or authority cannot be read ({error})") from None
         headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type, "Accept": "application/json"}
         asked = f"{self.url}{path}?{urlencode(query)}" if query else f"{self.url}{path}"
         content = None if body is None else json.dumps(body).encode()
         return http(urllib.request.Request(asked, content, headers, method=method), timeout_seconds, tls)  # noqa: S310
-
-    @property
-    def _is_tls(self) -> bool:
-        return self.url.startswith("https:")
 
 
 def http(request: urllib.request.Request, timeout_seconds: float, tls: ssl.SSLContext | None = None) -> Heard:

@@ -18,6 +18,7 @@ def checkout(tmp_path: Path) -> Path:
         "sluice/errors.py",
         "sluice/key_hash.py",
         "sluice/override.py",
+        "sluice/service_account.py",
         "sluice/gateway/__init__.py",
         "sluice/gateway/__main__.py",
         "sluice/gateway/deep/__init__.py",

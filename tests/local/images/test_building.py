@@ -239,6 +239,7 @@ def test_the_image_carries_its_sources_and_no_compiled_files(checkout: Path) -> 
         "sluice/errors.py",
         "sluice/key_hash.py",
         "sluice/override.py",
+        "sluice/service_account.py",
         "sluice/gateway/__init__.py",
         "sluice/gateway/__main__.py",
         "sluice/gateway/deep/__init__.py",

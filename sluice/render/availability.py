@@ -15,14 +15,14 @@ def availability(settings: Settings) -> tuple[KubernetesObject, ...]:
     return disruption if settings.gateway.autoscaling is None else (*disruption, _autoscaler(settings))
 
 
-def disruption_budget(settings: Settings, name: str) -> KubernetesObject:
+def disruption_budget(settings: Settings, name: str, *, component: str = "availability") -> KubernetesObject:
     """Render a budget of one pod at a time; an unready one may always go, or no node with it could be drained."""
     return kubernetes_object(
         "policy/v1",
         "PodDisruptionBudget",
         name,
         namespace=settings.namespace,
-        labels=labels(name, component="availability"),
+        labels=labels(name, component=component),
         spec={
             "maxUnavailable": 1,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",

@@ -11,6 +11,7 @@ from typing import Any
 
 from sluice.registry import GuardSettings, Registry, Resources, Settings
 from sluice.registry.building import sections_of
+from sluice.render.availability import disruption_budget
 from sluice.render.container_resources import resources
 from sluice.render.dealt_out import dealt_out, suffix
 from sluice.render.gateway import API_ACCESS_FOLDER, api_access, in_one_folder, spread
@@ -40,7 +41,7 @@ def guard(registry: Registry, settings: Settings) -> tuple[KubernetesObject, ...
     if settings.guard is None:
         return ()
     configurations = _configuration(registry, settings)
-    disruption = () if settings.guard.replicas == 1 else (_disruption_budget(settings),)
+    disruption = () if settings.guard.replicas == 1 else (disruption_budget(settings, NAME, component="guard"),)
     return (
         _written_while_running("coordination.k8s.io/v1", "Lease", NAME, settings),
         _written_while_running("v1", "ConfigMap", FACTS, settings),
@@ -84,21 +85,6 @@ def _configuration(registry: Registry, settings: Settings) -> tuple[KubernetesOb
             data={f"guard{suffix(number)}.json": text},
         )
         for number, text in enumerate(texts)
-    )
-
-
-def _disruption_budget(settings: Settings) -> KubernetesObject:
-    return kubernetes_object(
-        "policy/v1",
-        "PodDisruptionBudget",
-        NAME,
-        namespace=settings.namespace,
-        labels=labels(NAME, component="guard"),
-        spec={
-            "maxUnavailable": 1,
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": selector(NAME)},
-        },
     )
 
 

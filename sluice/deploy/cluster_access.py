@@ -97,6 +97,13 @@ class ClusterAccess:
             raise self._unreachable(f"what answers {path} there is no Kubernetes")
         return found
 
+    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """Return the objects of the list at a path of the API server."""
+        found = self.get(path, **query).get("items")
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise self._unreachable(f"what answers {path} there is no list of Kubernetes' objects")
+        return found
+
     def find(self, path: str) -> dict[str, Any] | None:
         """Return the object at a path, None where there is none, or no such kind (a definition that nobody installed).
 

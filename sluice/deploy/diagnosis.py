@@ -108,7 +108,7 @@ def _last_log_lines(cluster: ClusterAccess, path: str, container: str) -> list[s
 
 def _last_warning(cluster: ClusterAccess, pod: Pod, *, reason: str | None = None) -> str:
     selector = f"involvedObject.uid={pod['metadata']['uid']},type=Warning"
-    events = cluster.get(f"/api/v1/namespaces/{pod['metadata']['namespace']}/events", fieldSelector=selector)["items"]
+    events = cluster.items(f"/api/v1/namespaces/{pod['metadata']['namespace']}/events", fieldSelector=selector)
     fitting = [event for event in events if reason in (None, event.get("reason"))]
     newest = sorted(fitting, key=lambda event: event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
     return newest[-1]["message"].strip() if newest else ""

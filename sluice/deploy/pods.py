@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sluice.deploy.cluster_access import ClusterAccess
@@ -38,6 +38,5 @@ def conditions(pod: Pod) -> list[Mapping[str, str]]:
     return found
 
 
-def _listed(cluster: ClusterAccess, namespace: str, selector: str) -> list[Pod]:
-    found: list[Pod] = cluster.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)["items"]
-    return found
+def _listed(cluster: ClusterAccess, namespace: str, selector: str) -> Sequence[Pod]:
+    return cluster.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)

@@ -152,7 +152,7 @@ def _running_images(access: ClusterAccess, namespace: str) -> dict[str, str]:
 
     Settings may name none of their own, because `sluice up` builds them.
     """
-    deployments = access.get(f"/apis/apps/v1/namespaces/{namespace}/deployments")["items"]
+    deployments = access.items(f"/apis/apps/v1/namespaces/{namespace}/deployments")
     return {
         image_variable(_PARTS[name]): str(one["spec"]["template"]["spec"]["containers"][0]["image"])
         for one in deployments

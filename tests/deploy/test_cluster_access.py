@@ -36,6 +36,14 @@ def test_a_query_is_encoded(api: ApiServer, access: ClusterAccess) -> None:
     assert access.get("/pods", labelSelector="app.kubernetes.io/part-of=sluice") == {"items": []}
 
 
+@pytest.mark.parametrize("answer", [{"kind": "Status"}, {"items": None}, {"items": {"a": 1}}, {"items": ["a"]}])
+def test_a_list_that_is_none_is_one_sentence(api: ApiServer, access: ClusterAccess, answer: dict[str, object]) -> None:
+    api.put("/pods", answer)
+
+    with pytest.raises(ClusterUnreachable, match=r"what answers /pods there is no list of Kubernetes' objects; check"):
+        access.items("/pods")
+
+
 def test_an_object_is_not_there_where_nobody_installed_its_kind(api: ApiServer, access: ClusterAccess) -> None:
     path = "/apis/monitoring.coreos.com/v1/namespaces/ours/podmonitors/sluice"
     api.put(path, "404 page not found\n", status=404)

@@ -15,6 +15,7 @@ from sluice.deploy.fares import Fare, Fares
 from sluice.deploy.status import AgentStatus, Status
 from sluice.rollout import Action, ArmCounts, Verdict
 from sluice.rollout.conditions import UNSIGNED
+from sluice.rollout.numerals import two_digits
 from sluice.rollout.outlook import Outlook, Wait
 from sluice.rollout.verdict import Gate
 
@@ -206,11 +207,11 @@ def _quality(arm: ArmCounts) -> str:
 
 def _p95(arm: ArmCounts) -> str:
     value = arm.seconds.quantile(0.95) if arm.seconds else None
-    return "-" if value is None else f"{value:.2g}"
+    return "-" if value is None else two_digits(value)
 
 
 def _errors_percent(arm: ArmCounts) -> str:
-    return f"{100 * arm.failed / arm.requests:.2g}" if arm.requests and arm.failed is not None else "-"
+    return two_digits(100 * arm.failed / arm.requests) if arm.requests and arm.failed is not None else "-"
 
 
 def _spend(arm: ArmCounts) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sluice.rollout.bounds import highest_rate, lowest_rate
 from sluice.rollout.harm import MANY_TIMES, Shares, log_evidence
 from sluice.rollout.measurements import ArmCounts, Period
+from sluice.rollout.numerals import evidence, two_digits
 from sluice.rollout.verdict import Action, Gate, Reason, numbers
 from sluice.rollout.view import View, is_fresh, unusable
 
@@ -87,7 +88,7 @@ def _harm_alone(view: View) -> Reason:
     failed, requests = _failed_and_requests(view.candidate)
     counts_as = view.answers_count_as
     low = 100 * lowest_rate(failed * counts_as, requests * counts_as, alpha)
-    said = f"{failed} of {requests} requests failed, at least {low:.2g} % of all; the limit is {limit:g} %"
+    said = f"{failed} of {requests} requests failed, at least {two_digits(low)} % of all; the limit is {limit:g} %"
     action = Action.ROLLBACK if low > limit else Action.ADVANCE
     return Reason(Gate.ERRORS, action, said, numbers(lowest_percent=low, limit_percent=limit, failed=failed))
 
@@ -99,12 +100,13 @@ def _promotion(view: View) -> Reason:
     high = 100 * highest_rate(failed * counts_as, requests * counts_as, alpha)
     beside = 100 * _rate(view.baseline)
     most = beside + margin
-    said = f"{failed} of {requests} requests failed at this step, so up to {high:.2g} % may"
+    said = f"{failed} of {requests} requests failed at this step, so up to {two_digits(high)} % may"
     found = numbers(highest_percent=high, allowed_percent=most, baseline_percent=beside)
     if high > most:
-        said += f"; the baseline's {beside:.2g} % and a margin of {margin:g} are allowed: more requests are needed"
+        allowed = f"the baseline's {two_digits(beside)} % and a margin of {margin:g} are allowed"
+        said += f"; {allowed}: more requests are needed"
         return Reason(Gate.ERRORS, Action.HOLD, said, found)
-    return Reason(Gate.ERRORS, Action.ADVANCE, f"{said}, {most:.2g} % are allowed", found)
+    return Reason(Gate.ERRORS, Action.ADVANCE, f"{said}, {two_digits(most)} % are allowed", found)
 
 
 def _shares(period: Period, by_users: bool, counts_as: float) -> Shares:
@@ -142,4 +144,4 @@ def _evidence(log: float) -> float:
 
 
 def _odds(log: float) -> str:
-    return f"the evidence of harm is {_evidence(log):,.2g}"
+    return f"the evidence of harm is {evidence(_evidence(log))}"

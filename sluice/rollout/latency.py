@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sluice.rollout.bounds import lowest_rate
 from sluice.rollout.harm import MANY_TIMES, Shares, log_evidence
 from sluice.rollout.measurements import Period
+from sluice.rollout.numerals import evidence
 from sluice.rollout.verdict import Action, Gate, Reason, numbers
 from sluice.rollout.view import View, unusable
 
@@ -42,10 +43,11 @@ def _harm(view: View) -> Reason:
         action = Action.ROLLBACK if low > _SLOW_PERCENT else Action.ADVANCE
         return Reason(Gate.LATENCY, action, said, numbers(slow_percent=percent, lowest_percent=low))
     log = log_evidence([_shares(period, limit, view.answers_count_as) for period in view.periods], MANY_TIMES)
-    found = numbers(slow_percent=percent, evidence=math.exp(min(log, 300)), evidence_needed=1 / alpha)
+    likely = math.exp(min(log, 300))
+    found = numbers(slow_percent=percent, evidence=likely, evidence_needed=1 / alpha)
     if log < math.log(1 / alpha) or percent <= _SLOW_PERCENT:
         return Reason(Gate.LATENCY, Action.ADVANCE, said, found)
-    said += f", and the evidence that it is the candidate is {math.exp(min(log, 300)):,.2g}, {1 / alpha:,.0f} is enough"
+    said += f", and the evidence that it is the candidate is {evidence(likely)}, {1 / alpha:,.0f} is enough"
     return Reason(Gate.LATENCY, Action.ROLLBACK, said, found)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sluice.rollout.bounds import cautious_variance, half_width
 from sluice.rollout.harm import Shares, log_evidence, tilts
 from sluice.rollout.measurements import SCORE_EDGES, Histogram, Period
+from sluice.rollout.numerals import evidence, two_digits
 from sluice.rollout.verdict import Action, Gate, Number, Reason, numbers
 from sluice.rollout.view import View, unusable
 
@@ -42,7 +43,7 @@ def _harm(view: View, drop: float) -> Reason:
     limit = view.case.limits.quality_drop.canary_percent
     drop = max(drop, _drop_of_last_period(view))
     found = numbers(drop_percent=drop, limit_percent=limit, evidence=math.exp(min(log, 300)), evidence_needed=1 / alpha)
-    said = f"points are {_than_baseline(drop)}; the evidence of worse answers is {math.exp(min(log, 300)):,.2g}"
+    said = f"points are {_than_baseline(drop)}; the evidence of worse answers is {evidence(math.exp(min(log, 300)))}"
     if log < math.log(1 / alpha):
         return Reason(Gate.QUALITY, Action.ADVANCE, f"{said}, {1 / alpha:,.0f} would be harm", found)
     if drop < limit:
@@ -56,7 +57,7 @@ def _harm_alone(view: View, mine: Histogram, theirs: Histogram, drop: float) -> 
     """Judge a candidate that has everybody: against the baseline as it was before, with its own limit."""
     alpha, limit = view.case.judgement.harm * SHARE_OF_HARM, view.case.limits.quality_drop.rollback_percent
     least_drop = drop - 100 * _reach(view, mine, theirs, alpha) / theirs.mean if theirs.mean else 0.0
-    said = f"points are {_than_baseline(drop)} as it was before, for sure by {least_drop:.2g} %"
+    said = f"points are {_than_baseline(drop)} as it was before, for sure by {two_digits(least_drop)} %"
     action = Action.ROLLBACK if drop >= limit and least_drop > 0 else Action.ADVANCE
     return Reason(Gate.QUALITY, action, said, numbers(drop_percent=drop, least_percent=least_drop, limit_percent=limit))
 
@@ -64,7 +65,8 @@ def _harm_alone(view: View, mine: Histogram, theirs: Histogram, drop: float) -> 
 def _promotion(view: View, mine: Histogram, theirs: Histogram, drop: float) -> Reason:
     margin = view.case.limits.quality.spread_percent
     most = drop + 100 * _reach(view, mine, theirs, view.case.judgement.promotion) / theirs.mean if theirs.mean else 0.0
-    said = f"by {mine.count} answers, points may be up to {max(most, 0):.2g} % below the baseline's {theirs.mean:.2f}"
+    below = f"{two_digits(max(most, 0))} % below the baseline's {theirs.mean:.2f}"
+    said = f"by {mine.count} answers, points may be up to {below}"
     found = numbers(
         drop_percent=drop, most_percent=most, margin_percent=margin, candidate_points=mine.mean,
         baseline_points=theirs.mean,
@@ -112,4 +114,4 @@ def _drop_percent(mine: Histogram, theirs: Histogram) -> float:
 
 
 def _than_baseline(drop: float) -> str:
-    return f"{abs(drop):.2g} % {'below' if drop >= 0 else 'above'} the baseline's"
+    return f"{two_digits(abs(drop))} % {'below' if drop >= 0 else 'above'} the baseline's"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -318,3 +319,26 @@ def test_a_candidate_that_has_everybody_is_held_against_the_limits_and_the_basel
     mine: dict[str, Any],
 ) -> None:
     assert judge(everybody(**mine)).action is Action.ROLLBACK
+
+
+def test_points_of_several_times_the_baselines_are_said_in_plain_digits() -> None:
+    far_better = case(measured(period(arm(100, scores=scores((7.8, 100))), dear(900, scores=scores((1.0, 900))))))
+
+    assert any("points are 680 % above the baseline's" in reason.text for reason in judge(far_better).reasons)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        case(measured(period(arm(300, failed=300), dear(2700)))),
+        at(100, period(arm(300, failed=300), dear(0), weight=100)),
+        case(measured(period(arm(300, scores=scores((1.0, 300))), dear(2700, scores=scores((9.0, 2700)))))),
+        case(measured(period(arm(300, seconds=seconds((100.0, 300))), dear(2700)))),
+        case(measured(period(arm(300), dear(2700, failed=2700)))),
+    ],
+    ids=["all fail", "all fail alone", "far worse", "far slower", "the baseline fails"],
+)
+def test_no_sentence_has_an_exponent(one: Case) -> None:
+    written = " ".join(reason.text for reason in judge(one).reasons)
+
+    assert not re.search(r"\de[+-]\d", written), written

@@ -14,6 +14,7 @@ from enum import StrEnum
 from sluice.rollout import conditions
 from sluice.rollout.errors import errors
 from sluice.rollout.latency import latency
+from sluice.rollout.numerals import evidence as in_words
 from sluice.rollout.quality import quality
 from sluice.rollout.report.material import Run
 from sluice.rollout.verdict import Action, Gate, Reason
@@ -103,7 +104,7 @@ def _of_harm(said: dict[str, float]) -> str:
     part = math.log(max(evidence, 1.0)) / math.log(needed)
     words = ((2.0, "beyond doubt"), (1.0, "enough to end a rollout"), (0.5, "a suspicion"), (0.1, "weak"))
     word = next((word for least, word in words if part >= least), "none")
-    return f"evidence of harm {word}: {evidence:,.2g} to 1, asked are {needed:,.0f}"
+    return f"evidence of harm {word}: {in_words(evidence)} to 1, asked are {needed:,.0f}"
 
 
 def _together(gates: Sequence[OfGate]) -> Compared:

@@ -95,7 +95,7 @@ def _text(found: EnvironmentCost, why_not: str) -> str:
 
 def _actual(found: EnvironmentCost, actual: Actual) -> Iterator[str]:
     """Say what was spent: beside the budget, at this pace, by whom."""
-    yield f"spent this month, to {actual.day}: {_of(actual.fine_tuned_dollars, found.budget_dollars)}"
+    yield f"spent this month, to {actual.at:%Y-%m-%d}: {_of(actual.fine_tuned_dollars, found.budget_dollars)}"
     pace = actual.month_at_this_pace_dollars
     above = f", above the cap of ${found.cap_dollars:g}" if pace > found.cap_dollars else ""
     yield f"  at this pace ${pace:,.2f} by the month's end{above}; ${actual.all_dollars:,.2f} with the others' models"
@@ -124,7 +124,7 @@ def _data(found: EnvironmentCost) -> dict[str, object]:
         **dataclasses.asdict(plain),
         "actual": actual
         and {
-            "day": actual.day.isoformat(),
+            "day": actual.at.date().isoformat(),
             "fine_tuned_dollars": actual.fine_tuned_dollars,
             "all_dollars": actual.all_dollars,
             "month_at_this_pace_dollars": actual.month_at_this_pace_dollars,

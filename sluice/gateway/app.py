@@ -26,6 +26,7 @@ from sluice.gateway.authentication import CallerKeys, CallerUnknown
 from sluice.gateway.breaker import Breaker
 from sluice.gateway.breaker_sharing import BreakerSharing
 from sluice.gateway.cache import Cache
+from sluice.gateway.certificate import Certificate
 from sluice.gateway.cluster_watch import ClusterWatch
 from sluice.gateway.configuration import Configuration
 from sluice.gateway.failover import Failover
@@ -92,6 +93,11 @@ class Gateway:
             {name: provider.key for name, provider in configuration.providers.items()},
             self.metrics.registry,
         )
+        self._certificate = (
+            Certificate(settings.folder / "certificate" / "tls.crt", settings.certificate, self.metrics.registry)
+            if settings.certificate
+            else None
+        )
         self._key_ages = KeyAges(self.keys, self.store, self.metrics.registry)
         self.tracing = tracing(settings.traces, configuration.environment)
         self._upstream = Upstream(
@@ -139,7 +145,9 @@ class Gateway:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        refreshes = (self.keys.refresh, self.caller_keys.refresh, self.live_flags.refresh)
+        refreshes = [self.keys.refresh, self.caller_keys.refresh, self.live_flags.refresh]
+        if self._certificate is not None:
+            refreshes.append(self._certificate.refresh)
         for refresh in refreshes:
             refresh()
         await self.store.open()

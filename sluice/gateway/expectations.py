@@ -16,10 +16,14 @@ _DAYS_OF_A_MONTH = 30
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """The candidate's benchmark in points of 10, None where it has none, and dollars a day for fine-tuned models."""
+    """The candidate's benchmark in points of 10, None where it has none, and dollars a day for fine-tuned models.
+
+    No saving is asked of a candidate whose baseline was fine-tuned itself: it costs the same, and the gates ask none.
+    """
 
     benchmark: float | None
     day_dollars: float
+    saving_is_asked: bool
 
 
 def expectations(flag: AgentFlag, configuration: Configuration) -> Expectations:
@@ -37,4 +41,8 @@ def expectations(flag: AgentFlag, configuration: Configuration) -> Expectations:
             for arm, model in first.items()
             if model.fine_tuned
         )
-    return Expectations(None if candidate is None else candidate.benchmark, day_dollars)
+    return Expectations(
+        None if candidate is None else candidate.benchmark,
+        day_dollars,
+        saving_is_asked=candidate is not None and not models[flag.models[Arm.BASELINE][0]].fine_tuned,
+    )

@@ -157,8 +157,7 @@ class Flags(AbstractProvider):
         for agent, flag in self._flags.items():
             allowed = self._overrides.allowed_percent(agent)
             self._metrics.weights(agent, Weights(flag.wanted_percent, allowed, flag.served_percent))
-            expected = expectations(flag, self._configuration)
-            self._metrics.expected(agent, expected.benchmark, expected.day_dollars)
+            self._metrics.expected(agent, expectations(flag, self._configuration))
         for agent in self._configuration.agents:
             self._metrics.override_active(agent, self._overrides.is_active(agent))
 

@@ -20,6 +20,7 @@ from prometheus_client import (
 )
 
 from sluice.gateway.configuration import Model
+from sluice.gateway.expectations import Expectations
 from sluice.gateway.limited import Limit
 from sluice.gateway.outcome import Arm, Outcome
 from sluice.gateway.series import Series
@@ -131,6 +132,13 @@ class Metrics:
         self._estimate = Gauge(
             "sluice_estimate_day_dollars",
             "What the agent's fine-tuned models cost a day, by the traffic that is expected and the weight served.",
+            ["agent"],
+            multiprocess_mode="mostrecent",
+            registry=self.registry,
+        )
+        self._saving_asked = Gauge(
+            "sluice_saving_asked",
+            "Whether the agent's candidate should be cheaper than its baseline: not where that was fine-tuned itself.",
             ["agent"],
             multiprocess_mode="mostrecent",
             registry=self.registry,
@@ -289,10 +297,11 @@ class Metrics:
         for kind in ("wanted", "allowed", "served"):
             self._weight.labels(agent, kind).set(getattr(weights, kind))
 
-    def expected(self, agent: str, benchmark: float | None, day_dollars: float) -> None:
-        """Set what is expected of the agent's models in force: points of 10, and dollars a day."""
-        self._benchmark.labels(agent).set(math.nan if benchmark is None else benchmark)
-        self._estimate.labels(agent).set(day_dollars)
+    def expected(self, agent: str, expected: Expectations) -> None:
+        """Set what is expected of the agent's models in force."""
+        self._benchmark.labels(agent).set(math.nan if expected.benchmark is None else expected.benchmark)
+        self._estimate.labels(agent).set(expected.day_dollars)
+        self._saving_asked.labels(agent).set(int(expected.saving_is_asked))
 
     def override_active(self, agent: str, active: bool) -> None:
         """Say whether an override holds for an agent."""

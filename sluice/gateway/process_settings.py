@@ -54,6 +54,8 @@ class ProcessSettings:
     """About how many gateways there are: without Redis, each takes its part of what is allowed to all."""
     flag_maps: int = 1
     """In how many ConfigMaps the flags lie."""
+    certificate: str | None = None
+    """The Secret whose certificate is mounted; None where nobody comes in by an Ingress."""
     log_level: str = "info"
     traces: TraceSettings | None = None
     """The collector of spans; None makes none."""
@@ -90,6 +92,7 @@ class ProcessSettings:
             redis_url=_redis_url("SLUICE_REDIS_URL", environment.get("SLUICE_REDIS_URL")),
             replicas=_count("SLUICE_REPLICAS", environment.get("SLUICE_REPLICAS"), usual.replicas),
             flag_maps=_count(_PREFIX + "FLAG_MAPS", environment.get(_PREFIX + "FLAG_MAPS"), usual.flag_maps),
+            certificate=environment.get(_PREFIX + "CERTIFICATE") or None,
             log_level=_level(_PREFIX + "LOG_LEVEL", environment.get(_PREFIX + "LOG_LEVEL"), usual.log_level),
             traces=_traces(environment),
             cluster=ClusterAccess.from_environment(environment),

@@ -203,7 +203,8 @@ Out: DNS, the API server, Redis and the providers. Everything else is refused in
 - `prometheus` is `embedded` where no one else measures, as in `dev`: one pod of 256 MiB, with the rules. It keeps a day
   in a folder that goes with the pod, and a change of rules replaces the pod: it is no place for a production's history.
   `alertmanager` in it names whom it tells. With `prometheus` and `guard` taken out, `sluice up` brings neither.
-- `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager.
+- `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager. Gateway pods see its
+  public part, and show when it ends.
 - `route` is the same by the Gateway API: an HTTPRoute at a Gateway of the cluster's, which has the certificate and must
   admit routes from this namespace (`allowedRoutes`). Both may stand side by side, to move from one to the other.
 - `litellm` runs LiteLLM's proxy behind the gateway, for providers that speak neither OpenAI's dialect nor Anthropic's.

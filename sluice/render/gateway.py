@@ -161,10 +161,17 @@ def _pod(settings: Settings, configuration: Sequence[KubernetesObject], flags: S
                 "name": "callers",
                 "secret": {"secretName": callers_secret(settings), "defaultMode": 0o440, "optional": True},
             },
+            *([] if settings.ingress is None else [_certificate(settings.ingress.tls_secret)]),
             api_access(),
             *([_COUNTS] if settings.gateway.workers > 1 else []),
         ],
     }
+
+
+def _certificate(secret: str) -> dict[str, Any]:
+    """Return the public part of the Ingress' certificate, whose end the gateway shows. A pod starts without it."""
+    items = [{"key": "tls.crt", "path": "tls.crt"}]
+    return {"name": "certificate", "secret": {"secretName": secret, "items": items, "optional": True}}
 
 
 def in_one_folder(config_maps: Sequence[KubernetesObject]) -> dict[str, Any]:
@@ -204,6 +211,7 @@ def api_access() -> dict[str, Any]:
 
 
 def _container(settings: Settings, flags: Sequence[str]) -> dict[str, Any]:
+    certificate = () if settings.ingress is None else ("certificate",)
     return {
         "name": NAME,
         "image": settings.gateway.image,
@@ -224,7 +232,7 @@ def _container(settings: Settings, flags: Sequence[str]) -> dict[str, Any]:
         "volumeMounts": [
             *(
                 {"name": volume, "mountPath": f"{FOLDER}/{volume}", "readOnly": True}
-                for volume in ("config", *flags, "keys", "override", "callers")
+                for volume in ("config", *flags, "keys", "override", "callers", *certificate)
             ),
             {"name": "api-access", "mountPath": API_ACCESS_FOLDER, "readOnly": True},
             *([_COUNTS_MOUNT] if settings.gateway.workers > 1 else []),
@@ -242,6 +250,7 @@ def _environment(settings: Settings, flags: Sequence[str]) -> list[dict[str, str
         "SLUICE_GATEWAY_FINISH_SECONDS": str(settings.gateway.longest_request_seconds),
         **({} if settings.gateway.workers == 1 else {"SLUICE_GATEWAY_WORKERS": str(settings.gateway.workers)}),
         **({} if settings.gateway.log_level == "info" else {"SLUICE_GATEWAY_LOG_LEVEL": settings.gateway.log_level}),
+        **({} if settings.ingress is None else {"SLUICE_GATEWAY_CERTIFICATE": settings.ingress.tls_secret}),
         **({} if len(flags) == 1 else {"SLUICE_GATEWAY_FLAG_MAPS": str(len(flags))}),
         **_traces(settings.gateway.traces),
     }

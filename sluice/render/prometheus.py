@@ -2,7 +2,8 @@
 
 It takes the place of the cluster's own where there is none, as on a laptop: it keeps a day in a folder that goes with
 the pod, and is asked by its API alone. It finds pods by DNS: that takes no right at the API
-server, and Debian's build knows no other way. What it scrapes gets the label by which rules and queries go.
+server, and Debian's build knows no other way. What it scrapes gets the labels by which rules and queries go: the
+namespace, and as the pod its address.
 """
 
 from __future__ import annotations
@@ -115,7 +116,11 @@ def _scraping(settings: Settings) -> dict[str, Any]:
                         "refresh_interval": "5s",
                     }
                 ],
-                "relabel_configs": [{"target_label": "namespace", "replacement": settings.namespace}],
+                "relabel_configs": [
+                    {"target_label": "namespace", "replacement": settings.namespace},
+                    # DNS says no pod's name: its address tells it from the others, as `kubectl get pods -o wide` shows.
+                    {"source_labels": ["__address__"], "regex": "(.+):[0-9]+", "target_label": "pod"},
+                ],
             }
             for name, port in scraped(settings).items()
         ],

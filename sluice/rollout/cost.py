@@ -10,7 +10,7 @@ import calendar
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from sluice.registry import Registry, Rollout
@@ -64,13 +64,13 @@ class TrainingCost:
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """What was measured this month: dollars of fine-tuned models and of all, up to and with `day`.
+    """What was measured this month: dollars of fine-tuned models and of all, up to the moment `at`, in UTC.
 
     `agents` has those of each agent in the same order; `requests` are those that were not refused, None where nobody
     counted them.
     """
 
-    day: date
+    at: datetime
     fine_tuned_dollars: float
     all_dollars: float
     agents: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -78,9 +78,14 @@ class Actual:
 
     @property
     def month_at_this_pace_dollars(self) -> float:
-        """What fine-tuned models will have cost by the end of the month if the days to come cost the same."""
-        days = calendar.monthrange(self.day.year, self.day.month)[1]
-        return self.fine_tuned_dollars / self.day.day * days
+        """What fine-tuned models will have cost by the end of the month if it goes on as it has.
+
+        As the dashboard of cost draws it: by the time that has passed, and in the first day by a whole one, because the
+        pace of a few minutes would say nothing of thirty days.
+        """
+        began = self.at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        elapsed_days = max(1.0, (self.at - began) / timedelta(days=1))
+        return self.fine_tuned_dollars * calendar.monthrange(self.at.year, self.at.month)[1] / elapsed_days
 
 
 @dataclass(frozen=True, slots=True)

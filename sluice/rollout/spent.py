@@ -44,7 +44,7 @@ def actual_of(prometheus: Prometheus, match: str, now: datetime) -> Actual | Non
     answered = matchers('outcome!="rejected"', match)
     query = f"sum(increase(sluice_requests_total{answered}[{seconds}s]))"
     requests = next((round(value) for _, value in prometheus.now(query, now)), None)
-    return Actual(today.date(), *_of(everything), MappingProxyType(agents), requests)
+    return Actual(today, *_of(everything), MappingProxyType(agents), requests)
 
 
 def _of(models: Mapping[str, float]) -> tuple[float, float]:

@@ -20,7 +20,7 @@ _RATE = re.compile(r"\bi?rate\(\w+(?:\{[^{}]*\})?\[([^\]]*)\]")
 _COUNTED = re.compile(r"\b(?:i?rate|increase)\((\w+_total)(?:\{[^{}]*\})?\[")
 _COUNTER = re.compile(r"\b\w+_total\b")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
-_METRIC = re.compile(r"\b(?:sluice[_:]|certmanager_|gen_ai_client_|process_|ALERTS)[\w:]*(\{[^{}]*\}|)")
+_METRIC = re.compile(r"\b(?:sluice[_:]|gen_ai_client_|process_|ALERTS)[\w:]*(\{[^{}]*\}|)")
 
 
 def findings(dashboard: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from tests.dashboards.rendered import PAGES, PANELS, expressions
 from tests.rules.promtool import DECLARED, GROUPS
 
 NAMED = {f"{alert.name} {alert.labels.get('percent', '')}".strip(): alert for alert in ALERTS}
-_READ = re.compile(r"\b(?:sluice[_:]|certmanager_)[a-zA-Z0-9_:]+")
+_READ = re.compile(r"\bsluice[_:][a-zA-Z0-9_:]+")
 _LIMIT = re.compile(r'name="([a-z0-9_]+)"')
 _WINDOW = re.compile(r"(:|increase)\d+[mhd]$")
 NUMBERED = {

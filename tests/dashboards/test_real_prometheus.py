@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from fakeredis import TcpFakeServer
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,6 +30,7 @@ from sluice.rollout.guard.metrics import GuardMetrics
 from tests.dashboards.real_prometheus import prometheus
 from tests.gateway.conftest import AT_ONCE, MountedFolder, served
 from tests.gateway.process import running
+from tests.gateway.test_certificate import made as certificate
 from tests.rules.promtool import PROJECT
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
@@ -80,14 +82,11 @@ def of_a_guard() -> CollectorRegistry:
     return guard.registry
 
 
-def of_cert_manager(namespace: str) -> CollectorRegistry:
-    """What cert-manager shows, with its labels: made here, for nothing else of a cluster is asked."""
-    registry = CollectorRegistry()
-    certificates = Gauge(
-        "certmanager_certificate_expiration_timestamp_seconds", "Made.", ["name", "namespace"], registry=registry
-    )
-    certificates.labels("gateway-tls", namespace).set(time.time() + 60 * 86400)
-    return registry
+def give_certificate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mount a certificate, as an environment with an Ingress has it."""
+    (folder / "certificate").mkdir()
+    (folder / "certificate" / "tls.crt").write_bytes(certificate(datetime.now(UTC) + timedelta(days=60)))
+    monkeypatch.setenv("SLUICE_GATEWAY_CERTIFICATE", "gateway-tls")
 
 
 @asynccontextmanager
@@ -137,13 +136,18 @@ def is_data(series: list[dict[str, Any]]) -> bool:
 
 
 async def test_every_query_of_every_panel_returns_data(
-    programs: MonitoringPrograms, mounted: MountedFolder, stub: str, redis: None, tmp_path: Path
+    programs: MonitoringPrograms,
+    mounted: MountedFolder,
+    stub: str,
+    redis: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = environment_of(mounted, stub)
+    give_certificate(mounted.path, monkeypatch)
     unanswered: list[AskedQuery] = list(queries(settings.namespace, AGENT, rate_interval="10s"))
     async with (
         served(shown_as(of_a_guard())) as guard,
-        served(shown_as(of_cert_manager(settings.namespace))) as cert_manager,
         running(mounted.path) as gateway,
         asked(gateway.url, stub),
         prometheus(
@@ -153,7 +157,6 @@ async def test_every_query_of_every_panel_returns_data(
             {
                 "gateway-1": gateway.metrics_url.removeprefix("http://").removesuffix("/metrics"),
                 "sluice-guard-1": guard.removeprefix("http://"),
-                "cert-manager-1": cert_manager.removeprefix("http://"),
             },
         ) as asking,
     ):

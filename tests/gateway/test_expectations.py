@@ -50,6 +50,7 @@ def test_the_gateway_shows_what_the_registry_forecasts_and_what_the_benchmarks_s
         shown = metrics.registry.get_sample_value
         assert shown("sluice_benchmark_score", {"agent": agent}) == benchmark.score
         assert shown("sluice_estimate_day_dollars", {"agent": agent}) == pytest.approx(month[agent] / 30)
+        assert shown("sluice_saving_asked", {"agent": agent}) == 1
 
 
 def agent_flag(configuration: Configuration, weight: int, baseline: str = "gpt-4o") -> AgentFlag:
@@ -81,16 +82,27 @@ def test_a_graduate_among_the_baselines_is_part_of_the_estimate(rendered: tuple[
     assert estimate(25, "content-20251031") == pytest.approx(1.60)
 
 
+def test_no_saving_is_asked_beside_a_baseline_that_was_fine_tuned_itself(
+    rendered: tuple[Configuration, dict[str, str]],
+) -> None:
+    asked = {
+        baseline: expectations(agent_flag(rendered[0], 25, baseline), rendered[0]).saving_is_asked
+        for baseline in ("gpt-4o", "content-20251031")
+    }
+
+    assert asked == {"gpt-4o": True, "content-20251031": False}
+
+
 def test_without_expected_traffic_nothing_is_estimated(rendered: tuple[Configuration, dict[str, str]]) -> None:
     configuration = with_traffic(rendered[0], None)
 
-    assert expectations(agent_flag(configuration, 50), configuration) == Expectations(8.03, 0.0)
+    assert expectations(agent_flag(configuration, 50), configuration) == Expectations(8.03, 0.0, saving_is_asked=True)
 
 
 def test_a_candidate_without_benchmark_shows_no_number() -> None:
     metrics = Metrics(["qa"])
-    metrics.expected("qa", 8.03, 1.0)
-    metrics.expected("qa", None, 0.0)
+    metrics.expected("qa", Expectations(8.03, 1.0, saving_is_asked=True))
+    metrics.expected("qa", Expectations(None, 0.0, saving_is_asked=False))
 
     assert math.isnan(metrics.registry.get_sample_value("sluice_benchmark_score", {"agent": "qa"}) or 0)
 

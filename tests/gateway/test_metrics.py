@@ -24,6 +24,7 @@ NAMES_AND_LABELS = {
     "sluice_slow_answers_total": {"agent", "arm"},
     "sluice_benchmark_score": {"agent"},
     "sluice_estimate_day_dollars": {"agent"},
+    "sluice_saving_asked": {"agent"},
     "sluice_provider_key_hash": {"provider"},
     "sluice_request_duration_seconds_bucket": {"agent", "arm", "le"},
     "sluice_request_duration_seconds_sum": {"agent", "arm"},

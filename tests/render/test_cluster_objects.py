@@ -125,6 +125,19 @@ def test_an_ingress_has_a_certificate_and_leads_to_the_api_alone() -> None:
     assert "Ingress" not in kinds(SETTINGS)
 
 
+def test_the_gateway_sees_the_ingress_certificate_and_never_its_key() -> None:
+    settings = replace(SETTINGS, ingress=Ingress("llm.example.com", "gateway-tls", "nginx"))
+    (volume,) = [one for one in pod(settings)["volumes"] if one["name"] == "certificate"]
+    (mounted,) = [one for one in pod(settings)["containers"][0]["volumeMounts"] if one["name"] == "certificate"]
+
+    assert volume["secret"]["secretName"] == told(settings)["SLUICE_GATEWAY_CERTIFICATE"] == "gateway-tls"
+    assert volume["secret"]["items"] == [{"key": "tls.crt", "path": "tls.crt"}]
+    assert volume["secret"]["optional"], "a pod starts before the certificate is there"
+    assert mounted == {"name": "certificate", "mountPath": "/etc/sluice/certificate", "readOnly": True}
+    assert "SLUICE_GATEWAY_CERTIFICATE" not in told(SETTINGS)
+    assert "certificate" not in [one["name"] for one in pod(SETTINGS)["volumes"]]
+
+
 def test_a_route_leads_from_the_listener_with_the_certificate_to_the_api_alone() -> None:
     settings = replace(SETTINGS, route=Route("llm.example.com", "shared", "gateways", "https"))
     found = only(of(settings), "HTTPRoute", "gateway")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -46,12 +46,20 @@ def test_every_step_is_forecast_for_all_candidates(found: EnvironmentCost) -> No
 
 
 def test_the_cap_counts_the_forecast_and_what_was_spent(registry: Registry, dev: Rollout) -> None:
-    calm = Actual(date(2025, 11, 10), fine_tuned_dollars=20, all_dollars=90)
+    calm = Actual(datetime(2025, 11, 10, tzinfo=UTC), fine_tuned_dollars=20, all_dollars=90)
     spent = dataclasses.replace(calm, fine_tuned_dollars=101)
 
     assert cost_of(registry, dev, calm).is_under_the_cap
     assert not cost_of(registry, dev, spent).is_under_the_cap
-    assert calm.month_at_this_pace_dollars == pytest.approx(60)
+
+
+def test_the_pace_is_that_of_the_time_that_has_passed_and_at_first_of_a_day() -> None:
+    def ends(day: int, hour: int = 0) -> float:
+        return Actual(datetime(2025, 11, day, hour, tzinfo=UTC), 18, 90).month_at_this_pace_dollars
+
+    assert ends(10) == pytest.approx(60)  # nine days, and not the tenth that has just begun
+    assert ends(10, 12) == pytest.approx(18 / 9.5 * 30)
+    assert ends(1, 1) == pytest.approx(18 * 30)
 
 
 def test_a_switched_off_environment_costs_nothing_now_and_its_steps_what_they_would(

@@ -23,7 +23,7 @@ GROUPS: list[dict[str, Any]] = rule_groups(DECLARED.settings)
 
 _RECORDED = re.compile(r"\bsluice:[a-zA-Z0-9_:]+")
 _NAMED = re.compile(r"""name=["'\\]*([a-z0-9_]+)""")
-METRIC = re.compile(r"\b(?:sluice_|certmanager_)[a-zA-Z0-9_]+")
+METRIC = re.compile(r"\bsluice_[a-zA-Z0-9_]+")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ RAW_WINDOWS: Final = ("5m", "30m", "1h")
 LEAST_BAD: Final = 3
 """Fewer bad answers than this say nothing of a rate: at four requests an hour, one of them is 25 percent."""
 
-_METRIC = re.compile(r"\b((?:sluice[_:]|certmanager_)[a-zA-Z0-9_:]+)(\{)?")
+_METRIC = re.compile(r"\b(sluice[_:][a-zA-Z0-9_:]+)(\{)?")
 
 
 def limit(name: str) -> str:

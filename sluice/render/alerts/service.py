@@ -67,11 +67,11 @@ SERVICE: Final = (
     Alert(
         "SluiceCertificateExpires",
         Severity.WARNING,
-        f"(min by (name) (certmanager_certificate_expiration_timestamp_seconds) - time()) / 86400 < {CERTIFICATE_DAYS}",
+        f"(min by (name) (sluice_certificate_expires_timestamp_seconds) - time()) / 86400 < {CERTIFICATE_DAYS}",
         "1h",
         "The certificate {{ $labels.name }} expires",
         'The certificate {{ $labels.name }} ends in {{ $value | printf "%.1f" }} days, and less than '
-        f"{CERTIFICATE_DAYS} means that it was not renewed. See why: {CERTIFICATE}",
+        f"{CERTIFICATE_DAYS} means that it was not renewed. See what cert-manager says of it: {CERTIFICATE}",
         Panel.CERTIFICATES,
         agent="all",
     ),

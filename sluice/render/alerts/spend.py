@@ -94,7 +94,9 @@ SPEND: Final = (
     Alert(
         "SluiceSavingLow",
         Severity.WARNING,
-        f"100 * (1 - {_COST % 'candidate'} / {_COST % 'baseline'}) < on (agent) {limit('request_cost_saving_percent')}",
+        # As the gates ask it: a baseline that was fine-tuned itself costs what its successor does.
+        f"100 * (1 - {_COST % 'candidate'} / {_COST % 'baseline'}) < on (agent) {limit('request_cost_saving_percent')} "
+        "and on (agent) max by (agent) (sluice_saving_asked) == 1",
         "1h",
         "{{ $labels.agent }}: the candidate saves too little",
         "In a day, a request to the candidate of {{ $labels.agent }} was "

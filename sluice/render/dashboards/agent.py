@@ -240,11 +240,17 @@ AGENT_DASHBOARD: Final = Dashboard(
             Panel.SAVING,
             "What the candidate saves",
             "By how much a request to the candidate is cheaper than one to the baseline, both in the same day. "
-            "Nothing is shown where either has too few answers, as at 100 %.",
+            "Nothing is shown where either has too few answers, as at 100 %. Nothing is wanted where the baseline was "
+            "fine-tuned itself.",
             Unit.PERCENT,
             (
                 Query(f"100 * (1 - {_cost('candidate')} / {_cost('baseline')})", "cheaper by"),
-                _limit("request_cost_saving_percent", "wanted", Line.WARNING),
+                Query(
+                    f'max(sluice_threshold{{{_OF}, name="request_cost_saving_percent"}}) '
+                    f"and on () max(sluice_saving_asked{{{_OF}}}) == 1",
+                    "wanted",
+                    Line.WARNING,
+                ),
             ),
             decimals=0,
             no_value=_FEW_ANSWERS,

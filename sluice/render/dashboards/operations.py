@@ -68,16 +68,16 @@ OPERATIONS_DASHBOARD: Final = Dashboard(
         Shown(
             Panel.CERTIFICATES,
             "Certificates",
-            "Days until a certificate ends, as cert-manager says. It renews 30 days before.",
+            "Days until the Ingress' certificate ends, as gateway pods read it. cert-manager renews 30 days before.",
             Unit.DAYS,
             (
                 Query(
-                    "(min by (name) (certmanager_certificate_expiration_timestamp_seconds) - time()) / 86400",
+                    "(min by (name) (sluice_certificate_expires_timestamp_seconds) - time()) / 86400",
                     "{{name}}",
                 ),
                 Query(f"vector({CERTIFICATE_DAYS})", "not renewed", Line.WARNING),
             ),
-            no_value="cert-manager is not seen",
+            no_value="No Ingress",
         ),
         Shown(
             Panel.KEYS,

@@ -13,7 +13,7 @@ def store(up: int) -> Series:
 
 
 def certificate(days: float) -> Series:
-    return {'certmanager_certificate_expiration_timestamp_seconds{name="gateway-tls"}': age(-days * 86400)}
+    return {'sluice_certificate_expires_timestamp_seconds{name="gateway-tls"}': age(-days * 86400)}
 
 
 def key(days: float) -> Series:

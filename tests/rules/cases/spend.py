@@ -16,9 +16,10 @@ def asked(number: float) -> Series:
     return answers(rising((number / 30, 30), (0, 210)))
 
 
-def priced(candidate: float, baseline: float = 0.015, per_minute: float = 1) -> Series:
+def priced(candidate: float, baseline: float = 0.015, per_minute: float = 1, saving_asked: int = 1) -> Series:
     """What a request costs on average, in dollars."""
     return {
+        'sluice_saving_asked{agent="qa"}': flat(saving_asked),
         **answers(steady(per_minute)),
         **answers(steady(per_minute), arm="baseline"),
         'sluice_cost_dollars_total{agent="qa", arm="candidate"}': steady(candidate * per_minute),
@@ -70,7 +71,10 @@ SPEND = (
     Case(
         "SluiceSavingLow",
         firing={"a little less than wanted": priced(0.00315)},
-        silent={"a little more than wanted": priced(0.00285)},
+        silent={
+            "a little more than wanted": priced(0.00285),
+            "beside a baseline that was fine-tuned itself": priced(0.0016, baseline=0.0016, saving_asked=0),
+        },
         low_traffic={"fifteen answers": priced(0.03, per_minute=0.1)},
         at_minutes=150,
     ),

@@ -147,6 +147,28 @@ def test_what_fell_and_rose_again_is_another_rollout(prometheus: MadePrometheus)
     assert period.candidate.failed == 0
 
 
+def test_steps_of_two_minutes_each_are_all_seen_by_whoever_looks_for_the_first_time(prometheus: MadePrometheus) -> None:
+    second, end = START + timedelta(minutes=2), START + timedelta(minutes=4)
+    prometheus.traffic("qa", 10, START, second - SCRAPE, each_scrape=GOOD)
+    prometheus.traffic("qa", 25, second, end, each_scrape=GOOD)
+
+    measured = measuring(prometheus).of(Watched("qa", "qa-20251031", 25), end)
+
+    assert [(period.weight_percent, period.began) for period in measured.periods] == [(10, START), (25, second)]
+
+
+def test_what_fell_and_rose_again_within_minutes_is_another_rollout_too(prometheus: MadePrometheus) -> None:
+    fell, rose = START + timedelta(hours=3, minutes=1), START + timedelta(hours=3, minutes=2)
+    end = START + timedelta(hours=3, minutes=5)
+    prometheus.traffic("qa", 10, START, fell - SCRAPE, each_scrape=FAILING)
+    prometheus.traffic("qa", 0, fell, rose - SCRAPE, each_scrape={"baseline": {"ok": 20}})
+    prometheus.traffic("qa", 10, rose, end, each_scrape=GOOD)
+
+    (period,) = measuring(prometheus).of(QA, end).periods
+
+    assert (period.began, period.candidate.failed) == (rose, 0)
+
+
 def test_what_was_never_scraped_is_none_and_not_0(prometheus: MadePrometheus) -> None:
     measured = measuring(prometheus).of(QA, START)
 

@@ -30,6 +30,9 @@ from sluice.rollout.spent import month_spend
 
 _LOOK_BACK = timedelta(days=30)
 _HISTORY_STEP = timedelta(minutes=5)
+_CLOSE = timedelta(hours=1)
+"""Of so late a time changes are looked for closely: what fell and rose again within minutes is another rollout."""
+
 _CLOSE_STEP = timedelta(seconds=15)
 _SEEN_WITHIN = 2 * _HISTORY_STEP
 """A weight that rises is in the history by then."""
@@ -123,11 +126,9 @@ class Measuring:
         if known is not None and is_fresh and known.changes[-1][1] == watched.weight_percent:
             known.looked_at = now
             return known.changes
-        query = f"max(sluice_rollout_weight{self._of(watched.agent, kind='served')})"
-        samples = self.prometheus.over(query, now - _LOOK_BACK, now, _HISTORY_STEP)
         changes: list[tuple[datetime, int]] = []
         last = 0
-        for at, value in samples:
+        for at, value in self._weights(watched.agent, now):
             weight = round(value)
             if weight < last:
                 changes = []  # what fell begins anew
@@ -135,8 +136,6 @@ class Measuring:
                 # Prometheus is asked in whole milliseconds, and so may answer for a little later than now.
                 changes.append((min(now, datetime.fromtimestamp(at, UTC)), weight))
             last = weight
-        if changes and changes[-1][0] > now - _HISTORY_STEP:
-            changes[-1] = self._since(query, changes[-1], now)
         if not changes or changes[-1][1] != watched.weight_percent:
             # The pods have it and Prometheus has not seen it yet.
             changes = [one for one in changes if one[1] < watched.weight_percent]
@@ -144,14 +143,12 @@ class Measuring:
         self._history[key] = _History(changes, now)
         return changes
 
-    def _since(self, query: str, change: tuple[datetime, int], now: datetime) -> tuple[datetime, int]:
-        """Look closer at a change of the last minutes: whoever looks for the first time sees it as of this moment."""
-        began, weight = change
-        for at, value in reversed(self.prometheus.over(query, now - _HISTORY_STEP, now, _CLOSE_STEP)):
-            if round(value) != weight:
-                break
-            began = min(began, datetime.fromtimestamp(at, UTC))
-        return began, weight
+    def _weights(self, agent: str, now: datetime) -> list[tuple[float, float]]:
+        """Return the weights that were served: of days ago every five minutes, of the last hour every scrape."""
+        query = f"max(sluice_rollout_weight{self._of(agent, kind='served')})"
+        closely = self.prometheus.over(query, now - _CLOSE, now, _CLOSE_STEP)
+        before = self.prometheus.over(query, now - _LOOK_BACK, now - _CLOSE - _CLOSE_STEP, _HISTORY_STEP)
+        return [*before, *closely]
 
     def _counts(self, agent: str, stretch: _Stretch, *, is_over: bool) -> _Counted:
         key = (agent, stretch.began, stretch.ended)

@@ -45,6 +45,28 @@ def test_a_line_is_broken_where_samples_are_missing_altogether() -> None:
     assert (len(drawn("polyline", holed)), len(drawn("circle", holed))) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("begins", "lasts", "first", "second"),
+    [
+        (timedelta(hours=22, minutes=34), timedelta(minutes=12), "22:34", "22:36"),
+        (timedelta(hours=22, minutes=34), timedelta(hours=5), "23:00", "6 Nov"),
+        (timedelta(), DAY, "5 Nov", "06:00"),
+        (timedelta(hours=6), 7 * DAY, "6 Nov", "7 Nov"),
+    ],
+)
+def test_a_day_and_less_has_hours_and_minutes_on_its_axis(
+    begins: timedelta, lasts: timedelta, first: str, second: str
+) -> None:
+    begin = BEGIN + begins
+    line = Trace("candidate", "#d55e00", (Point(begin, 1.0),))
+
+    said = texts(line, axes=Axes(begin, begin + lasts, DAY, "points"))
+    of_time = [one for one in said if ":" in one or " Nov" in one]
+
+    assert of_time[:2] == [first, second]
+    assert len(of_time) <= 10
+
+
 def test_nothing_at_all_is_written_and_not_drawn_as_zero() -> None:
     assert "nothing was measured" in texts(trace(None, None))
     assert drawn("polyline", trace(None, None)) == []

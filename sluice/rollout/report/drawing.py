@@ -19,7 +19,9 @@ WIDTH = 480
 _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 250, 46, 12, 58, 24
 _ROOM, _FLOOR = WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM
 _NUMBERS_APART = 18.0
-_MOST_DAY_LABELS = 8
+_MOST_TIME_LABELS = 8
+_DAY = timedelta(days=1)
+_WITHIN_A_DAY = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360))
 _OWN_COLOURS = (
     "<style>svg{background:#fff;color:#1d2329}"
     "@media(prefers-color-scheme:dark){svg{background:#14181c;color:#e4e8ec}}</style>"
@@ -133,16 +135,25 @@ def _grid(axes: Axes, low: float, high: float, step: float) -> Iterator[str]:
             f'stroke-opacity="{opacity}"/>'
         )
         yield written(_LEFT - 6, y + 4, short(value), size=12, anchor="end")
-    midnight = axes.begin.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    midnights = [midnight] if axes.begin.time() != midnight.time() else [axes.begin]
-    while midnights[-1] + timedelta(days=1) <= axes.end:
-        midnights.append(midnights[-1] + timedelta(days=1))
-    every = math.ceil(len(midnights) / _MOST_DAY_LABELS)
-    for number, at in enumerate(midnights):
+    marked = tuple(_times(axes))
+    every = math.ceil(len(marked) / _MOST_TIME_LABELS)
+    for number, (at, label) in enumerate(marked):
         x = _x(at, axes)
         yield f'<line x1="{x:.1f}" y1="{_FLOOR}" x2="{x:.1f}" y2="{_FLOOR + 4}" stroke="currentColor"/>'
         if number % every == 0 and x <= WIDTH - 22:
-            yield written(x, _FLOOR + 17, f"{at.day} {at:%b}", size=12, anchor="middle")
+            yield written(x, _FLOOR + 17, label, size=12, anchor="middle")
+
+
+def _times(axes: Axes) -> Iterator[tuple[datetime, str]]:
+    """Yield the moments that the axis of time names: midnights, or where it has too few of them, hours and minutes."""
+    midnight = axes.begin.replace(hour=0, minute=0, second=0, microsecond=0)
+    span = axes.end - axes.begin
+    within = next((one for one in _WITHIN_A_DAY if span / one < _MOST_TIME_LABELS), _WITHIN_A_DAY[-1])
+    step = _DAY if span > _DAY else within
+    at = midnight + math.ceil((axes.begin - midnight) / step) * step
+    while at <= axes.end:
+        yield at, f"{at.day} {at:%b}" if (at - midnight) % _DAY == timedelta() else f"{at:%H:%M}"
+        at += step
 
 
 def _legend(traces: Sequence[Trace]) -> Iterator[str]:

@@ -22,7 +22,8 @@ from sluice.registry.typed import unbuilt
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 _SCORER = Path(sluice.__file__).parent / "gateway" / "scoring"
-_DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
+_DIGEST = re.compile(r"@(sha256:(?!0{64})[0-9a-f]{64})$")
+"""Of zeros alone it stands for an image that is not built yet, and is no other one."""
 
 
 def read_queries(file: Path) -> tuple[str, ...]:

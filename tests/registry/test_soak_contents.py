@@ -70,6 +70,13 @@ def test_another_image_of_the_gateway_keeps_it_out(project: Path) -> None:
     assert found.endswith("[SL046]")
 
 
+def test_an_image_that_is_not_built_yet_is_no_other_one(project: Path) -> None:
+    file = project / "Pulumi.production.yaml"
+    file.write_text(file.read_text().replace("c" * 64, "0" * 64))
+
+    assert stale() == []
+
+
 def test_whoever_has_users_already_is_only_warned_of(project: Path) -> None:
     (project / "registry" / "queries" / "qa.txt").write_text("Write a better test.\n")
     identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]

@@ -118,6 +118,10 @@ def _of_environment(before: _Side, after: _Side) -> Iterator[str]:
     for name in ("budgets", "gates", "rollback", "report", "assignment"):
         for path, was, is_now in _differences(getattr(before.registry, name), getattr(after.registry, name), (name,)):
             yield f"{'.'.join(path)}: {was} becomes {is_now}"
+    for provider, will_be in after.registry.providers.items():
+        known = before.registry.providers.get(provider, will_be)
+        for path, was, is_now in _differences(known, will_be, ("providers", provider)):
+            yield f"{'.'.join(path)}: {was} becomes {is_now}"
     spent, will_be_spent = (
         sum(one.fine_tuned_dollars for one in forecast(side.registry, side.rollout)) for side in (before, after)
     )
@@ -192,7 +196,7 @@ def _of_models(before: Registry, after: Registry, is_now: AgentRollout) -> Itera
     for name in (*([is_now.candidate] if is_now.candidate else []), *is_now.baseline):
         old, new = before.models.get(name), after.models.get(name)
         if old and new:
-            for field in ("provider", "id", "price", "retires"):
+            for field in ("provider", "id", "price", "retires", "requests_per_second"):
                 for path, was, value in _differences(getattr(old, field), getattr(new, field), (field,)):
                     yield f"{name}'s {'.'.join(path)}: {was} becomes {value}"
 

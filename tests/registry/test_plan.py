@@ -124,6 +124,16 @@ def test_limits_models_and_the_kill_switch_are_in_the_plan(
     )
 
 
+def test_what_a_provider_allows_is_a_limit_too(folder: Path, change: Callable[[str, str, str], None]) -> None:
+    change(
+        "models.yaml", "key: mistral-api-key, requests_per_second: 5", "key: mistral-api-key, requests_per_second: 40"
+    )
+
+    changes = plan_of(folder, "production", "HEAD", TODAY).changes
+
+    assert changes == ("providers.mistral.requests_per_second: 5 becomes 40",)
+
+
 def test_another_candidate_draws_its_users_anew(folder: Path, change: Callable[[str, str, str], None]) -> None:
     change("rollouts/dev.yaml", "candidate: qa-1", "candidate: legal-1")
 

@@ -21,6 +21,9 @@ UNSIGNED = "the sign-off that is wanted is not there: "
 _PRIOR_USERS = 100
 """How many users' worth of belief in the weight the check of assignment begins with."""
 
+_UNITS = (("days", timedelta(days=1)), ("hours", timedelta(hours=1)), ("minutes", timedelta(minutes=1)))
+"""In which a step's time is told: the largest that it has one of."""
+
 
 def time_at_step(view: View) -> Iterator[Reason]:
     """Ask for the step's time, and say when it has had more than enough."""
@@ -31,7 +34,8 @@ def time_at_step(view: View) -> Iterator[Reason]:
     held, hold = case.now - began, Ladder(steps=case.steps).hold_at(case.weight_percent)
     days, wanted = held / timedelta(days=1), hold / timedelta(days=1)
     action = Action.HOLD if held < hold else Action.ADVANCE
-    said = f"{case.weight_percent} % holds for {days:.1f} days, {wanted:g} are wanted"
+    name, unit = next(((name, unit) for name, unit in _UNITS if hold >= unit), _UNITS[0])
+    said = f"{case.weight_percent} % holds for {held / unit:.1f} {name}, {hold / unit:g} are wanted"
     yield Reason(Gate.TIME, action, said, numbers(days=days, wanted_days=wanted))
 
 

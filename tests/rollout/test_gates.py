@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sluice.registry import Step
 from sluice.registry.judgement import Judgement, MissingMetrics, WhenMissing
 from sluice.rollout import Action, Case, Gate, Measurements, Newest, Period, Recent, RolledBack, Standing, Users, judge
 from tests.rollout.examples import NOW, arm, case, dear, good, measured, period, scores, seconds
@@ -46,6 +47,20 @@ def test_the_later_of_git_and_the_cluster_says_since_when_a_step_holds() -> None
     late = case(measured(period(arm(100), dear(900), began=NOW - timedelta(hours=30))), since=NOW - timedelta(days=9))
 
     assert said(late, Gate.TIME) == "10 % holds for 1.2 days, 2 are wanted"
+
+
+@pytest.mark.parametrize(
+    ("hold", "told"),
+    [
+        (timedelta(minutes=5), "10 % holds for 1.5 minutes, 5 are wanted"),
+        (timedelta(hours=4), "10 % holds for 0.0 hours, 4 are wanted"),
+    ],
+)
+def test_the_time_of_a_short_step_is_told_in_hours_or_minutes(hold: timedelta, told: str) -> None:
+    began = NOW - timedelta(seconds=90)
+    short = case(measured(period(arm(100), dear(900), began=began)), steps=(Step(10, hold), Step(100, hold)))
+
+    assert said(short, Gate.TIME) == told
 
 
 def test_too_few_answers_hold_and_name_how_many_are_wanted() -> None:

@@ -108,6 +108,19 @@ def test_after_a_person_lifted_the_override_only_what_came_then_counts(prometheu
     assert court(prometheus).judge(Watched("qa", "qa-20251031", 10, resumed), end).is_rollback is False
 
 
+def test_one_that_is_resumed_and_climbs_again_began_at_its_first_step(prometheus: MadePrometheus) -> None:
+    fell, resumed = START + timedelta(hours=1), START + timedelta(hours=1, minutes=10)
+    first, second, end = (resumed + timedelta(minutes=minutes) for minutes in (3, 60, 120))
+    prometheus.traffic("qa", 50, START, fell - SCRAPE, each_scrape=FAILING)
+    prometheus.traffic("qa", 0, fell, first - SCRAPE, each_scrape={"baseline": {"ok": 20}})
+    prometheus.traffic("qa", 10, first, second - SCRAPE, each_scrape=GOOD)
+    prometheus.traffic("qa", 25, second, end, each_scrape=GOOD)
+
+    measured = measuring(prometheus).of(Watched("qa", "qa-20251031", 25, resumed), end)
+
+    assert [period.weight_percent for period in measured.periods] == [10, 25], "and not 25 from the moment of resuming"
+
+
 def test_a_weight_that_rose_a_moment_ago_is_measured_at_any_fraction_of_a_millisecond(
     prometheus: MadePrometheus,
 ) -> None:

@@ -115,7 +115,10 @@ class Measuring:
         if watched.resumed_at is not None and changes[0][0] - watched.resumed_at < _SEEN_WITHIN:
             later = [change for change in changes if change[0] > watched.resumed_at]
             before = [change for change in changes if change[0] <= watched.resumed_at]
-            changes = [(watched.resumed_at, before[-1][1] if before else watched.weight_percent), *later]
+            # Of one that rose after it was resumed nothing was served in between, and its first step is its own.
+            if before or not later:
+                later = [(watched.resumed_at, before[-1][1] if before else watched.weight_percent), *later]
+            changes = later
         return _stretches_of(changes, now)
 
     def _changes(self, watched: Watched, now: datetime) -> list[tuple[datetime, int]]:

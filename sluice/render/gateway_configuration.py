@@ -13,6 +13,7 @@ from sluice.registry import LITELLM_KEY, Agent, Provider, Registry, Settings
 from sluice.registry.model import Dialect, StreamUsage
 from sluice.render import litellm
 from sluice.render.dealt_out import dealt_out, suffix
+from sluice.render.following import OUTLIVES_ITS_SUCCESSOR
 from sluice.render.gateway_limits import agent_limits, allowed, budgets, caller_limits
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 from sluice.render.thresholds import thresholds
@@ -37,6 +38,7 @@ def gateway_configuration(registry: Registry, settings: Settings) -> tuple[Kuber
             f"{NAME_PREFIX}-{digest}{suffix(number)}",
             namespace=settings.namespace,
             labels=labels("gateway", component="configuration"),
+            annotations=OUTLIVES_ITS_SUCCESSOR,
             immutable=True,
             data={f"gateway{suffix(number)}.json": text},
         )

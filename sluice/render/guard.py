@@ -14,6 +14,7 @@ from sluice.registry.building import sections_of
 from sluice.render.availability import disruption_budget
 from sluice.render.container_resources import resources
 from sluice.render.dealt_out import dealt_out, suffix
+from sluice.render.following import KEPT, OTHERS_WRITE, OUTLIVES_ITS_SUCCESSOR
 from sluice.render.gateway import API_ACCESS_FOLDER, api_access, in_one_folder, spread
 from sluice.render.kubernetes_object import (
     PROGRESS_DEADLINE_SECONDS,
@@ -53,7 +54,10 @@ def guard(registry: Registry, settings: Settings) -> tuple[KubernetesObject, ...
 
 def _written_while_running(api_version: str, kind: str, name: str, settings: Settings) -> KubernetesObject:
     named = labels(NAME, component="guard")
-    return kubernetes_object(api_version, kind, name, namespace=settings.namespace, labels=named)
+    left_alone = {**OTHERS_WRITE, **KEPT}
+    return kubernetes_object(
+        api_version, kind, name, namespace=settings.namespace, labels=named, annotations=left_alone
+    )
 
 
 def _configuration(registry: Registry, settings: Settings) -> tuple[KubernetesObject, ...]:
@@ -81,6 +85,7 @@ def _configuration(registry: Registry, settings: Settings) -> tuple[KubernetesOb
             f"{NAME_PREFIX}-{digest}{suffix(number)}",
             namespace=settings.namespace,
             labels=labels(NAME, component="configuration"),
+            annotations=OUTLIVES_ITS_SUCCESSOR,
             immutable=True,
             data={f"guard{suffix(number)}.json": text},
         )

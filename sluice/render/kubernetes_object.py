@@ -48,10 +48,19 @@ class SecretReference:
 
 
 def kubernetes_object(
-    api_version: str, kind: str, name: str, *, namespace: str | None, labels: dict[str, str], **content: Any
+    api_version: str,
+    kind: str,
+    name: str,
+    *,
+    namespace: str | None,
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str] | None = None,
+    **content: Any,
 ) -> KubernetesObject:
     """Make an object; `content` is what stands beside its metadata: spec, data and the like."""
-    metadata = {"name": name, **({"namespace": namespace} if namespace else {}), "labels": labels}
+    metadata: dict[str, Any] = {"name": name, **({"namespace": namespace} if namespace else {}), "labels": dict(labels)}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
     body = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
     return KubernetesObject(api_version, kind, name, body)
 

@@ -13,6 +13,7 @@ from typing import Any
 from sluice.registry import LITELLM_KEY, LiteLLM, Registry, Settings
 from sluice.render.availability import disruption_budget
 from sluice.render.container_resources import resources
+from sluice.render.following import OUTLIVES_ITS_SUCCESSOR
 from sluice.render.gateway import DRAIN_SECONDS, FOLDER, grace_seconds, keys_secret, spread
 from sluice.render.json_text import json_text
 from sluice.render.kubernetes_object import (
@@ -76,6 +77,7 @@ def _configuration(registry: Registry, settings: Settings, own: LiteLLM) -> Kube
         f"{CONFIGURATION_PREFIX}-{hashlib.sha256(text.encode()).hexdigest()[:8]}",
         namespace=settings.namespace,
         labels=_labels(),
+        annotations=OUTLIVES_ITS_SUCCESSOR,
         immutable=True,
         data={_CONFIGURATION_FILE: text},
     )

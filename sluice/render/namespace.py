@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sluice.policy.boundaries import ANSWERS_LABEL
 from sluice.registry import Settings
+from sluice.render.following import KEPT
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
 
 POD_SECURITY_VERSION = "v1.33"
@@ -28,4 +29,5 @@ def namespace(settings: Settings) -> KubernetesObject:
             ANSWERS_LABEL: "real" if settings.stub_provider is None else "made",
             **policy,
         },
+        annotations=KEPT,
     )

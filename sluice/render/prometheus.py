@@ -17,6 +17,7 @@ from sluice.registry.prometheus_settings import EMBEDDED_NAME, EMBEDDED_PORT
 from sluice.render import guard
 from sluice.render.alerts import rules_text
 from sluice.render.container_resources import resources
+from sluice.render.following import OUTLIVES_ITS_SUCCESSOR
 from sluice.render.gateway import METRICS_PORT
 from sluice.render.gateway import NAME as GATEWAY
 from sluice.render.kubernetes_object import (
@@ -96,6 +97,7 @@ def _configuration(settings: Settings, own: EmbeddedPrometheus) -> KubernetesObj
         f"{NAME_PREFIX}-{digest}",
         namespace=settings.namespace,
         labels=labels(NAME, component="configuration"),
+        annotations=OUTLIVES_ITS_SUCCESSOR,
         immutable=True,
         data=data,
     )

@@ -112,17 +112,25 @@ def _metrics(fares: Fares) -> Iterator[str]:
 
 def _cluster(found: Status) -> Iterator[str]:
     yield _pods(found)
+    if found.follower:
+        yield str(found.follower)
     for key, entry in found.overrides.items():
         said = ", ".join(part for part in (entry.by, entry.at, entry.reason) if part)
         yield f"override: {key} at most {entry.weight_percent} %{f' ({said})' if said else ''}"
     yield from found.complaints
     yield from (f"drift: {difference}" for difference in found.differences)
     if found.differences:
-        yield f"`sluice up {found.environment}` makes it as git says"
+        yield f"`{_mending(found)}` makes it as git says"
     if found.unseen:
         yield f"not looked at, for want of the right to read: {', '.join(found.unseen)}"
     if found.is_as_git_says:
         yield "the rest is what git says" if found.unseen else "the cluster is what git says"
+
+
+def _mending(found: Status) -> str:
+    if found.follower and not found.follower.is_stopped:
+        return found.follower.at_once
+    return f"sluice up {found.environment}"
 
 
 def data(look: Look) -> dict[str, Any]:
@@ -152,6 +160,7 @@ def data(look: Look) -> dict[str, Any]:
         "complaints": list(found.complaints),
         "drift": [asdict(difference) for difference in found.differences],
         "not_looked_at": list(found.unseen),
+        "followed_by": asdict(found.follower) if found.follower else None,
     }
 
 

@@ -51,4 +51,6 @@ def complaints(found: Status) -> Iterator[str]:
             served = " and ".join(f"{weight:g} %" for weight in agent.served_percent) or "nothing"
             yield f"{agent.agent}: {served} served, {allowed} % wanted"
     yield from found.complaints
+    if found.follower and found.follower.trouble:
+        yield str(found.follower)
     yield from (f"drift: {difference}" for difference in found.differences)

@@ -17,6 +17,9 @@ Path = tuple[str | int, ...]
 US = "sluice"
 """The name under which Pulumi writes our objects (`components.kubernetes_objects`)."""
 
+_OURS = (US, "kustomize-controller", "argocd-controller")
+"""Who applies what git says is as good as we: Flux and Argo CD. What they add of their own is no change by hand."""
+
 _OF_KUBERNETES = ("kube-", "cloud-controller-manager", "k3s", "system:")
 """How the managers begin that are Kubernetes itself: controllers, which fill in and count."""
 
@@ -39,7 +42,7 @@ def fields_of_others(live: Mapping[str, Any]) -> tuple[Owned, ...]:
     found = []
     for entry in _entries(live):
         by = str(entry.get("manager", ""))
-        if by == US or by.startswith(_OF_KUBERNETES) or entry.get("subresource") == "status":
+        if by in _OURS or by.startswith(_OF_KUBERNETES) or entry.get("subresource") == "status":
             continue
         at = str(entry.get("time", ""))
         found += [Owned(path, by, at) for path in _leaves(entry.get("fieldsV1") or {}, live, ())]
@@ -48,7 +51,7 @@ def fields_of_others(live: Mapping[str, Any]) -> tuple[Owned, ...]:
 
 def was_taken_from_us(live: Mapping[str, Any], path: Path) -> bool:
     """Whether we write this object and do not own this field any more: somebody wrote it, and is not always named."""
-    ours = [entry for entry in _entries(live) if entry.get("manager") == US and entry.get("operation") == "Apply"]
+    ours = [entry for entry in _entries(live) if entry.get("manager") in _OURS and entry.get("operation") == "Apply"]
     owned = (leaf for entry in ours for leaf in _leaves(entry.get("fieldsV1") or {}, live, ()))
     return bool(ours) and not any(meet(leaf, path) for leaf in owned)
 

@@ -12,6 +12,7 @@ from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
 from sluice.deploy.diagnosis import cannot_start, is_unscheduled, reasons_pods_do_not_start
 from sluice.deploy.engine import Engine, Update, require_passphrase
 from sluice.deploy.errors import PodsDoNotStart, PulumiFailed, UnknownEnvironment
+from sluice.deploy.follower import require_no_follower
 from sluice.deploy.pods import pods_of
 from sluice.deploy.served import wait_until_served
 from sluice.deploy.target import Target, deliver_images, start_local_cluster
@@ -47,7 +48,7 @@ def launch(environment: str, where: Target, registry: str | None, progress: Prog
     """Make an environment what git says, in the cluster `where`, and ask every agent a question as two users.
 
     Images that the settings do not name yet are built, and pushed to `registry` where the cluster needs one. A mistake
-    in the registry or the settings is raised before anything is started.
+    in the registry or the settings is raised before anything is started, `FollowedByAnother` before anything changes.
     """
     declared = declared_environment(environment)
     require_secrets(declared)
@@ -55,6 +56,7 @@ def launch(environment: str, where: Target, registry: str | None, progress: Prog
         node_port = declared.settings.gateway.node_port
         start_local_cluster(progress, node_ports=() if node_port is None else (node_port,))
     access = where.connect()
+    require_no_follower(access, environment, declared.settings.namespace)
     engine = prepare_engine(declared, where, access, registry, progress)
     show_to_pulumi(access, declared, progress.say)
     update = _update(engine, access, declared, where, progress)

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sluice.deploy.by_hand import look_at_objects
 from sluice.deploy.cluster_access import ClusterAccess, NotAllowed
 from sluice.deploy.drift import Difference
+from sluice.deploy.follower import Follower, follower
 from sluice.deploy.pods import gateway_pods, name_of
 from sluice.override import ALL, NAME, Override, Overrides, read_overrides
 from sluice.registry import Environment
@@ -64,6 +65,8 @@ class Status:
     differences: tuple[Difference, ...] = ()
     unseen: tuple[str, ...] = ()
     """The objects that the person has no right to read, as `kind/name`."""
+    follower: Follower | None = None
+    """Who applies git in the cluster, where that is not Pulumi."""
 
     @property
     def is_as_git_says(self) -> bool:
@@ -74,6 +77,7 @@ class Status:
             and all(self.pods.values())
             and all(agent.is_as_git_says for agent in self.agents)
             and not self.complaints
+            and not (self.follower and self.follower.trouble)
             and not self.differences
         )
 
@@ -109,6 +113,7 @@ def status(access: ClusterAccess, declared: Environment) -> Status:
         complaints=tuple(_complaints(overrides, rollout.agents, metrics)),
         differences=tuple(difference for look in looks for difference in look.differences),
         unseen=tuple(look.name for look in looks if not look.is_allowed),
+        follower=follower(access, namespace),
     )
 
 

@@ -199,6 +199,15 @@ def test_a_label_that_somebody_put_on_is_a_difference() -> None:
     assert [difference.path for difference in drift(OVERRIDE, body)] == ["metadata.labels.team"]
 
 
+@pytest.mark.parametrize("manager", ["kustomize-controller", "argocd-controller"])
+def test_what_a_follower_of_git_puts_on_is_no_difference(manager: str) -> None:
+    body = live(ROLE)
+    body["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = "models"
+    note(body, manager, {"f:metadata": {"f:labels": {"f:kustomize.toolkit.fluxcd.io/name": {}}}})
+
+    assert said(ROLE, body) == []
+
+
 def test_a_quantity_is_the_same_however_it_is_written() -> None:
     body = live(DEPLOYMENT)
     container(body)["resources"]["limits"] = {"memory": "0.25Gi", "cpu": "2"}

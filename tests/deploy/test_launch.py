@@ -14,6 +14,7 @@ from sluice.deploy import launch as launching
 from sluice.deploy.cluster_access import Answer, ClusterAccess, ClusterUnreachable
 from sluice.deploy.engine import DEV_PASSPHRASE, Engine, Update
 from sluice.deploy.errors import MissingPassphrase, PodsDoNotStart, PulumiFailed, UnknownEnvironment
+from sluice.deploy.follower import FollowedByAnother
 from sluice.deploy.launch import USERS, launch, prepare_engine, tear_down
 from sluice.deploy.target import Target
 from sluice.local.folders import PROJECT
@@ -301,6 +302,18 @@ def test_an_api_server_that_is_away_for_a_moment_ends_no_update(
     launch("dev", where, None, quiet)
 
     assert seen == [False]
+
+
+def test_what_another_applies_from_git_is_not_updated(
+    boundaries: Boundaries, where: Target, api: ApiServer, quiet: Progress
+) -> None:
+    labels = {"kustomize.toolkit.fluxcd.io/name": "models", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+    api.put("/api/v1/namespaces/sluice-dev/configmaps/flags", {"metadata": {"labels": labels}})
+    api.put("/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/models", {"spec": {}})
+
+    with pytest.raises(FollowedByAnother, match="dev: Flux's kustomization flux-system/models applies it from git"):
+        launch("dev", where, None, quiet)
+    assert boundaries.did == ["cluster"]
 
 
 def test_an_environment_is_removed_from_the_cluster_that_was_named(

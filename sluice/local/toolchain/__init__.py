@@ -6,7 +6,13 @@ machines run the same programs and a second run builds nothing.
 
 from sluice.local.toolchain.judges import JudgeTools, definition, ensure_judges
 from sluice.local.toolchain.kubernetes import KubernetesTools, ensure_kubernetes
-from sluice.local.toolchain.operators import OperatorTools, ensure_external_secrets, ensure_prometheus_operator
+from sluice.local.toolchain.operators import (
+    OperatorTools,
+    ensure_external_secrets,
+    ensure_kustomize_controller,
+    ensure_prometheus_operator,
+    ensure_source_controller,
+)
 from sluice.local.toolchain.pulumi import PulumiTools, ensure_pulumi
 
 __all__ = [
@@ -18,6 +24,8 @@ __all__ = [
     "ensure_external_secrets",
     "ensure_judges",
     "ensure_kubernetes",
+    "ensure_kustomize_controller",
     "ensure_prometheus_operator",
     "ensure_pulumi",
+    "ensure_source_controller",
 ]

@@ -25,6 +25,8 @@ KUBE_SCORE_VERSION = "1.20.0"
 HELM_VERSION = "3.18.6"
 PROMETHEUS_OPERATOR_VERSION = "0.85.0"
 EXTERNAL_SECRETS_VERSION = "0.20.4"
+FLUX_VERSION = "1.7.3"
+"""Of both controllers. The newest two of one minor release that the module proxy has whole, with all that they need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,22 @@ PROMETHEUS_OPERATOR = GoTool(
 )
 """Reads the rendered monitors, rules and routes as a cluster's own would. Only a live test builds it."""
 
+SOURCE_CONTROLLER = GoTool(
+    name="source-controller",
+    disk_gib=2.5,
+    title=f"Flux's source-controller {FLUX_VERSION}",
+    binary="source-controller",
+    package="github.com/fluxcd/source-controller",
+)
+KUSTOMIZE_CONTROLLER = GoTool(
+    name="kustomize-controller",
+    disk_gib=0.5,
+    title=f"Flux's kustomize-controller {FLUX_VERSION}",
+    binary="kustomize-controller",
+    package="github.com/fluxcd/kustomize-controller",
+)
+"""With source-controller, what has a cluster follow git. Only a live test builds them."""
+
 JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS, RULE_JUDGE, ACTIONLINT)
 """What judges manifests, workflows and the history: nothing runs on them, and only the tests build them."""
 
@@ -216,6 +234,8 @@ BUILD_ORDER = (
     HELM,
     EXTERNAL_SECRETS,
     PROMETHEUS_OPERATOR,
+    SOURCE_CONTROLLER,
+    KUSTOMIZE_CONTROLLER,
 )
 
 CRDS = Definitions(

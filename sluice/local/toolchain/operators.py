@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.local.toolchain import go_build
-from sluice.local.toolchain.catalog import EXTERNAL_SECRETS, PROMETHEUS_OPERATOR, GoTool, ModuleFile
+from sluice.local.toolchain.catalog import (
+    EXTERNAL_SECRETS,
+    KUSTOMIZE_CONTROLLER,
+    PROMETHEUS_OPERATOR,
+    SOURCE_CONTROLLER,
+    GoTool,
+    ModuleFile,
+)
 from sluice.progress import Progress
 
 _OF_PROMETHEUS = ModuleFile("github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd")
+_OF_FLUX = "config/crd/bases"
 _OF_SECRETS = ModuleFile(EXTERNAL_SECRETS.package, "config/crds/bases")
 
 
@@ -33,6 +41,16 @@ def ensure_prometheus_operator(cache: Path, progress: Progress) -> OperatorTools
 def ensure_external_secrets(cache: Path, progress: Progress) -> OperatorTools:
     """Build the External Secrets Operator where it is missing. Raises what `go_build.build` raises."""
     return _ensure(EXTERNAL_SECRETS, _OF_SECRETS, cache, progress)
+
+
+def ensure_source_controller(cache: Path, progress: Progress) -> OperatorTools:
+    """Build Flux's source-controller, which reads git, where it is missing. Raises what `go_build.build` raises."""
+    return _ensure(SOURCE_CONTROLLER, ModuleFile(SOURCE_CONTROLLER.package, _OF_FLUX), cache, progress)
+
+
+def ensure_kustomize_controller(cache: Path, progress: Progress) -> OperatorTools:
+    """Build Flux's kustomize-controller, which applies what the other has read. Raises what `go_build.build` raises."""
+    return _ensure(KUSTOMIZE_CONTROLLER, ModuleFile(KUSTOMIZE_CONTROLLER.package, _OF_FLUX), cache, progress)
 
 
 def _ensure(tool: GoTool, definitions: ModuleFile, cache: Path, progress: Progress) -> OperatorTools:

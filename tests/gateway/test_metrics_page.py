@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 from redis.asyncio import Redis
 
+from sluice.gateway.certificate import Certificate
 from sluice.registry import load_registry
 from sluice.render.thresholds import thresholds
 
@@ -38,9 +39,10 @@ def _shown(registry: Any) -> dict[str, set[str]]:
 
 
 async def test_the_page_lists_every_metric_with_its_labels_and_no_other(
-    start: Any, stub: str, connect_redis: Callable[[], Redis]
+    start: Any, stub: str, connect_redis: Callable[[], Redis], tmp_path: Path
 ) -> None:
     running = await start(stub, connect_redis())
+    Certificate(tmp_path / "tls.crt", "gateway-tls", running.gateway.metrics.registry)  # as where the settings name one
     listed = {name: set(labels.replace(" ", "").split(",")) - {""} for name, labels in ROW.findall(_page()[0])}
     assert listed == _shown(running.gateway.metrics.registry)
 

@@ -9,7 +9,7 @@ from sluice.registry import load_environment
 from sluice.render import KubernetesObject, render
 from sluice.render.following import KEPT, OTHERS_WRITE, OUTLIVES_ITS_SUCCESSOR
 from tests.everything import everything
-from tests.render.test_environment import REGISTRY, SETTINGS, rollout
+from tests.render.made_environment import REGISTRY, SETTINGS, rollout
 
 WRITTEN_WHILE_RUNNING = {"ConfigMap/override", "ConfigMap/rollbacks", "Lease/sluice-guard"}
 

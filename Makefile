@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check slow long operators faults judges live lock policy render docs bench-gateway bench-deploy bench-render bench-rules
+.PHONY: help up down test check slow long operators faults judges live lock policy render docs release bench-gateway bench-deploy bench-render bench-rules
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -76,6 +76,10 @@ policy: .venv/complete  ## Have Pulumi's preview ask the policy pack of staging 
 docs: .venv/complete  ## Write the pages in docs/ that are made from schemas, rules and settings
 	@$(BIN)/python -m sluice.registry.documentation docs
 
+release: .venv/complete  ## Build wheel, images, parts lists and sums of the commit you are on into dist/VERSION (VERSION=1.2.3)
+	@test -n "$(version)" || { echo "name the version: make release VERSION=1.2.3" >&2; exit 2; }
+	@$(BIN)/python -m release $(version)
+
 bench-gateway: .venv/complete  ## The gateway beside LiteLLM's proxy and the bare stub provider, as ratios: some minutes
 	@$(BIN)/python -m bench.gateway
 
@@ -107,6 +111,7 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --
 # Only what is typed after `make` counts: ENV and CONTEXT are set in some shells for reasons of their own.
 environment = $(if $(filter command,$(firstword $(origin ENV))),$(ENV),dev)
 context = $(if $(filter command,$(firstword $(origin CONTEXT))),--context $(CONTEXT))
+version = $(if $(filter command,$(firstword $(origin VERSION))),$(VERSION))
 purge = $(if $(filter command,$(firstword $(origin PURGE))),--purge)
 
 # A linked .venv is another checkout's: it is used as it is, with the packages of this checkout before its own.

@@ -5,10 +5,10 @@ A release is made of `git archive`, which writes the commit into commit.txt; in 
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from sluice import __version__
+from sluice.git import Git, GitRefused
 
 _PACKAGE = Path(__file__).resolve().parent
 _WRITTEN = _PACKAGE / "commit.txt"
@@ -32,9 +32,8 @@ def _commit_of_checkout(folder: Path) -> str | None:
     """Ask git, where the folder is a checkout's own; with `-dirty` where something differs from the commit."""
     if not (folder / ".git").exists():
         return None
-    command = ["git", "-C", str(folder), "describe", "--always", "--exclude=*", "--dirty", f"--abbrev={_SHOWN}"]
+    asked = ("describe", "--always", "--exclude=*", "--dirty", f"--abbrev={_SHOWN}")
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS)
-    except (OSError, subprocess.TimeoutExpired):
+        return Git(folder).text(*asked, patience_seconds=_PATIENCE_SECONDS) or None
+    except GitRefused:
         return None
-    return asked.stdout.strip() or None

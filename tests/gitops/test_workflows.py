@@ -64,7 +64,7 @@ def test_a_workflow_has_no_right_and_each_job_says_its_own(file: Path) -> None:
     for name, job in workflow["jobs"].items():
         rights = job["permissions"]
         assert isinstance(rights, dict), name
-        assert rights.keys() <= {"contents", "id-token", "pull-requests", "statuses"}, name
+        assert rights.keys() <= {"attestations", "contents", "id-token", "pull-requests", "statuses"}, name
         assert "timeout-minutes" in job or "uses" in job, name
 
 
@@ -74,6 +74,17 @@ def test_a_request_is_given_no_right_to_write_what_it_brings() -> None:
     assert {job["permissions"]["contents"] for job in jobs.values()} == {"read"}
     assert jobs["check"]["permissions"] == {"contents": "read"}
     assert jobs["preview"]["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
+
+
+def test_what_publishes_a_release_runs_no_code_of_the_repository_and_what_runs_it_may_write_nothing() -> None:
+    jobs = read(GITHUB / "workflows/release.yml")["jobs"]
+
+    assert jobs["build"]["permissions"] == {"contents": "read"}
+    assert not any("secrets." in str(step) or "github.token" in str(step) for step in jobs["build"]["steps"])
+    assert (jobs["publish"]["needs"], jobs["publish"]["environment"]) == ("build", "release")
+    used = [step["uses"].partition("@")[0] for step in jobs["publish"]["steps"] if "uses" in step]
+    assert used == ["actions/download-artifact", "actions/attest-build-provenance"]
+    assert [step["run"].split()[0] for step in jobs["publish"]["steps"] if "run" in step] == ["sha256sum", "gh"]
 
 
 def test_production_waits_for_its_environment_and_runs_of_one_environment_for_each_other() -> None:

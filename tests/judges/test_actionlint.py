@@ -13,7 +13,7 @@ from tests.judges.judged import run
 def test_the_workflows_have_nothing_to_complain_of(tools: JudgeTools) -> None:
     workflows = sorted((PROJECT / ".github/workflows").glob("*.yml"))
 
-    assert [file.stem for file in workflows] == ["apply", "merge", "request", "schedule"]
+    assert [file.stem for file in workflows] == ["apply", "merge", "release", "request", "schedule"]
     assert run(tools.actionlint, "-no-color", *workflows, folder=PROJECT) == ""
 
 

@@ -99,7 +99,9 @@ def test_where_no_project_is_that_is_what_is_said(installed: Installed, tmp_path
     assert "sluice init" in done.stderr
 
 
-def test_two_builds_of_the_same_files_are_the_same_bytes(tmp_path: Path) -> None:
+def test_two_builds_of_the_same_files_are_the_same_bytes_and_so_is_what_the_source_distribution_builds(
+    tmp_path: Path,
+) -> None:
     built = []
     for name, modified in (("first", 1_000_000_000), ("second", 1_700_000_000)):
         source, out = tmp_path / name / "source", tmp_path / name / "dist"
@@ -113,6 +115,11 @@ def test_two_builds_of_the_same_files_are_the_same_bytes(tmp_path: Path) -> None
 
     assert sorted(built[0]) == [f"sluice-{__version__}-py3-none-any.whl", f"sluice-{__version__}.tar.gz"]
     assert built[0] == built[1]
+    wheel, sdist = sorted(built[0])
+    subprocess.run(["tar", "-xzf", tmp_path / "first/dist" / sdist], cwd=tmp_path, check=True)
+    (tmp_path / "third").mkdir()
+    unpacked = tmp_path / sdist.removesuffix(".tar.gz")
+    assert build_distributions(unpacked, tmp_path / "third", epoch=EPOCH)[0].read_bytes() == built[0][wheel]
 
 
 def test_a_checkout_that_cannot_be_built_is_said_in_the_backends_words(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sluice.git import Git, GitRefused
-from sluice.registry import InvalidRegistry
+from sluice.registry import Finding, InvalidRegistry
 
 _PATIENCE_SECONDS = 300
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
@@ -30,12 +30,16 @@ def checkout(git: Git, commit: str) -> Iterator[Path]:
             yield folder
         except InvalidRegistry as invalid:
             of_commit = f"{commit[:12]}:"
-            raise InvalidRegistry(
-                dataclasses.replace(one, file=one.file.replace(f"{folder}/", of_commit)) for one in invalid.findings
-            ) from None
+            raise InvalidRegistry(shown_from(one, folder, of_commit) for one in invalid.findings) from None
         finally:
             with suppress(GitRefused):  # what is left of it goes by git's own `worktree prune`
                 git.text("worktree", "remove", "--force", str(folder))
+
+
+def shown_from(finding: Finding, folder: Path, instead: str = "") -> Finding:
+    """Return a finding that names its files, in the sentence as well, from a folder that nobody finds afterwards."""
+    file, problem = (text.replace(f"{folder}/", instead) for text in (finding.file, finding.problem))
+    return dataclasses.replace(finding, file=file, problem=problem)
 
 
 def changed_files(folder: Path) -> Mapping[str, bytes | None]:

@@ -6,7 +6,6 @@ part in it. The registry's rules are asked of the result, and forbid it as they 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,7 +15,7 @@ from types import MappingProxyType
 from sluice.errors import AnswerIsNo
 from sluice.git import Git
 from sluice.gitops.change_set import ChangeSet
-from sluice.gitops.checkout import changed_files, checkout, diff_of
+from sluice.gitops.checkout import changed_files, checkout, diff_of, shown_from
 from sluice.gitops.description import Described, body_of
 from sluice.gitops.signing import Unproven, unproven
 from sluice.registry import load_environment, load_registry, load_rollout
@@ -106,7 +105,7 @@ class Drafting:
             self._edit(project, wishes)
             plan = plan_of(project / "registry", self.environment, base, self.today)
             if plan.forbidding:
-                raise Forbidden(self.environment, [_shown_from(one, folder) for one in plan.forbidding])
+                raise Forbidden(self.environment, [shown_from(one, folder) for one in plan.forbidding])
             self._require_signatures(git, base, wishes)
             self._render(project)
             files = changed_files(folder)
@@ -163,7 +162,3 @@ class Drafting:
         registry = load_registry(project / "registry")
         found = cost_of(registry, load_rollout(project / "registry", self.environment, registry))
         return found.fine_tuned_dollars, found.cap_dollars
-
-
-def _shown_from(finding: Finding, folder: Path) -> Finding:
-    return dataclasses.replace(finding, file=finding.file.removeprefix(f"{folder}/"))

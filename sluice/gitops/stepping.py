@@ -15,15 +15,19 @@ from typing import Protocol
 from sluice.errors import AnswerIsNo, SluiceError
 from sluice.git import Git
 from sluice.gitops.branches import Others
-from sluice.gitops.checkout import checkout
+from sluice.gitops.checkout import checkout, shown_from
 from sluice.gitops.drafting import Wish
 from sluice.registry import Registry, Rollout, load_registry, load_rollout, rollout_names
-from sluice.registry.findings import did_you_mean
-from sluice.registry.plan import NoSuchEnvironment
+from sluice.registry.editing import edit_file
+from sluice.registry.findings import Finding, did_you_mean, printed
+from sluice.registry.plan import NoSuchEnvironment, plan_of
 from sluice.rollout.case import Standing
 from sluice.rollout.next_step import entry, next_step
 from sluice.rollout.proposal import Force, Kind, NextStep, Refused
 from sluice.rollout.record import Record, written
+
+_SAID_BY_THE_GATES = frozenset({"SL051", "SL052", "SL053"})
+"""The rules about sign-offs: each that is missing is among what the gates say."""
 
 
 class NoSuchAgent(SluiceError):
@@ -36,12 +40,18 @@ class NoSuchAgent(SluiceError):
 
 
 class GatesSayNo(AnswerIsNo):
-    """Something is missing for the next step of one or several agents; `refused` holds what, for each."""
+    """Something is missing for the next step of one or several agents; `refused` holds what, for each.
 
-    def __init__(self, refused: Sequence[Refused]) -> None:
+    `forbidding` is what rules of the registry have against it besides, so that one run names everything.
+    """
+
+    def __init__(self, refused: Sequence[Refused], forbidding: Sequence[Finding] = ()) -> None:
         self.refused = tuple(refused)
-        forceable = " (--force with a --reason goes on all the same)" if all(one.by_force for one in refused) else ""
-        super().__init__("\n".join(one.text for one in refused) + forceable)
+        by_force = not forbidding and all(one.by_force for one in refused)
+        lines = [one.text for one in refused]
+        if forbidding:
+            lines += ["rules of the registry forbid it as well:", printed(forbidding)]
+        super().__init__("\n".join(lines) + (" (--force with a --reason goes on all the same)" if by_force else ""))
 
 
 class Overrides(Protocol):
@@ -105,8 +115,17 @@ class Entering:
         steps = [entry(registry, source, target, agent, self.now, standings, self.force) for agent in self.agents]
         refused = [step for step in steps if isinstance(step, Refused)]
         if refused:
-            raise GatesSayNo(refused)
+            wanted = [step.would_be if isinstance(step, Refused) else step for step in steps]
+            raise GatesSayNo(refused, self._forbidding(project, [step for step in wanted if step is not None]))
         return tuple(_wish(step, tuple(_evidence(registry, step))) for step in steps if not isinstance(step, Refused))
+
+    def _forbidding(self, project: Path, steps: Sequence[NextStep]) -> tuple[Finding, ...]:
+        """Ask the rules of what was asked for, too. The files are a checkout's, which ends with the refusal."""
+        changes = {path: value for step in steps for path, value in step.changes.items()}
+        if not edit_file(project / "registry" / "rollouts" / f"{self.environment}.yaml", changes):
+            return ()
+        plan = plan_of(project / "registry", self.environment, "HEAD", self.now.date())
+        return tuple(shown_from(one, project) for one in plan.forbidding if one.rule not in _SAID_BY_THE_GATES)
 
 
 def read(project: Path, environment: str) -> tuple[Registry, Rollout]:

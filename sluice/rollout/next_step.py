@@ -87,7 +87,11 @@ def entry(
     proposed = dataclasses.replace(stands, candidate=candidate, weight_percent=0, since=None)
     with_it = dataclasses.replace(target, agents=MappingProxyType({**target.agents, agent: proposed}))
     record = judged(registry, with_it, agent, Measurements(now), now, standings.get(agent))
-    return next_step(registry, with_it, record, standings, force)
+    step = next_step(registry, with_it, record, standings, force)
+    if isinstance(step, Refused):
+        first = record.case.steps[0].weight_percent
+        return dataclasses.replace(step, would_be=_changed(Kind.ENTRY, with_it, record.case, first))
+    return step
 
 
 def _tried(registry: Registry, source: Rollout, agent: str) -> str:

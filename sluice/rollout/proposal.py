@@ -118,6 +118,8 @@ class Refused:
     missing: tuple[Missing, ...]
     by_force: bool = False
     asks_a_person: bool = False
+    would_be: NextStep | None = None
+    """The change that was asked for, where it is known: the registry's rules may forbid it besides."""
 
     @property
     def text(self) -> str:

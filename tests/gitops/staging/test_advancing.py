@@ -200,6 +200,24 @@ def test_production_takes_nothing_without_its_evidence_and_says_which_rule(
     assert "/tmp" not in str(done.error)
 
 
+def test_one_run_names_who_has_not_signed_and_what_the_rules_have_against_it_besides(
+    repositories: Repositories, judge: MadeJudge
+) -> None:
+    entering = Entering("production", "staging", ("qa", "legal"), judge, NOW)
+    where = Requesting(Others(Git(repositories.mine), "origin", "main"), None, "production")
+
+    (done,) = where.each([("qa", "legal")], lambda _: Drafting(repositories.mine, "production", entering, NOW.date()))
+
+    assert isinstance(done.error, GatesSayNo), done.error
+    gates, _, rules = str(done.error).partition("\nrules of the registry forbid it as well:\n")
+    assert gates.count("security: nobody signed") == 2
+    for said in ('qa-20251031" was not soaked', 'legal-20251031" was not soaked', "e-mail addresses"):
+        assert said in rules
+    assert "sign-off" not in rules
+    assert "/tmp" not in str(done.error)
+    assert repositories.branches == []
+
+
 def test_an_unknown_failure_of_one_agent_is_not_swallowed(repositories: Repositories, judge: MadeJudge) -> None:
     where = Requesting(Others(Git(repositories.mine), "origin", "main"), None, "staging")
 

@@ -6,13 +6,14 @@ import base64
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
 
 from sluice.local.folders import PROJECT
 from sluice.registry import load_environment
-from sluice.render import render
+from sluice.render import KubernetesObject, render
 from stacks.environment import deploy
 from tests.components.recording import Recording, Secret, record
 
@@ -62,6 +63,13 @@ def image(recording: Recording, name: str) -> str:
     return found
 
 
+def _as_made(wanted: KubernetesObject) -> dict[str, Any]:
+    """What is rendered, beginning with as many pods as an autoscaler wants at the least."""
+    if wanted.first_replicas is None:
+        return wanted.body
+    return {**wanted.body, "spec": {**wanted.body["spec"], "replicas": wanted.first_replicas}}
+
+
 @pytest.mark.usefixtures("built")
 @pytest.mark.parametrize("environment", ["dev", "staging", "production"])
 def test_an_environment_gets_what_is_rendered_for_it_and_its_keys(environment: str) -> None:
@@ -74,7 +82,7 @@ def test_an_environment_gets_what_is_rendered_for_it_and_its_keys(environment: s
     recording = record(deploy, stack=environment, config=CONFIG)
 
     made = {(one.inputs["kind"], one.inputs["metadata"]["name"]): one.inputs for one in recording.kubernetes()}
-    rendered = {(one.kind, one.name): one.body for one in wanted.objects()}
+    rendered = {(one.kind, one.name): _as_made(one) for one in wanted.objects()}
     assert len(made) == len(recording.kubernetes())
     assert set(made) == {*rendered, ("Secret", "provider-keys"), ("Secret", "caller-keys")}
     for key, body in rendered.items():

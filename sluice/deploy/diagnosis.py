@@ -7,7 +7,7 @@ there, the last lines before the crash, the probe that fails, the node that has 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sluice.deploy.cluster_access import ClusterAccess
@@ -34,13 +34,40 @@ def cannot_start(pod: Pod) -> bool:
     )
 
 
-def reasons_pods_do_not_start(cluster: ClusterAccess, namespace: str) -> list[str]:
-    """Return a paragraph for each way in which pods are not ready, those of the newest pod first."""
+def wanting_deployment(cluster: ClusterAccess, pod: Pod) -> str | None:
+    """Return the name of the Deployment of whose newest version the pod is; None where it is of none, or of an older.
+
+    None also while the Deployment was written and Kubernetes has not looked at it yet.
+    """
+    namespace = pod["metadata"]["namespace"]
+    of_pod = _owner(pod, "ReplicaSet")
+    replica_set = of_pod and cluster.find(f"/apis/apps/v1/namespaces/{namespace}/replicasets/{of_pod}")
+    name = _owner(replica_set, "Deployment") if replica_set else None
+    deployment = name and cluster.find(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
+    if not deployment or not replica_set:
+        return None
+    is_seen = deployment.get("status", {}).get("observedGeneration") == deployment["metadata"]["generation"]
+    return name if is_seen and _revision(deployment) == _revision(replica_set) else None
+
+
+def _owner(of: Mapping[str, Any], kind: str) -> str | None:
+    owners = of["metadata"].get("ownerReferences", ())
+    return next((str(owner["name"]) for owner in owners if owner["kind"] == kind), None)
+
+
+def _revision(of: Mapping[str, Any]) -> str:
+    return str(of["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision"))
+
+
+def reasons_pods_do_not_start(
+    cluster: ClusterAccess, namespace: str, *, such_as: Callable[[Pod], bool] = lambda _: True
+) -> list[str]:
+    """Return a paragraph for each way in which pods (`such_as` these) are not ready, those of the newest pod first."""
     path = f"/api/v1/namespaces/{namespace}/pods"
     pods = pods_of(cluster, namespace).values()
     reasons: dict[str, str] = {}
     for pod in sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True):
-        if not is_ready(pod) and "deletionTimestamp" not in pod["metadata"]:
+        if such_as(pod) and not is_ready(pod) and "deletionTimestamp" not in pod["metadata"]:
             for reason in _reasons(cluster, f"{path}/{pod['metadata']['name']}", pod):
                 # Replicas fail alike: one of them speaks for all.
                 reasons.setdefault(_without_own_traits(reason, pod), f"pod {pod['metadata']['name']}: {reason}")

@@ -6,18 +6,18 @@ away and made anew starts with an empty state instead of one that claims what is
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sluice.deploy.errors import MissingPassphrase, PulumiFailed
+from sluice.deploy.event_log import OPERATIONS, EventLog, object_name
 from sluice.deploy.orphans import end_orphaned_helpers
 from sluice.deploy.stack_lock import release_stale_locks
 from sluice.local.folders import pulumi_folder
@@ -26,9 +26,14 @@ from sluice.progress import Progress, Step
 
 _LOOK_EVERY_SECONDS = 2.0
 _MOST_NAMED = 12
-_OPERATIONS = {"create": "create", "update": "update", "delete": "delete", "create-replacement": "replace"}
-"""What is done to an object, by the name of the step in which Pulumi does it."""
 _WORDS = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
+
+IsHopeless = Callable[[frozenset[str]], bool]
+
+
+def _is_never(_begun: frozenset[str]) -> bool:
+    return False
+
 
 DEV_PASSPHRASE = "sluice-dev"  # noqa: S105 - no secret: what it opens are made keys that open nothing
 
@@ -72,11 +77,12 @@ class Engine:
     variables: Mapping[str, str]
     """What the stack's program and the provider read: KUBECONFIG, and the images that were built."""
 
-    def up(self, progress: Progress, *, is_hopeless: Callable[[], bool] = lambda: False) -> Update:
+    def up(self, progress: Progress, *, is_hopeless: IsHopeless = _is_never) -> Update:
         """Make the environment what git says.
 
         What was changed or deleted in the cluster by hand is looked for first, and made as git says again.
-        `is_hopeless` is asked every other second: once it is true, Pulumi is told to wait no longer, and fails.
+        `is_hopeless` is asked every other second: once it is true, Pulumi is told to wait no longer, and fails. It is
+        told what Pulumi has begun with by then, as `kind/name`.
         Raises `MissingPassphrase`, `StackLocked`, `StackLockedElsewhere` or `PulumiFailed`.
         """
         self._prepare(progress)
@@ -159,15 +165,15 @@ class Engine:
         return done.stdout
 
     def _run(
-        self, progress: Progress, title: str, arguments: Sequence[str], is_hopeless: Callable[[], bool] = lambda: False
+        self, progress: Progress, title: str, arguments: Sequence[str], is_hopeless: IsHopeless = _is_never
     ) -> Update:
         with tempfile.TemporaryDirectory(prefix="sluice-") as scratch, progress.step(title) as step:
-            log = Path(scratch, "events")
-            log.touch(mode=0o600)
+            log = EventLog(Path(scratch, "events"))
+            log.file.touch(mode=0o600)
             sure = () if arguments[0] == "preview" else ("--yes",)
             command = [str(self.tools.pulumi), *arguments, "--stack", self.environment, *sure, "--non-interactive"]
             process = subprocess.Popen(
-                [*command, "--color", "never", "--event-log", str(log)],
+                [*command, "--color", "never", "--event-log", str(log.file)],
                 cwd=self.project,
                 # The flag that writes events as JSON is among those that Pulumi calls debug commands.
                 env={**os.environ, **self.environment_variables(), "PULUMI_DEBUG_COMMANDS": "true"},
@@ -177,8 +183,8 @@ class Engine:
                 text=True,
                 errors="replace",
             )
-            said = _follow(process, step, is_hopeless)
-            return _result(title, process.returncode, said, list(_events(log)))
+            said = _follow(process, step, lambda: is_hopeless(log.begun()))
+            return _result(title, process.returncode, said, list(log.events()))
 
 
 def require_passphrase(environment: str) -> None:
@@ -244,17 +250,6 @@ def _runs(process: subprocess.Popen[str]) -> bool:
     return False
 
 
-def _events(log: Path) -> Iterator[dict[str, Any]]:
-    """Read the events up to the first that is not whole: a Pulumi that was killed leaves half of one."""
-    with log.open() as lines:
-        for line in lines:
-            try:
-                event: dict[str, Any] = json.loads(line)
-            except ValueError:
-                return
-            yield event
-
-
 def _result(title: str, exit_code: int, said: str, events: list[dict[str, Any]]) -> Update:
     diagnostics = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
     if exit_code != 0:
@@ -267,17 +262,10 @@ def _result(title: str, exit_code: int, said: str, events: list[dict[str, Any]])
     objects: dict[str, list[str]] = {}
     for event in events:
         metadata = event.get("resOutputsEvent", {}).get("metadata", {})
-        operation = _OPERATIONS.get(metadata.get("op", ""))
+        operation = OPERATIONS.get(metadata.get("op", ""))
         if operation and str(metadata.get("type")).startswith("kubernetes:"):
-            objects.setdefault(operation, []).append(_object_name(metadata))
+            objects.setdefault(operation, []).append(object_name(metadata))
         if metadata.get("type") == "pulumi:pulumi:Stack" and metadata.get("new"):
             outputs = metadata["new"]["outputs"]
     names = {operation: tuple(sorted(found)) for operation, found in sorted(objects.items())}
     return Update(outputs, summary.get("resourceChanges") or {}, float(summary.get("durationSeconds", 0)), names)
-
-
-def _object_name(metadata: Mapping[str, Any]) -> str:
-    """Return kind and name of the Kubernetes object that an event is about."""
-    state = metadata.get("new") or metadata.get("old") or {}
-    name = state.get("inputs", {}).get("metadata", {}).get("name") or metadata["urn"].rpartition("::")[2]
-    return f"{metadata['type'].rpartition(':')[2].lower()}/{name}"

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from sluice.deploy.ask import Reply, ask
 from sluice.deploy.by_hand import show_to_pulumi
 from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
-from sluice.deploy.diagnosis import cannot_start, is_unscheduled, reasons_pods_do_not_start
+from sluice.deploy.diagnosis import reasons_pods_do_not_start
 from sluice.deploy.engine import Engine, Update, require_passphrase
 from sluice.deploy.errors import PodsDoNotStart, PulumiFailed, UnknownEnvironment
 from sluice.deploy.follower import require_no_follower
-from sluice.deploy.pods import pods_of
 from sluice.deploy.served import wait_until_served
 from sluice.deploy.target import Target, deliver_images, start_local_cluster
+from sluice.deploy.waiting import Waiting
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
 from sluice.progress import Progress
@@ -139,23 +139,11 @@ def ask_every_agent(access: ClusterAccess, environment: Environment) -> tuple[Re
 
 def _update(engine: Engine, access: ClusterAccess, declared: Environment, where: Target, progress: Progress) -> Update:
     namespace = declared.settings.namespace
-    unscheduled: set[str] = set()
-    before = pods_of(access, namespace).keys()
-
-    def is_hopeless() -> bool:
-        # A pod from before may be what this very update mends. The local cluster has one node, and will have no other.
-        try:
-            new = [pod for uid, pod in pods_of(access, namespace).items() if uid not in before]
-        except ClusterUnreachable:
-            return False  # for the moment: whether the update goes on without an API server is Pulumi's to say
-        stuck = {str(pod["metadata"]["uid"]) for pod in new if where.is_local and is_unscheduled(pod)}
-        twice = stuck & unscheduled  # one look may fall between two pods, or before the node is ready
-        unscheduled.clear()
-        unscheduled.update(stuck)
-        return bool(twice) or any(map(cannot_start, new))
-
+    # The local cluster has one node, and will have no other.
+    waiting = Waiting(access, namespace, has_one_node=where.is_local, say=progress.say)
+    waiting.say_what_fails_already()
     try:
-        return engine.up(progress, is_hopeless=is_hopeless)
+        return engine.up(progress, is_hopeless=waiting.is_in_vain)
     except PulumiFailed as failure:
         try:
             reasons = reasons_pods_do_not_start(access, namespace)

@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(page.body)
 
-    do_GET = do_POST = do_PATCH = _serve  # noqa: N815 - http.server looks for these names
+    do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server looks for these names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named so by http.server
         """Say nothing."""

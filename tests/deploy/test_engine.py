@@ -215,7 +215,7 @@ def test_pulumi_is_interrupted_once_where_waiting_is_of_no_use(
     waiting_pulumi: Engine, tmp_path: Path, quiet: Progress
 ) -> None:
     with pytest.raises(PulumiFailed, match=r"^pulumi up, stack dev failed\n  the state is written$"):
-        waiting_pulumi.up(quiet, is_hopeless=lambda: (tmp_path / "started").exists())
+        waiting_pulumi.up(quiet, is_hopeless=lambda _: (tmp_path / "started").exists())
 
     assert (tmp_path / "log").read_text() == "interrupted\n"
 
@@ -223,7 +223,7 @@ def test_pulumi_is_interrupted_once_where_waiting_is_of_no_use(
 def test_pulumi_is_left_alone_while_there_is_hope(waiting_pulumi: Engine, tmp_path: Path, quiet: Progress) -> None:
     looks = 0
 
-    def is_hopeless() -> bool:
+    def is_hopeless(begun: frozenset[str]) -> bool:
         nonlocal looks
         looks += 1
         if looks == 3:
@@ -237,7 +237,7 @@ def test_pulumi_is_left_alone_while_there_is_hope(waiting_pulumi: Engine, tmp_pa
 
 
 def test_pulumi_is_not_left_behind_when_looking_fails(waiting_pulumi: Engine, tmp_path: Path, quiet: Progress) -> None:
-    def is_hopeless() -> bool:
+    def is_hopeless(begun: frozenset[str]) -> bool:
         (tmp_path / "end").touch()
         raise ZeroDivisionError
 

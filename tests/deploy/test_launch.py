@@ -12,7 +12,7 @@ import pytest
 
 from sluice.deploy import launch as launching
 from sluice.deploy.cluster_access import Answer, ClusterAccess, ClusterUnreachable
-from sluice.deploy.engine import DEV_PASSPHRASE, Engine, Update
+from sluice.deploy.engine import DEV_PASSPHRASE, Engine, IsHopeless, Update
 from sluice.deploy.errors import MissingPassphrase, PodsDoNotStart, PulumiFailed, UnknownEnvironment
 from sluice.deploy.follower import FollowedByAnother
 from sluice.deploy.launch import USERS, launch, prepare_engine, tear_down
@@ -43,7 +43,7 @@ class Boundaries:
 
     did: list[str] = field(default_factory=list)
     engines: list[Engine] = field(default_factory=list)
-    up: Callable[[Callable[[], bool]], Update] = lambda is_hopeless: UPDATE
+    up: Callable[[IsHopeless], Update] = lambda is_hopeless: UPDATE
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def boundaries(monkeypatch: pytest.MonkeyPatch) -> Boundaries:
 
         return does
 
-    def up(engine: Engine, progress: Progress, *, is_hopeless: Callable[[], bool]) -> Update:
+    def up(engine: Engine, progress: Progress, *, is_hopeless: IsHopeless) -> Update:
         made.did.append("pulumi up")
         made.engines.append(engine)
         return made.up(is_hopeless)
@@ -267,12 +267,12 @@ def test_only_a_pod_that_this_update_made_ends_it_early(
 ) -> None:
     seen = []
 
-    def look(is_hopeless: Callable[[], bool]) -> Update:
-        seen.append(is_hopeless())
+    def look(is_hopeless: IsHopeless) -> Update:
+        seen.append(is_hopeless(frozenset()))
         api.put(PODS, {"items": [crashed("from-before"), crashed("new", restarts=1)]})
-        seen.append(is_hopeless())
+        seen.append(is_hopeless(frozenset()))
         api.put(PODS, {"items": [crashed("from-before"), crashed("new")]})
-        seen.append(is_hopeless())
+        seen.append(is_hopeless(frozenset()))
         return UPDATE
 
     boundaries.up = look
@@ -292,9 +292,9 @@ def test_an_api_server_that_is_away_for_a_moment_ends_no_update(
 ) -> None:
     seen = []
 
-    def look(is_hopeless: Callable[[], bool]) -> Update:
+    def look(is_hopeless: IsHopeless) -> Update:
         api.put(PODS, {"message": "etcd leader changed"}, status=500)
-        seen.append(is_hopeless())
+        seen.append(is_hopeless(frozenset()))
         return UPDATE
 
     boundaries.up = look

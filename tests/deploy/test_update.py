@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice.deploy.engine import Update, _events, _result
+from sluice.deploy.engine import Update, _result
+from sluice.deploy.event_log import EventLog
 from tests.deploy.fake_pulumi import outputs, summary
 
 
@@ -47,7 +48,7 @@ def test_events_are_read_up_to_where_the_writer_was_stopped(tmp_path: Path) -> N
     log = tmp_path / "events"
     log.write_text('{"sequence": 1}\n{"sequence": 2}\n{"seq')
 
-    assert list(_events(log)) == [{"sequence": 1}, {"sequence": 2}]
+    assert list(EventLog(log).events()) == [{"sequence": 1}, {"sequence": 2}]
 
 
 def _made(operation: str, kind: str, name: str, *, gone: bool = False) -> dict[str, object]:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ def test_a_pod_that_crashes_fails_the_update_with_its_last_log_lines(fresh_proje
     assert "made to crash: the reason stands here" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert set(project.arms("qa", ["ada"])) == {"ada"}, "the pod from before goes on serving"
+
+    began = time.monotonic()
+    again = project.sluice("up", "live")
+
+    print(f"\nan update beside a pod that crashes already: {time.monotonic() - began:.1f} s")
+    assert again.exit_code == 3
+    assert re.search(r"^  before this update: pod gateway-\S+: container gateway crashed", again.stderr, re.MULTILINE)
+    assert re.search(
+        r"^  pod gateway-\S+ is of the version that this update wants, and is started anew$", again.stderr, re.MULTILINE
+    )
+    assert again.stderr.count("made to crash: the reason stands here") >= 2, "at the beginning, and as what ended it"
+    assert set(project.arms("qa", ["ada"])) == {"ada"}
 
 
 @pytest.mark.long

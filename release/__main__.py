@@ -19,7 +19,12 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("version")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=_CHECKOUT / "dist", help="The folder.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_CHECKOUT / "dist",
+    help="Where the folder VERSION is made; by default dist.",
+)
 @click.option("--litellm/--no-litellm", default=True, help="LiteLLM's image takes minutes and 700 MB the first time.")
 def release(version: str, out: Path, litellm: bool) -> None:
     """Make a release of the commit that this checkout stands on: OUT/VERSION, with all that docs/release.md lists."""
@@ -35,6 +40,9 @@ def release(version: str, out: Path, litellm: bool) -> None:
     except SluiceError as error:
         click.echo(f"release: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        click.echo(f"release: {error.filename or out}: {error.strerror or error}", err=True)
+        sys.exit(3)
 
 
 def show(made: Release) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice import __version__
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain.python_environment import python_environment
 from sluice.progress import Progress
@@ -98,7 +99,7 @@ def test_pulumi_preview_passes_what_keeps_the_rules(project: LiveProject, pack: 
     ran = preview(project, pack)
 
     assert ran.exit_code == 0, ran.stdout + ran.stderr
-    assert "sluice@v0.1.0" in ran.stdout
+    assert f"sluice@v{__version__}" in ran.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
+from click.testing import CliRunner
 
+from release.__main__ import release
 from release.source import NotReady, export, section_of, source_of
+from sluice import __version__
 from tests.gitops.project import git
 from tests.release.checkouts import CHANGELOG, committed, made_checkout
+from tests.release.conftest import PROJECT
 
 
 def test_a_committed_version_with_its_section_is_ready(tmp_path: Path) -> None:
@@ -64,3 +69,18 @@ def test_what_is_exported_is_the_commit_alone_and_says_which(tmp_path: Path) -> 
     assert (files / "sluice/commit.txt").read_text().strip() == git(checkout, "rev-parse", "HEAD")
     assert not (files / "secret.txt").exists()
     assert (checkout / "sluice/commit.txt").read_text() == "$Format:%H$\n"
+
+
+def test_a_version_that_the_code_does_not_have_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    asked = CliRunner().invoke(release, ["9.9.9", "--out", str(tmp_path / "dist")])
+
+    assert asked.exit_code == 1
+    assert f'__version__ is "{__version__}"; write "9.9.9" there' in asked.stderr
+    assert asked.stdout == ""
+    assert not (tmp_path / "dist").exists()
+
+
+def test_the_policy_pack_has_the_version_of_the_package() -> None:
+    pack = yaml.safe_load((PROJECT / "policy/PulumiPolicy.yaml").read_text())
+
+    assert pack["version"] == __version__

@@ -32,7 +32,11 @@ def plan(environment: str, against: str, folder: Path | None, today: date | None
     says that a rule forbids the change, or what is there already.
     """
     day = date.fromisoformat(f"{today:%Y-%m-%d}") if today else date.today()
-    found = plan_of(folder or PROJECT / "registry", environment, against, day)
+    folder = folder or PROJECT / "registry"
+    if not folder.is_dir():
+        problem = f"{folder} is not there; name the folder that holds models.yaml, or change into your project"
+        raise click.BadParameter(problem, param_hint="--registry")
+    found = plan_of(folder, environment, against, day)
     click.echo(json.dumps(_data(found), indent=2, ensure_ascii=False) if output_format == "json" else plan_text(found))
     return 0 if found.is_allowed else 1
 

@@ -97,6 +97,9 @@ def test_where_no_project_is_that_is_what_is_said(installed: Installed, tmp_path
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is no project here, and none above" in done.stderr
     assert "sluice init" in done.stderr
+    planned = installed.sluice(tmp_path, "plan", "dev")
+    assert planned.returncode == 2
+    assert "change into your project" in planned.stderr
 
 
 def test_two_builds_of_the_same_files_are_the_same_bytes_and_so_is_what_the_source_distribution_builds(

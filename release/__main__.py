@@ -25,7 +25,7 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
     default=_CHECKOUT / "dist",
     help="Where the folder VERSION is made; by default dist.",
 )
-@click.option("--litellm/--no-litellm", default=True, help="LiteLLM's image takes minutes and 700 MB the first time.")
+@click.option("--litellm/--no-litellm", default=True, help="LiteLLM's image takes minutes the first time.")
 def release(version: str, out: Path, litellm: bool) -> None:
     """Make a release of the commit that this checkout stands on: OUT/VERSION, with all that docs/release.md lists."""
 

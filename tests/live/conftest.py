@@ -54,8 +54,8 @@ def cluster(cluster_ran_before: bool) -> Iterator[ClusterAccess]:
 @pytest.fixture(scope="session")
 def project(cluster: ClusterAccess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProject]:
     folder = tmp_path_factory.mktemp("project") / "sluice"
-    left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "tests", "manifests")
-    shutil.copytree(PROJECT, folder, ignore=left_out)
+    left_out = (".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "dist", "manifests", "tests")
+    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*left_out))
     (folder / ".venv").symlink_to(PROJECT / ".venv")
     made = LiveProject(folder, cluster)
     made.add_environment()

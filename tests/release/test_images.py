@@ -17,7 +17,7 @@ from sluice.local.images.recipe import RECIPES, architecture
 from sluice.progress import Progress
 from tests.gitops.project import git
 from tests.release.checkouts import committed
-from tests.release.conftest import PROJECT
+from tests.release.installation import PROJECT
 
 pytestmark = pytest.mark.long
 

@@ -13,7 +13,7 @@ from release.source import NotReady, export, section_of, source_of
 from sluice import __version__
 from tests.gitops.project import git
 from tests.release.checkouts import CHANGELOG, committed, made_checkout
-from tests.release.conftest import PROJECT
+from tests.release.installation import PROJECT
 
 
 def test_a_committed_version_with_its_section_is_ready(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from sluice.registry import Severity, environments, examine, load_environment
 from sluice.render import render
-from tests.release.conftest import PROJECT
+from tests.release.installation import PROJECT
 
 NOTES = (PROJECT / "CHANGELOG.md").read_text().partition("### Upgrading\n")[2].partition("\n### ")[0]
 PREVIOUS = re.findall(r"commit `([0-9a-f]{7,40})`", NOTES)[0]

@@ -14,7 +14,7 @@ from sluice import __version__
 from sluice.cli.main import COMMANDS
 from sluice.local.images.building import images_key
 from sluice.registry import environments
-from tests.release.conftest import EPOCH, PROJECT, Installed
+from tests.release.installation import EPOCH, PROJECT, Installed
 
 pytestmark = pytest.mark.slow
 

@@ -17,13 +17,25 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
+class PostSecret:
+    """The Secret of the namespace, and the key in it, that hold the whole address: one that is a password itself."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportSettings:
-    """The report: its schedule in cron's words, by UTC, the days it is about, and where it is mailed or posted."""
+    """The report: its schedule in cron's words, by UTC, the days it is about, and where it is mailed or posted.
+
+    With `post_secret` the address in it is posted to, and `post` is what that begins with: git says to which server.
+    """
 
     schedule: str = "0 6 * * *"
     days: int = 7
     mail: Mail | None = None
     post: str | None = None
+    post_secret: PostSecret | None = None
 
 
 def report_of(body: Mapping[str, Any] | None) -> ReportSettings | None:
@@ -32,5 +44,7 @@ def report_of(body: Mapping[str, Any] | None) -> ReportSettings | None:
         return None
     to = body["to"]
     mail = Mail(to["mail"]["server"], to["mail"]["from"], tuple(to["mail"]["to"])) if "mail" in to else None
+    secret = PostSecret(to["post_secret"]["name"], to["post_secret"]["key"]) if "post_secret" in to else None
     usual = ReportSettings()
-    return ReportSettings(body.get("schedule", usual.schedule), int(body.get("days", usual.days)), mail, to.get("post"))
+    schedule, days = body.get("schedule", usual.schedule), int(body.get("days", usual.days))
+    return ReportSettings(schedule, days, mail, to.get("post"), secret)

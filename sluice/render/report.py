@@ -6,10 +6,12 @@ token, and holds no query that anybody asked. Each run reads what it is told ane
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from sluice.registry import Registry, ReportSettings, Resources, Rollout, Settings
 from sluice.registry.building import sections_of
+from sluice.registry.report_settings import PostSecret
 from sluice.render.container_resources import resources
 from sluice.render.json_text import json_text
 from sluice.render.kubernetes_object import (
@@ -23,7 +25,8 @@ from sluice.render.kubernetes_object import (
 NAME = "sluice-report"
 CONFIGURATION = "report-config"
 DATA_KEY = "report.json"
-_VERSION = 1
+_VERSION = 2
+_POST_FILE = PurePosixPath("/etc/sluice/report-address/post")
 _LONGEST_SECONDS = 900
 _STARTS_WITHIN_SECONDS = 3600
 _KEPT_SECONDS = 2 * 24 * 3600
@@ -61,6 +64,7 @@ def _configuration(
             "days": wanted.days,
             "mail": None if mail is None else {"server": mail.server, "from": mail.sender, "to": list(mail.to)},
             "post": wanted.post,
+            "post_file": str(_POST_FILE) if wanted.post_secret else None,
             "rollout": {
                 name: {
                     "candidate": agent.candidate,
@@ -105,15 +109,20 @@ def _cron_job(settings: Settings, wanted: ReportSettings) -> KubernetesObject:
                     "backoffLimit": 2,
                     "activeDeadlineSeconds": _LONGEST_SECONDS,
                     "ttlSecondsAfterFinished": _KEPT_SECONDS,
-                    "template": {"metadata": {"labels": named}, "spec": _pod(settings)},
+                    "template": {"metadata": {"labels": named}, "spec": _pod(settings, wanted)},
                 },
             },
         },
     )
 
 
-def _pod(settings: Settings) -> dict[str, Any]:
+def _pod(settings: Settings, wanted: ReportSettings) -> dict[str, Any]:
     assert settings.guard is not None  # noqa: S101 - the settings' schema asks for one beside a report
+    mounts = [{"name": "config", "mountPath": "/etc/sluice/report", "readOnly": True}]
+    volumes: list[dict[str, Any]] = [{"name": "config", "configMap": {"name": CONFIGURATION}}]
+    if wanted.post_secret is not None:
+        mounts.append({"name": "post", "mountPath": str(_POST_FILE.parent), "readOnly": True})
+        volumes.append({"name": "post", "secret": _post_secret(wanted.post_secret)})
     return {
         "serviceAccountName": NAME,
         "automountServiceAccountToken": False,
@@ -129,8 +138,17 @@ def _pod(settings: Settings) -> dict[str, Any]:
                 "resources": resources(Resources(cpu_request="50m", memory_request="256Mi", memory_limit="256Mi")),
                 "securityContext": restricted_container(),
                 "terminationMessagePolicy": "FallbackToLogsOnError",
-                "volumeMounts": [{"name": "config", "mountPath": "/etc/sluice/report", "readOnly": True}],
+                "volumeMounts": mounts,
             }
         ],
-        "volumes": [{"name": "config", "configMap": {"name": CONFIGURATION}}],
+        "volumes": volumes,
+    }
+
+
+def _post_secret(secret: PostSecret) -> dict[str, Any]:
+    return {
+        "secretName": secret.name,
+        "items": [{"key": secret.key, "path": _POST_FILE.name}],
+        "defaultMode": 0o440,
+        "optional": True,  # without it the pod would wait and say nothing: the report says what is missing, and mails
     }

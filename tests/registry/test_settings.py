@@ -25,7 +25,7 @@ from sluice.registry import (
     load_settings,
 )
 from sluice.registry.document import parse_document
-from sluice.registry.report_settings import Mail, ReportSettings
+from sluice.registry.report_settings import Mail, PostSecret, ReportSettings
 from sluice.registry.rules.declared import Names
 from sluice.registry.settings import Callers, check_settings
 from tests.registry.settings_example import DIGEST, REGISTRY, RIGHT
@@ -234,6 +234,18 @@ def test_a_wrong_setting_is_refused_with_the_place_and_the_remedy(
         load_settings(project, "dev", REGISTRY)
 
     assert [str(finding).rpartition(" [SL")[0] for finding in refused.value.findings] == [f"Pulumi.dev.yaml:{expected}"]
+
+
+def test_a_report_is_posted_to_an_address_that_a_secret_holds(project: Path) -> None:
+    secret = 'post: "http://x/y", post_secret: {name: report-webhook, key: address}'
+    Path("Pulumi.dev.yaml").write_text(RIGHT.replace('post: "http://x/y"', secret))
+    report = load_settings(project, "dev", REGISTRY).report
+    assert report is not None
+    assert (report.post, report.post_secret) == ("http://x/y", PostSecret("report-webhook", "address"))
+
+    Path("Pulumi.dev.yaml").write_text(RIGHT.replace('post: "http://x/y"', secret.partition(", ")[2]))
+    with pytest.raises(InvalidRegistry, match=r"sluice:report\.to\.post_secret: stands without post; add post"):
+        load_settings(project, "dev", REGISTRY)
 
 
 def test_production_takes_no_stub_provider(project: Path) -> None:

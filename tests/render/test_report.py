@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sluice.registry import load_environment
-from sluice.registry.report_settings import Mail, ReportSettings
+from sluice.registry.report_settings import Mail, PostSecret, ReportSettings
 from sluice.render import KubernetesObject, render
 from sluice.render.report import CONFIGURATION, DATA_KEY
-from sluice.rollout.report.configuration import read_configuration
+from sluice.rollout.report.configuration import PostTo, read_configuration
 
 PROJECT = Path(__file__).resolve().parents[2]
 DECLARED = load_environment(PROJECT, "production")
@@ -78,3 +78,21 @@ def test_its_program_reads_what_is_rendered(tmp_path: Path) -> None:
     assert {name: agent.policy for name, agent in found.registry.agents.items()} == {
         name: agent.policy for name, agent in DECLARED.registry.agents.items()
     }
+
+
+def test_an_address_that_is_a_secret_is_a_file_of_its_pod_and_in_no_object(tmp_path: Path) -> None:
+    wanted = ReportSettings(post="https://hooks.example.com", post_secret=PostSecret("report-webhook", "address"))
+    made = rendered(wanted)
+    pod = made["CronJob"].body["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (volume,) = [one["secret"] for one in pod["volumes"] if "secret" in one]
+    mounts = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+    file = tmp_path / DATA_KEY
+    file.write_text(made["ConfigMap"].body["data"][DATA_KEY])
+
+    told = read_configuration(file).post
+
+    assert volume["secretName"] == "report-webhook"
+    assert volume["optional"] is True
+    (item,) = volume["items"]
+    assert item["key"] == "address"
+    assert told == PostTo("https://hooks.example.com", Path(mounts["post"], item["path"]))

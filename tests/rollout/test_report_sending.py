@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import email
 import email.policy
+import urllib.request
+from pathlib import Path
 
 import pytest
 
-from sluice.rollout.report.configuration import MailTo
+from sluice.rollout.guard.in_cluster import Heard
+from sluice.rollout.report.configuration import MailTo, PostTo
 from sluice.rollout.report.findings import find
 from sluice.rollout.report.page import as_page
 from sluice.rollout.report.sending import NotSent, mail, message, post
@@ -72,7 +75,7 @@ def test_a_server_that_does_not_answer_is_one_sentence() -> None:
 
 def test_a_page_is_posted_as_it_is() -> None:
     with taking_posts(201) as (address, taken):
-        post(address, PAGE)
+        post(PostTo(address), PAGE)
 
     assert taken == [("text/html; charset=utf-8", PAGE.encode())]
 
@@ -80,4 +83,51 @@ def test_a_page_is_posted_as_it_is() -> None:
 @pytest.mark.parametrize("status", [302, 403, 500])
 def test_a_page_that_is_not_taken_is_an_error(status: int) -> None:
     with taking_posts(status) as (address, _), pytest.raises(NotSent, match=f"it answers {status}"):
-        post(address, PAGE)
+        post(PostTo(address), PAGE)
+
+
+SECRET = "T000-made-B000"
+
+
+def test_an_address_that_is_a_secret_is_read_of_its_file_and_shown_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file, asked = tmp_path / "post", list[str]()
+    server = "https://hooks.example.com"
+    file.write_text(f"{server}/{SECRET}\n")
+
+    def refuse(request: urllib.request.Request, *_: object) -> Heard:
+        asked.append(request.full_url)
+        return Heard(403, b"")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sluice.rollout.report.sending.http", refuse)
+        with pytest.raises(NotSent, match=f"^{server} did not take the report: it answers 403") as refused:
+            post(PostTo(server, file), PAGE)
+    assert asked == [f"{server}/{SECRET}"]
+
+    file.write_text(f"http://127.0.0.1:9/{SECRET}")
+    with pytest.raises(NotSent, match=r"^http://127\.0\.0\.1:9 did not take the report: .*refused") as unheard:
+        post(PostTo("http://127.0.0.1:9", file), PAGE)
+
+    assert SECRET not in "".join([str(refused.value), str(unheard.value), *capfd.readouterr()])
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "holds no address; make the Secret that sluice:report.to.post_secret names"),
+        ("\n", "holds no address"),
+        (f"https://elsewhere.example.com/{SECRET}", "holds another address than one below sluice:report.to.post"),
+        (f"https://hooks.example.com.evil.example.com/{SECRET}", "holds another address"),
+        (f"https://hooks.example.com/{SECRET} and more", "holds another address"),
+    ],
+)
+def test_a_page_goes_to_no_other_server_than_git_says(tmp_path: Path, content: str | None, why: str) -> None:
+    file = tmp_path / "post"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(NotSent, match=f"^https://hooks.example.com did not take the report: .*{why}") as error:
+        post(PostTo("https://hooks.example.com", file), PAGE)
+    assert SECRET not in str(error.value)

@@ -58,8 +58,8 @@ def _sent(configuration: ReportConfiguration, report: Findings, page: str) -> li
         to = configuration.mail
         done.append(_tried("mailed", ", ".join(to.to), lambda: mail(to, report, page)))
     if configuration.post is not None:
-        address = configuration.post
-        done.append(_tried("posted", address, lambda: post(address, page)))
+        taker = configuration.post
+        done.append(_tried("posted", taker.server, lambda: post(taker, page)))
     return done
 
 

@@ -16,7 +16,7 @@ from sluice.registry.building import registry_of_sections
 from sluice.registry.model import AgentRollout, Registry, Rollout
 from sluice.rollout.told import read_told
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,14 @@ class MailTo:
     server: str
     sender: str
     to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostTo:
+    """Where a page is posted. With `file` the whole address lies there, is a secret, and begins as `server` does."""
+
+    server: str
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class ReportConfiguration:
     match: str
     days: int
     mail: MailTo | None
-    post: str | None
+    post: PostTo | None
 
 
 def read_configuration(file: Path) -> ReportConfiguration:
@@ -57,7 +65,7 @@ def _of(said: Mapping[str, Any]) -> ReportConfiguration:
         said["match"],
         int(said["days"]),
         MailTo(mail["server"], mail["from"], tuple(mail["to"])) if mail else None,
-        said["post"],
+        PostTo(said["post"], Path(said["post_file"]) if said["post_file"] else None) if said["post"] else None,
     )
 
 

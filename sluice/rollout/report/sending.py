@@ -1,7 +1,7 @@
 """Sends a report: by mail, the verdicts as text and the page beside them; or by POST, the page alone.
 
-No password is sent: both go to what takes them from the cluster. What was not taken is an error, and the job that made
-it has failed.
+No password is sent: both go to what takes them from the cluster. An address that is a password itself, as a webhook's,
+is read of a file and shown nowhere. What was not taken is an error, and the job that made it has failed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from sluice.errors import SluiceError
 from sluice.rollout.guard.in_cluster import NotHeard, http
 from sluice.rollout.report.comparison import Compared
-from sluice.rollout.report.configuration import MailTo
+from sluice.rollout.report.configuration import MailTo, PostTo
 from sluice.rollout.report.findings import Findings
 
 _PATIENCE_SECONDS = 30.0
@@ -60,17 +60,32 @@ def message(to: MailTo, report: Findings, page: str) -> EmailMessage:
     return made
 
 
-def post(address: str, page: str) -> None:
-    """Post a page. Raises NotSent."""
+def post(to: PostTo, page: str) -> None:
+    """Post a page. Raises NotSent, which names the server alone."""
+    address = _address(to)
     request = urllib.request.Request(  # noqa: S310 - the address is the settings'
         address, page.encode(), {"Content-Type": "text/html; charset=utf-8"}, method="POST"
     )
     try:
         answer = http(request, _PATIENCE_SECONDS)
     except NotHeard as error:
-        raise NotSent(address, str(error)) from None
+        raise NotSent(to.server, str(error)) from None
     if not 200 <= answer.status < 300:
-        raise NotSent(address, f"it answers {answer.status}")
+        raise NotSent(to.server, f"it answers {answer.status}")
+
+
+def _address(to: PostTo) -> str:
+    if to.file is None:
+        return to.server
+    try:
+        found = to.file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        found = ""
+    if not found:
+        raise NotSent(to.server, f"{to.file} holds no address; make the Secret that sluice:report.to.post_secret names")
+    if not found.startswith(f"{to.server.rstrip('/')}/") or not found.isprintable() or " " in found:
+        raise NotSent(to.server, f"{to.file} holds another address than one below sluice:report.to.post")
+    return found
 
 
 def _in_short(report: Findings) -> str:

@@ -41,7 +41,7 @@ def advance(
     def draft(group: tuple[str, ...]) -> Draft:
         return Drafting(PROJECT, environment, Stepping(environment, group, judge, asked.force), now.date(), asked.force)
 
-    outcomes = asked.requesting.each(asked.groups(named), draft)
-    if not outcomes:
+    groups = asked.groups(named)
+    if not groups:
         click.echo(f"{environment}: no agent has a candidate", err=True)
-    return requesting.show(outcomes, output_format, with_text=True)
+    return requesting.show(asked.requesting.each(groups, draft), output_format, with_text=True)

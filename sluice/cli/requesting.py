@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -78,16 +78,26 @@ def proposed(draft: Draft) -> Proposal:
     return propose(others, forge, draft)
 
 
-def show(outcomes: Sequence[Outcome], output_format: str, *, with_text: bool) -> int:
-    """Print what became of each, and return the exit code: the worst, but no 1 where anything was proposed."""
-    if output_format == "json":
-        click.echo(json.dumps([_data(one) for one in outcomes], indent=2, ensure_ascii=False))
-    else:
+def show(outcomes: Iterable[Outcome], output_format: str, *, with_text: bool) -> int:
+    """Print what became of each, and return the exit code: the worst, but no 1 where anything was proposed.
+
+    Where a later one ends it all, what was done before is printed all the same: it stays done.
+    """
+    done: list[Outcome] = []
+    try:
         for one in outcomes:
-            _print(one, with_text=with_text)
-    codes = [one.error.exit_code for one in outcomes if one.error is not None]
+            done.append(one)
+            if output_format != "json":
+                _print(one, with_text=with_text)
+    except BaseException:
+        if output_format == "json" and done:
+            _print_as_json(done)
+        raise
+    if output_format == "json":
+        _print_as_json(done)
+    codes = [one.error.exit_code for one in done if one.error is not None]
     could_not = [code for code in codes if code > 1]
-    return max(could_not) if could_not else (1 if codes and len(codes) == len(outcomes) else 0)
+    return max(could_not) if could_not else (1 if codes and len(codes) == len(done) else 0)
 
 
 def _where(remote: str | None, base: str | None, kind: Kind) -> tuple[Others, Forge | None]:
@@ -114,6 +124,10 @@ def _print(one: Outcome, *, with_text: bool) -> None:
         click.echo(f"  withdrawn: {branch}")
     for edited in one.left_alone:
         click.echo(f"  {edited}", err=True)
+
+
+def _print_as_json(done: Sequence[Outcome]) -> None:
+    click.echo(json.dumps([_data(one) for one in done], indent=2, ensure_ascii=False))
 
 
 def _data(one: Outcome) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sluice.errors import SluiceError
@@ -35,12 +35,16 @@ class Requesting:
     environment: str
     merges: bool = False
 
-    def each(self, groups: Sequence[tuple[str, ...]], draft_of: Callable[[tuple[str, ...]], Draft]) -> list[Outcome]:
+    def each(
+        self, groups: Sequence[tuple[str, ...]], draft_of: Callable[[tuple[str, ...]], Draft]
+    ) -> Iterator[Outcome]:
         """Make a request for each group of agents, or take back the one that its gates no longer let pass.
 
-        What is wrong with one of them is in its outcome. What is wrong with all, git or the forge, is raised.
+        Each is yielded as soon as it is done, because what follows may fail: what is wrong with one of them is in its
+        outcome, and what is wrong with all, git or the forge, is raised.
         """
-        return [self._one(agents, draft_of(agents)) for agents in groups]
+        for agents in groups:
+            yield self._one(agents, draft_of(agents))
 
     def _one(self, agents: tuple[str, ...], draft: Draft) -> Outcome:
         try:

@@ -73,6 +73,6 @@ def advance(repositories: Repositories, made: MadeGitHub, judge: MadeJudge) -> A
             stepping = Stepping("staging", group, judge, force)
             return Drafting(repositories.mine, "staging", stepping, NOW.date(), force)
 
-        return where.each(groups, draft)
+        return list(where.each(groups, draft))
 
     return run_it

@@ -225,4 +225,4 @@ def test_an_unknown_failure_of_one_agent_is_not_swallowed(repositories: Reposito
         raise SluiceError("something of git's")
 
     with pytest.raises(SluiceError, match="something of git's"):
-        where.each([("qa",)], lambda _: draft)  # type: ignore[arg-type,return-value]
+        list(where.each([("qa",)], lambda _: draft))  # type: ignore[arg-type,return-value]

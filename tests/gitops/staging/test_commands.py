@@ -11,6 +11,11 @@ from sluice.cli import advance as advance_command
 from sluice.cli import promote as promote_command
 from sluice.cli import requesting
 from sluice.cli.main import run
+from sluice.gitops.forge.github import GitHub
+from sluice.registry import Registry, Rollout
+from sluice.rollout import Standing
+from sluice.rollout.record import Record
+from tests.gitops.made_forges import TOKEN, MadeGitHub, Trouble
 from tests.gitops.project import Repositories, git
 from tests.gitops.staging.made_judge import FILE, MadeJudge, few
 
@@ -115,3 +120,35 @@ def test_errors_of_git_are_one_sentence(in_the_project: Repositories, capsys: py
     assert said.startswith("sluice: ")
     assert "127.0.0.1" in said
     assert "made-password" not in said
+
+
+@pytest.mark.parametrize("output_format", ["text", "json"])
+def test_where_the_forge_fails_at_a_later_agent_the_earlier_ones_are_told(
+    in_the_project: Repositories,
+    judge: MadeJudge,
+    made: MadeGitHub,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    output_format: str,
+) -> None:
+    by_the_gates = judge.record
+
+    def record(registry: Registry, rollout: Rollout, agent: str, standing: Standing | None) -> Record:
+        if agent == "legal":
+            made.trouble.append(Trouble("^POST", 403, {"message": "Resource not accessible by personal access token"}))
+        return by_the_gates(registry, rollout, agent, standing)
+
+    monkeypatch.setattr(judge, "record", record)
+    monkeypatch.setattr(requesting, "forge_of", lambda *_: GitHub("owner/made", made.address, TOKEN))
+
+    assert run(["advance", "staging", "qa", "legal", "--format", output_format]) == 3
+
+    out, err = capsys.readouterr()
+    assert "Resource not accessible" in err
+    assert len(made.open_ones()) == 1
+    if output_format == "json":
+        (told,) = json.loads(out)
+        assert (told["agents"], told["became"]) == (["qa"], "created")
+    else:
+        assert "staging: qa-20251031 from 10 % to 25 %\n  https://" in out
+        assert "legal" not in out

@@ -15,6 +15,7 @@ from sluice.errors import SluiceError
 MERGE_PATCH = "application/merge-patch+json"
 _SHOWN_CHARACTERS = 300
 _NO_JSON = "with something that is no JSON object: is what stands there a Kubernetes?"
+_NO_LIST = "with something that is no list of Kubernetes' objects: is what stands there one?"
 _NO_OBJECT = "with something that is no object of Kubernetes: is what stands there one?"
 
 
@@ -66,6 +67,14 @@ def json_object(cluster: Cluster, path: str, what: str, **query: str) -> dict[st
     found = parsed(answer)
     if found is None:
         raise ClusterRefused(what, answer.status, _NO_JSON)
+    return found
+
+
+def json_objects(cluster: Cluster, path: str, what: str, **query: str) -> list[dict[str, Any]]:
+    """Return the objects of the list at a path. Raises `ClusterRefused`, and what `Cluster.ask` does."""
+    found = json_object(cluster, path, what, **query).get("items")
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ClusterRefused(what, 200, _NO_LIST)
     return found
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sluice.errors import SluiceError
-from sluice.rollout.cluster import Cluster, json_object
+from sluice.rollout.cluster import Cluster, json_objects
 
 GATEWAY_PODS = "app.kubernetes.io/name=gateway,app.kubernetes.io/part-of=sluice"
 """What selects the gateway's pods by their labels."""
@@ -64,13 +64,13 @@ def read_page(text: str) -> Page:
 
 def gateway_pods(cluster: Cluster, namespace: str) -> tuple[str, ...]:
     """Return the gateway's pods that run and are not told to end, sorted by name."""
-    listed = json_object(
+    listed = json_objects(
         cluster, f"/api/v1/namespaces/{namespace}/pods", "pods cannot be listed", labelSelector=GATEWAY_PODS
     )
     return tuple(
         sorted(
             str(pod["metadata"]["name"])
-            for pod in listed.get("items", ())
+            for pod in listed
             if "deletionTimestamp" not in pod["metadata"] and pod.get("status", {}).get("phase") == "Running"
         )
     )

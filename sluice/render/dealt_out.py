@@ -6,10 +6,13 @@ entry whole and in one of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sluice.render.following import OUTLIVES_ITS_SUCCESSOR
 from sluice.render.json_text import json_text
+from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object
 
 LARGEST_BYTES = 1_000_000
 """What is put into one ConfigMap; Kubernetes takes 1,048,576 bytes."""
@@ -36,8 +39,30 @@ def dealt_out(content: dict[str, Any], shared: Sequence[str]) -> list[str]:
     return [json_text(first), *map(json_text, parts[1:])]
 
 
-def suffix(number: int) -> str:
-    """Return what stands behind the name of a part: nothing for the first."""
+def configuration_maps(
+    prefix: str, file: str, texts: Sequence[str], namespace: str, named: Mapping[str, str]
+) -> tuple[KubernetesObject, ...]:
+    """Render texts as `FILE.json`, `FILE-1.json` and so on, each in a ConfigMap named by `prefix` and what all say.
+
+    Another content is another name, and so restarts the pods that mount it.
+    """
+    digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
+    return tuple(
+        kubernetes_object(
+            "v1",
+            "ConfigMap",
+            f"{prefix}-{digest}{_suffix(number)}",
+            namespace=namespace,
+            labels=named,
+            annotations=OUTLIVES_ITS_SUCCESSOR,
+            immutable=True,
+            data={f"{file}{_suffix(number)}.json": text},
+        )
+        for number, text in enumerate(texts)
+    )
+
+
+def _suffix(number: int) -> str:
     return f"-{number}" if number else ""
 
 

@@ -6,16 +6,14 @@ flags instead, which are read while running.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from sluice.registry import LITELLM_KEY, Agent, Provider, Registry, Settings
 from sluice.registry.model import Dialect, StreamUsage
 from sluice.render import litellm
-from sluice.render.dealt_out import dealt_out, suffix
-from sluice.render.following import OUTLIVES_ITS_SUCCESSOR
+from sluice.render.dealt_out import configuration_maps, dealt_out
 from sluice.render.gateway_limits import agent_limits, allowed, budgets, caller_limits
-from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
+from sluice.render.kubernetes_object import KubernetesObject, labels
 from sluice.render.thresholds import thresholds
 
 NAME_PREFIX = "gateway-config"
@@ -30,20 +28,8 @@ def gateway_configuration(registry: Registry, settings: Settings) -> tuple[Kuber
     The first object holds `gateway.json`, the others, where there are any, `gateway-1.json` and so on.
     """
     texts = dealt_out(_content(registry, settings), _SHARED)
-    digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
-    return tuple(
-        kubernetes_object(
-            "v1",
-            "ConfigMap",
-            f"{NAME_PREFIX}-{digest}{suffix(number)}",
-            namespace=settings.namespace,
-            labels=labels("gateway", component="configuration"),
-            annotations=OUTLIVES_ITS_SUCCESSOR,
-            immutable=True,
-            data={f"gateway{suffix(number)}.json": text},
-        )
-        for number, text in enumerate(texts)
-    )
+    named = labels("gateway", component="configuration")
+    return configuration_maps(NAME_PREFIX, "gateway", texts, settings.namespace, named)
 
 
 def _content(registry: Registry, settings: Settings) -> dict[str, Any]:

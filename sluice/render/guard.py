@@ -6,15 +6,14 @@ two objects and make none. Its configuration is named by its content, and holds 
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from sluice.registry import GuardSettings, Registry, Resources, Settings
 from sluice.registry.building import sections_of
 from sluice.render.availability import disruption_budget
 from sluice.render.container_resources import resources
-from sluice.render.dealt_out import dealt_out, suffix
-from sluice.render.following import KEPT, OTHERS_WRITE, OUTLIVES_ITS_SUCCESSOR
+from sluice.render.dealt_out import configuration_maps, dealt_out
+from sluice.render.following import KEPT, OTHERS_WRITE
 from sluice.render.gateway import API_ACCESS_FOLDER, api_access, in_one_folder, spread
 from sluice.render.kubernetes_object import (
     PROGRESS_DEADLINE_SECONDS,
@@ -77,20 +76,8 @@ def _configuration(registry: Registry, settings: Settings) -> tuple[KubernetesOb
         },
         _SHARED,
     )
-    digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
-    return tuple(
-        kubernetes_object(
-            "v1",
-            "ConfigMap",
-            f"{NAME_PREFIX}-{digest}{suffix(number)}",
-            namespace=settings.namespace,
-            labels=labels(NAME, component="configuration"),
-            annotations=OUTLIVES_ITS_SUCCESSOR,
-            immutable=True,
-            data={f"guard{suffix(number)}.json": text},
-        )
-        for number, text in enumerate(texts)
-    )
+    named = labels(NAME, component="configuration")
+    return configuration_maps(NAME_PREFIX, "guard", texts, settings.namespace, named)
 
 
 def _deployment(

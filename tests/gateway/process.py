@@ -52,7 +52,7 @@ async def running(folder: Path, **settings: str) -> AsyncIterator[Process]:
     )
     assert started.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             process = Process(started, json.loads(await started.stdout.readline()))
             async with aiohttp.ClientSession() as session:
                 while not await _ready(session, process.url):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -183,11 +184,13 @@ async def test_a_kept_connection_that_the_provider_was_closing_costs_no_failure(
 
 
 async def test_after_five_failures_the_candidate_is_left_alone_and_tried_again_later(
-    start: Any, stub: str, provider: Any, answer_with: Any, eventually: Any
+    start: Any, stub: str, provider: Any, answer_with: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording, candidates_api = provider
     recording.respond = answer_with(503, b"{}", JSON_TYPE)
-    running = await _broken(start, stub, candidates_api, breaker={"failures": 5, "open": 0.5})
+    running = await _broken(start, stub, candidates_api, breaker={"failures": 5, "open": 60})
+    later = 0.0
+    monkeypatch.setattr(running.gateway.breaker, "_clock", lambda: time.monotonic() + later)
 
     async def ask() -> str:
         async with running.post(ASK) as response:
@@ -197,11 +200,11 @@ async def test_after_five_failures_the_candidate_is_left_alone_and_tried_again_l
     assert [await ask() for _ in range(8)] == ["gpt-4o"] * 8
     assert len(recording.bodies) == 5
     await eventually(lambda: running.metric("sluice_breaker_open", agent="qa") == 1)
-    await asyncio.sleep(0.5)
+    later += 60
     assert await asyncio.gather(*(ask() for _ in range(10))) == ["gpt-4o"] * 10
     assert len(recording.bodies) == 6  # one tried it, and failed
     recording.respond = None
-    await asyncio.sleep(0.5)
+    later += 60
     assert await ask() == "qa-20251031"
     assert await ask() == "qa-20251031"
     await eventually(lambda: running.metric("sluice_breaker_open", agent="qa") == 0)

@@ -14,6 +14,7 @@ from sluice import __version__
 from sluice.local import images
 from sluice.local.folders import cache_folder
 from sluice.local.images.recipe import RECIPES, architecture
+from sluice.local.images.store import Store
 from sluice.progress import Progress
 from tests.gitops.project import git
 from tests.release.checkouts import committed
@@ -55,8 +56,9 @@ def test_a_release_of_this_commit_holds_the_images_that_are_run_and_the_same_byt
     checkout: Path, tmp_path: Path
 ) -> None:
     built = images.build(checkout, cache_folder(), Progress(quiet=True))
-    for pattern in _LENT:
-        for folder in (cache_folder() / "images").glob(pattern):
+    kept = Store(cache_folder() / "images")
+    with kept.locked(lambda: None):  # nobody prunes meanwhile
+        for folder in (found for pattern in _LENT for found in kept.folder.glob(pattern)):
             shutil.copytree(folder, tmp_path / "cache/images" / folder.name)
 
     first = released(checkout, cache_folder(), tmp_path / "first")

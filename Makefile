@@ -61,7 +61,7 @@ long: .venv/complete  ## Every property on a thousand examples, every alert chan
 	@$(BIN)/pytest -q $(WORKERS) -m "long and not live"
 	@$(BIN)/pytest -q -m "long and live" --durations=5
 
-operators: .venv/complete  ## External Secrets Operator and prometheus-operator with our objects; guard and pager by a real Prometheus
+operators: .venv/complete  ## Flux, External Secrets Operator and prometheus-operator with our objects; guard and pager by a real Prometheus
 	@$(BIN)/pytest -q -m operators --durations=5
 
 faults: .venv/complete  ## Ten minutes of steady load through one fault after another, with every failed call counted

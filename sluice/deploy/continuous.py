@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sluice.deploy.launch import declared_environment, engine_by_hand, launch
+from sluice.deploy.cluster_access import ClusterUnreachable
+from sluice.deploy.follower import follower
+from sluice.deploy.launch import ask_every_agent, declared_environment, engine_by_hand, launch
 from sluice.deploy.status import Status, status
 from sluice.deploy.target import Target
 from sluice.progress import Progress
+from sluice.registry import Environment
+
+FOLLOWED_WITHIN_SECONDS = 600.0
+"""How long whoever follows git may take for a commit: as long as between two of its rounds."""
+
+_LOOK_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +29,30 @@ class Continuous:
     progress: Progress
 
     def up(self, environment: str) -> str:
-        """Make an environment what git says, have every agent asked, and say what changed. Raises as `launch` does."""
+        """Make an environment what git says, have every agent asked, and say what changed. Raises as `launch` does.
+
+        Where another follows git for it, that one does it, and is waited for: `verify` then tells what it did not.
+        """
+        declared = declared_environment(environment)
+        if self._is_followed(declared):
+            return self._wait_for_follower(declared)
         return str(launch(environment, self.where, self.images_to, self.progress).update)
+
+    def _is_followed(self, declared: Environment) -> bool:
+        try:
+            found = follower(self.where.connect(), declared.settings.namespace)
+        except ClusterUnreachable:
+            return False  # the local cluster is started by an update, and of any other the update says why
+        return found is not None and not found.is_stopped
+
+    def _wait_for_follower(self, declared: Environment) -> str:
+        """Return what the follower says of itself, once the cluster is what git says, or not within some minutes."""
+        access = self.where.connect()
+        ends = time.monotonic() + FOLLOWED_WITHIN_SECONDS
+        while any(complaints(found := status(access, declared))) and time.monotonic() < ends:
+            time.sleep(_LOOK_EVERY_SECONDS)
+        ask_every_agent(access, declared)
+        return str(found.follower)
 
     def verify(self, environment: str) -> tuple[str, ...]:
         """Return what is not as git says. An override that holds a weight down is the guard's, and no complaint."""

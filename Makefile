@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check slow long operators faults judges live lock policy render docs release bench-gateway bench-deploy bench-render bench-rules
+.PHONY: help up down test check slow long operators journey faults judges live lock policy render docs release bench-gateway bench-deploy bench-render bench-rules
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -63,6 +63,9 @@ long: .venv/complete  ## Every property on a thousand examples, every alert chan
 
 operators: .venv/complete  ## Flux, External Secrets Operator and prometheus-operator with our objects; guard and pager by a real Prometheus
 	@$(BIN)/pytest -q -m operators --durations=5
+
+journey: .venv/complete  ## A model's way from dev to everybody, with a fall at 50 %: a quarter of an hour
+	@$(BIN)/pytest -q -s tests/live/test_journey.py --durations=8
 
 faults: .venv/complete  ## Ten minutes of steady load through one fault after another, with every failed call counted
 	@$(BIN)/pytest -q -m faults

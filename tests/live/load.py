@@ -57,6 +57,7 @@ class Load:
     """Calls from `with` to its end; then `calls` is all of them. Bounded in rate and in calls under way.
 
     `tries` is how often a caller asks when its connection breaks before an answer: 1, or 3 as OpenAI's clients do.
+    `users` are those of each agent, who ask in turn.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Load:
         calls_a_second: float = CALLS_A_SECOND,
         tries: int = 1,
         key: str | None = None,
+        users: int = USERS_OF_AN_AGENT,
     ) -> None:
         self.calls: list[Call] = []
         self.seconds = 0.0
@@ -76,6 +78,7 @@ class Load:
         self._agents = agents
         self._apart_seconds = 1 / calls_a_second
         self._tries = tries
+        self._users = users
         self._stop = threading.Event()
         self._broken: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
@@ -142,7 +145,7 @@ class Load:
                 if self._stop.is_set():
                     break
                 agent = self._agents[number % len(self._agents)]
-                user = f"{agent}-user-{number // len(self._agents) % USERS_OF_AN_AGENT}"
+                user = f"{agent}-user-{number // len(self._agents) % self._users}"
                 call = Call(agent, user, number % 3 == 0, time.monotonic())
                 self.calls.append(call)
                 if len(under_way) >= _MOST_IN_FLIGHT:

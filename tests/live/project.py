@@ -104,6 +104,12 @@ class LiveProject:
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Start a `sluice` command in a process group of its own."""
+        return self.started(arguments, variables)
+
+    def started(
+        self, arguments: Iterable[str], variables: Mapping[str, str], *, stderr: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
+        """Start a `sluice` command, whose errors may go where the rest goes."""
         environment = {
             **_outer(),
             "PYTHONPATH": str(self.folder),
@@ -116,7 +122,7 @@ class LiveProject:
             env={name: value for name, value in environment.items() if value},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             start_new_session=True,
         )

@@ -157,6 +157,9 @@ def _changes(before: _Side, after: _Side, was: AgentRollout | None, is_now: Agen
     if old and new:
         for path, was_value, value in _differences(old.policy, new.policy, ()):
             yield f"{'.'.join(path)}: {was_value} becomes {value}{_alerts_with(path)}"
+        steps, other_steps = (_steps(side.registry, is_now.agent) for side in (before, after))
+        if steps != other_steps:
+            yield f"its steps: {steps} become {other_steps}"
 
 
 def _of_weight(before: _Side, after: _Side, was: AgentRollout, is_now: AgentRollout) -> Iterator[str]:
@@ -199,6 +202,11 @@ def _of_models(before: Registry, after: Registry, is_now: AgentRollout) -> Itera
             for field in ("provider", "id", "price", "retires", "requests_per_second"):
                 for path, was, value in _differences(getattr(old, field), getattr(new, field), (field,)):
                     yield f"{name}'s {'.'.join(path)}: {was} becomes {value}"
+
+
+def _steps(registry: Registry, agent: str) -> str:
+    steps = registry.ladder_of(agent).steps
+    return ", ".join(f"{step.weight_percent} % for {shown_duration(step.hold)}" for step in steps)
 
 
 def _alerts_with(path: tuple[str, ...]) -> str:

@@ -134,6 +134,17 @@ def test_what_a_provider_allows_is_a_limit_too(folder: Path, change: Callable[[s
     assert changes == ("providers.mistral.requests_per_second: 5 becomes 40",)
 
 
+def test_how_long_steps_hold_is_in_the_plan_of_every_agent_that_climbs_them(
+    folder: Path, change: Callable[[str, str, str], None]
+) -> None:
+    change("models.yaml", "{weight: 25, hold: 2d}", "{weight: 25, hold: 12h}")
+
+    changes = of_agent(plan_of(folder, "production", "HEAD", TODAY), "qa").changes
+
+    before, after = (f"10 % for 2d, 25 % for {hold}, 50 % for 2d, 100 % for 1d" for hold in ("2d", "12h"))
+    assert changes == (f"its steps: {before} become {after}",)
+
+
 def test_another_candidate_draws_its_users_anew(folder: Path, change: Callable[[str, str, str], None]) -> None:
     change("rollouts/dev.yaml", "candidate: qa-1", "candidate: legal-1")
 

@@ -20,7 +20,7 @@ from sluice.errors import AnswerIsNo, SluiceError
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
 from sluice.progress import Progress
-from sluice.registry import REDIS_PASSWORD, Environment, ExternalCache
+from sluice.registry import LITELLM_KEY, REDIS_PASSWORD, Environment, ExternalCache
 
 SHORTEST_KEY = 12
 LONGEST_VALUE = 8192
@@ -65,7 +65,10 @@ class SecretsAreInStore(AnswerIsNo):
 
 @dataclass(frozen=True, slots=True)
 class WantedSecret:
-    """A key that an environment asks for. `providers` is empty where Redis asks for it."""
+    """A key that an environment asks for.
+
+    `providers` is empty where Redis asks for it, and `litellm` where the gateway is known by it to LiteLLM.
+    """
 
     name: str
     providers: tuple[str, ...]
@@ -83,6 +86,8 @@ def wanted_secrets(declared: Environment) -> tuple[WantedSecret, ...]:
         providers.setdefault(provider.key, []).append(provider.name)
     if isinstance(settings.cache, ExternalCache) or REDIS_PASSWORD in settings.keys_set:
         providers.setdefault(REDIS_PASSWORD, [])
+    if settings.litellm:
+        providers.setdefault(LITELLM_KEY, ["litellm"])
     return tuple(_wanted(declared, name, tuple(of)) for name, of in providers.items())
 
 

@@ -58,7 +58,9 @@ def network(registry: Registry, settings: Settings) -> tuple[KubernetesObject, .
         )
     if settings.stub_provider is not None:
         own = stub_provider.NAME
-        ingress = [_rule("from", gateway, stub_provider.PORT)]
+        # LiteLLM asks it too, where it stands for one of LiteLLM's providers.
+        askers = [*gateway, *(_pods_of(litellm.NAME) if settings.litellm else [])]
+        ingress = [_rule("from", askers, stub_provider.PORT)]
         policies.append(_policy(settings, own, selector(own), ingress=ingress, egress=[]))
     if settings.guard is not None and settings.prometheus is not None:
         policies.append(_of_the_guard(settings, settings.prometheus))

@@ -243,6 +243,23 @@ def test_the_password_of_a_redis_of_others_may_be_what_a_key_may_not(
     assert "has control characters" in capsys.readouterr().err
 
 
+def test_the_key_by_which_litellm_knows_the_gateway_is_asked_for_and_set_where_there_is_one(
+    project: Project, type_in: Type, capsys: pytest.CaptureFixture[str]
+) -> None:
+    type_in(VALUE)
+    assert run(["secrets", "set", "dev", "litellm-master-key"]) == 2
+    with project.settings.open("a") as settings:
+        settings.write(f"  sluice:litellm: {{image: 'a/b@{DIGEST}', providers: {{anthropic: anthropic}}}}\n")
+
+    type_in(VALUE)
+    assert run(["secrets", "set", "dev", "litellm-master-key"]) == 0
+
+    assert project.kept() == {"sluice:litellm-master-key": VALUE}
+    capsys.readouterr()
+    assert run(["secrets", "list", "dev"]) == 0
+    assert "litellm-master-key  set      litellm  (Pulumi.dev.yaml)" in capsys.readouterr().out
+
+
 def test_keys_of_a_store_are_listed_by_their_place_and_not_set_here(
     project: Project, type_in: Type, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sluice.registry import LITELLM_KEY, KeysNotSet, LiteLLM, Model, Price, Provider, require_keys
+from sluice.registry import LITELLM_KEY, KeysNotSet, LiteLLM, Model, Price, Provider, Settings, require_keys
 from sluice.render import Rendered, manifests, render
 from tests.render.made_environment import DIGEST, REGISTRY, SETTINGS, only, rollout
 
@@ -140,3 +140,17 @@ def test_its_key_is_asked_for_with_the_providers() -> None:
     assert LITELLM_KEY in of().provider_keys.keys
     with pytest.raises(KeysNotSet, match=f"sluice secrets set dev {LITELLM_KEY}"):
         require_keys(WITH_COHERE, ours)
+
+
+def test_a_stub_provider_that_stands_for_its_provider_lets_it_in() -> None:
+    rehearsed = replace(
+        ON, stub_provider=SETTINGS.stub_provider, provider_addresses={"cohere": "http://stub-provider:8080"}
+    )
+
+    def let_in(settings: Settings) -> list[str]:
+        spec = only(of(settings), "NetworkPolicy", "stub-provider").body["spec"]
+        peers = spec["ingress"][0]["from"]
+        return [peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for peer in peers]
+
+    assert let_in(rehearsed) == ["gateway", "litellm"]
+    assert let_in(replace(rehearsed, litellm=None)) == ["gateway"]

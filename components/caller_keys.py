@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes import core
 
+from components.cluster_object import ClusterSecret
 from components.kubernetes_objects import owned
 from sluice.render import SecretReference
 
@@ -29,11 +29,11 @@ class CallerKeys(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CallerKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("sluice:index:CallerKeys", name, None, opts)
-        core.v1.Secret(
+        ClusterSecret(
             f"{name}-secret",
-            metadata=owned({"name": args.reference.name, "labels": dict(args.reference.labels)}, args.namespace),
-            data=args.digests.apply(_encoded) if args.reference.keys else None,
-            opts=pulumi.ResourceOptions(parent=self),
+            owned({"name": args.reference.name, "labels": dict(args.reference.labels)}, args.namespace),
+            {"data": args.digests.apply(_encoded)} if args.reference.keys else {},
+            pulumi.ResourceOptions(parent=self),
         )
         self.secret = pulumi.Output.from_input(args.reference.name)
         self.register_outputs({"secret": self.secret})

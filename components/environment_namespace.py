@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes import core
 
 from components.kubernetes_objects import make
 from sluice.render import KubernetesObject
@@ -28,6 +27,5 @@ class EnvironmentNamespace(pulumi.ComponentResource):
         super().__init__("sluice:index:EnvironmentNamespace", name, None, opts)
         options = pulumi.ResourceOptions(protect=args.protected)
         namespace = make(name, args.namespace, parent=self, options=options)
-        assert isinstance(namespace, core.v1.Namespace)  # noqa: S101 - tells the type checker what was rendered
-        self.name = namespace.metadata.name
+        self.name = namespace.metadata["name"]
         self.register_outputs({"name": self.name})

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes import core
 
+from components.cluster_object import ClusterSecret
 from components.kubernetes_objects import owned
 from sluice.render import SecretReference
 
@@ -28,11 +28,11 @@ class ProviderKeys(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ProviderKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("sluice:index:ProviderKeys", name, None, opts)
-        core.v1.Secret(
+        ClusterSecret(
             f"{name}-secret",
-            metadata=owned({"name": args.reference.name, "labels": dict(args.reference.labels)}, args.namespace),
-            string_data=dict(args.values),
-            opts=pulumi.ResourceOptions(parent=self),
+            owned({"name": args.reference.name, "labels": dict(args.reference.labels)}, args.namespace),
+            {"stringData": dict(args.values)},
+            pulumi.ResourceOptions(parent=self),
         )
         self.secret = pulumi.Output.from_input(args.reference.name)
         self.register_outputs({"secret": self.secret})

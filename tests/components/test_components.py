@@ -362,11 +362,21 @@ def test_an_update_waits_until_the_keys_of_a_store_have_come_and_gives_up_in_les
         assert one.timeouts["create"] == one.timeouts["update"] == "100s"
 
 
-def test_a_kind_that_no_component_knows_is_no_silent_loss() -> None:
-    unknown = KubernetesObject("batch/v1", "Job", "a", {"apiVersion": "batch/v1", "kind": "Job", "metadata": {}})
+@pytest.mark.parametrize(
+    ("api_version", "kind", "expected"),
+    [
+        ("v1", "ConfigMap", "kubernetes:core/v1:ConfigMap"),
+        ("apps/v1", "Deployment", "kubernetes:apps/v1:Deployment"),
+        ("rbac.authorization.k8s.io/v1", "Role", "kubernetes:rbac.authorization.k8s.io/v1:Role"),
+        ("external-secrets.io/v1", "ExternalSecret", "kubernetes:external-secrets.io/v1:ExternalSecret"),
+    ],
+)
+def test_a_kind_is_called_what_pulumis_own_classes_call_it(api_version: str, kind: str, expected: str) -> None:
+    body = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}}
 
-    with pytest.raises(KeyError, match="Job"):
-        record(lambda: make("a", unknown, parent=_parent()))
+    (made,) = record(lambda: make("a", KubernetesObject(api_version, kind, "a", body), parent=_parent())).of_kind(kind)
+
+    assert made.type == expected, "or every stack that is there would have it deleted and made anew"
 
 
 def test_a_resource_that_the_engine_refuses_fails_these_tests(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,6 +167,8 @@ def stack(request: pytest.FixtureRequest, fresh_project: LiveProject) -> Iterato
     file, keys = project.folder / f"Pulumi.{environment}.yaml", (project.folder / "Pulumi.live.yaml").read_text()
     settings = file.read_text().replace(f"sluice-{environment}\n", f"sluice-live-{environment}\n", 1)
     settings = settings.replace("requests: {cpu: 500m", "requests: {cpu: 20m")
+    if environment == "staging":  # so that both ways to bring dashboards are tried
+        settings = settings.replace("grafana: sidecar", "grafana: operator", 1)
     secrets = "\n".join(re.findall(r"^  sluice:\S+-api-key:\n    secure: \S+$", keys, re.MULTILINE))
     salt = re.findall(r"^encryptionsalt: .*$", keys, re.MULTILINE)[0]
     file.write_text(f"{settings.rstrip()}\n{secrets}\n{salt}\n")
@@ -181,6 +183,8 @@ def test_a_second_update_of_staging_and_of_production_changes_nothing(stack: tup
     project, environment = stack
     assert update(project, environment).exit_code == 0
     assert_it_began_with_as_many_pods_as_its_autoscaler_wants(project, environment)
+    kind = "grafanadashboards" if environment == "staging" else "configmaps"
+    assert len(dashboards(project, environment, kind)) == 4
 
     began = time.monotonic()
     second = update(project, environment)
@@ -205,6 +209,14 @@ def assert_it_began_with_as_many_pods_as_its_autoscaler_wants(project: LiveProje
     gateway = project.cluster.get(f"/apis/apps/v1/{of_ours}/deployments/gateway")
     assert (gateway["metadata"]["generation"], gateway["spec"]["replicas"]) == (1, least)
     assert least >= 2
+
+
+def dashboards(project: LiveProject, environment: str, kind: str) -> list[str]:
+    """Return the names of an environment's dashboards, by the kind that brings them to Grafana."""
+    there = ("--namespace", f"sluice-live-{environment}", "--selector", "app.kubernetes.io/component=dashboards")
+    ran = project.kubectl("get", kind, *there, "--output", "name")
+    assert ran.exit_code == 0, ran.stderr
+    return ran.stdout.split()
 
 
 def is_what_git_says(project: LiveProject, environment: str) -> bool:

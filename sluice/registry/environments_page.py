@@ -190,6 +190,9 @@ Out: DNS, the API server, Redis and the providers. Everything else is refused in
 - `autoscaling` looks at CPU always, and takes metrics-server. `requests_in_flight` takes an adapter that brings
   `sluice_requests_in_flight` to the custom metrics API. While one of the two metrics is missing, the other still adds
   pods, and none are taken away; without both, the number of pods stays as it is.
+- With `autoscaling`, `pulumi up` makes the gateway with the least of its pods and never says a number again. What is
+  in `manifests/` says none, as Flux and Argo CD want it: what applies it for the first time makes one pod, and the
+  autoscaler the others within 15 s.
 - `autoscaling` may be switched on while an environment serves: `pulumi up` leaves the number of pods alone from then
   on. Where something else applies `manifests/`, the field that goes away makes it one pod for a moment: have that
   ignore the gateway's `spec.replicas` first (Argo CD: `ignoreDifferences` and `RespectIgnoreDifferences=true`).
@@ -219,7 +222,7 @@ Out: DNS, the API server, Redis and the providers. Everything else is refused in
 ```
 
 - The gateway asks it as one more provider, of OpenAI's dialect, with the key `sluice:litellm-master-key`: make one, and
-  set it by `pulumi config set --secret`. Arms, fail-over, limits and prices are the gateway's. LiteLLM tries once.
+  set it by `sluice secrets set`. Arms, fail-over, limits and prices are the gateway's. LiteLLM tries once.
 - It has no database and stands behind a list of what it may answer: `POST /v1/chat/completions` in OpenAI's fields, and
   the kubelet's probes. Keys, users, models, the user interface and every other path are 404 before LiteLLM sees them,
   also with its key. The network policy lets the gateway in, nobody else, and it out to DNS and its providers.

@@ -1,0 +1,1 @@
+"""How long it takes from a fault until somebody is paged, for every alert."""

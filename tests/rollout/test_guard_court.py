@@ -108,6 +108,18 @@ def test_after_a_person_lifted_the_override_only_what_came_then_counts(prometheu
     assert court(prometheus).judge(Watched("qa", "qa-20251031", 10, resumed), end).is_rollback is False
 
 
+@pytest.mark.parametrize(("since", "is_rollback"), [(GOOD, False), (FAILING, True)])
+def test_what_failed_before_the_override_was_lifted_sends_nobody_back_a_minute_later(
+    prometheus: MadePrometheus, since: dict[str, dict[str, int]], is_rollback: bool
+) -> None:
+    each = {arm: {outcome: 10 * count for outcome, count in of.items()} for arm, of in since.items()}
+    resumed, end = START + timedelta(hours=1), START + timedelta(hours=1, minutes=1)
+    prometheus.traffic("qa", 10, START, resumed, each_scrape={"candidate": {"fallback": 90}, "baseline": {"ok": 180}})
+    prometheus.traffic("qa", 10, resumed + SCRAPE, end, each_scrape=each)
+
+    assert court(prometheus).judge(Watched("qa", "qa-20251031", 10, resumed), end).is_rollback is is_rollback
+
+
 def test_one_that_is_resumed_and_climbs_again_began_at_its_first_step(prometheus: MadePrometheus) -> None:
     fell, resumed = START + timedelta(hours=1), START + timedelta(hours=1, minutes=10)
     first, second, end = (resumed + timedelta(minutes=minutes) for minutes in (3, 60, 120))

@@ -41,6 +41,9 @@ _RECENT = timedelta(minutes=2)
 _SHORTEST = timedelta(minutes=1)
 """Less than this holds too few scrapes to tell an increase."""
 
+_TWO_SCRAPES = timedelta(seconds=30)
+"""What tells an increase at all, where nothing is computed from it but whether most requests failed."""
+
 _REMEMBERED = 4096
 
 
@@ -82,7 +85,7 @@ class Measuring:
         """Measure one agent's rollout by what was known at `now`. Raises CannotSee."""
         return replace(
             self._counted(watched.agent, self._stretches(watched, now), now),
-            recent=self._recent(watched.agent, now),
+            recent=self._recent(watched, now),
             served_weight_percent=self._served(watched.agent, now),
             month_spend_dollars=month_spend(self.prometheus, self.match, now),
         )
@@ -191,8 +194,12 @@ class Measuring:
 
         return _Counted(of("candidate"), of("baseline"), users_per("rollout", users), users_per("step", users))
 
-    def _recent(self, agent: str, now: datetime) -> Recent | None:
-        found = self._increase("sluice_requests_total", agent, _RECENT, now, "arm, outcome")
+    def _recent(self, watched: Watched, now: datetime) -> Recent | None:
+        # What it was sent back for, and lifted from, is no reason to send it back again.
+        window = min(_RECENT, now - watched.resumed_at) if watched.resumed_at is not None else _RECENT
+        if window < _TWO_SCRAPES:
+            return None
+        found = self._increase("sluice_requests_total", watched.agent, window, now, "arm, outcome")
         candidate, baseline = of_outcomes(found, "candidate"), of_outcomes(found, "baseline")
         return None if candidate is None or baseline is None else Recent(*candidate, *baseline)
 

@@ -78,6 +78,17 @@ def test_both_arms_are_counted_since_the_weight_rose(prometheus: MadePrometheus)
     assert measured.recent.candidate_failed == 8
 
 
+def test_a_step_began_at_one_moment_whoever_looks_when(prometheus: MadePrometheus) -> None:
+    began, end = START + timedelta(minutes=10), START + timedelta(minutes=15)
+    prometheus.traffic("qa", 10, START, began - SCRAPE, each_scrape=GOOD)
+    prometheus.traffic("qa", 25, began, end, each_scrape=GOOD)
+
+    looks = [end - timedelta(seconds=seconds) for seconds in (0, 1, 7.3, 14.9)]
+    found = {measuring(prometheus).of(Watched("qa", "qa-20251031", 25), look).periods[-1].began for look in looks}
+
+    assert found == {began}
+
+
 def test_a_period_ends_with_the_weight_and_with_the_day_and_is_asked_for_once(prometheus: MadePrometheus) -> None:
     changed, end = START + timedelta(hours=4), START + timedelta(hours=20)
     prometheus.traffic("qa", 10, START, changed, each_scrape=GOOD)

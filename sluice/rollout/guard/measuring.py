@@ -152,9 +152,11 @@ class Measuring:
     def _weights(self, agent: str, now: datetime) -> list[tuple[float, float]]:
         """Return the weights that were served: of days ago every five minutes, of the last hour every scrape."""
         query = f"max(sluice_rollout_weight{self._of(agent, kind='served')})"
-        closely = self.prometheus.over(query, now - _CLOSE, now, _CLOSE_STEP)
-        before = self.prometheus.over(query, now - _LOOK_BACK, now - _CLOSE - _CLOSE_STEP, _HISTORY_STEP)
-        return [*before, *closely]
+        # At the same moments whoever asks when: a step that began later for the next one to look would hold for less.
+        close = _floored(now - _CLOSE, _CLOSE_STEP)
+        closely = self.prometheus.over(query, close, now, _CLOSE_STEP)
+        long_ago = _floored(now - _LOOK_BACK, _HISTORY_STEP)
+        return [*self.prometheus.over(query, long_ago, close - _CLOSE_STEP, _HISTORY_STEP), *closely]
 
     def _counts(self, agent: str, stretch: _Stretch, *, is_over: bool) -> _Counted:
         key = (agent, stretch.began, stretch.ended)
@@ -230,6 +232,11 @@ class Measuring:
 
     def _of(self, agent: str, **labels: str) -> str:
         return matchers(self.match, agent=agent, **labels)
+
+
+def _floored(moment: datetime, step: timedelta) -> datetime:
+    """Return the last whole number of steps since 1970 up to a moment."""
+    return datetime.fromtimestamp(moment.timestamp() // step.total_seconds() * step.total_seconds(), UTC)
 
 
 def _stretches_of(changes: Sequence[tuple[datetime, int]], ended: datetime) -> list[_Stretch]:

@@ -133,6 +133,7 @@ def test_a_reviewer_runs_nothing_else_there_and_so_reads_no_key(program: tuple[s
     assert ran.stdout == ""
 
 
+@pytest.mark.long
 def test_a_veto_outlives_every_update(serving: LiveProject) -> None:
     veto = {"data": {"qa": json.dumps({"weight": 0, "by": "ada", "reason": "a test"})}}
     assert serving.kubectl("patch", "configmap", "override", "--type", "merge", "-p", json.dumps(veto)).exit_code == 0

@@ -158,6 +158,7 @@ def test_a_kubeconfig_of_a_cluster_that_is_gone_is_one_sentence(
     assert len(ran.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.long
 def test_destroy_leaves_no_namespace(project: LiveProject) -> None:
     project.up()
 

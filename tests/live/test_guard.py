@@ -23,6 +23,8 @@ from tests.live.test_failures import edit
 from tests.rollout.made_prometheus import SCRAPE, MadePrometheus, serving
 from tests.rollout.report_takers import taking_posts
 
+pytestmark = pytest.mark.long
+
 USERS = tuple(f"user-{number}" for number in range(40))
 GOOD = {"candidate": {"ok": 6}, "baseline": {"ok": 54}}
 BAD = {"candidate": {"fallback": 6}, "baseline": {"ok": 54}}

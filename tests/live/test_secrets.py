@@ -165,6 +165,7 @@ def test_both_secrets_are_files_that_the_pods_group_alone_can_read(project: Live
     assert not re.search("KEY|TOKEN|SECRET|PASSWORD", variables), variables
 
 
+@pytest.mark.long
 def test_planted_keys_are_readable_nowhere_but_where_they_must_be(
     project: LiveProject, callers_key: str, tmp_path: Path
 ) -> None:

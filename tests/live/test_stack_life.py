@@ -45,6 +45,7 @@ def patch(project: LiveProject, name: str, *operations: dict[str, object]) -> No
     assert ran.exit_code == 0, ran.stderr
 
 
+@pytest.mark.long
 def test_what_was_changed_by_hand_is_shown_with_whose_hand_it_was_and_repaired(project: LiveProject) -> None:
     project.roll_out(dict.fromkeys(AGENTS, 50))
     project.up()
@@ -172,6 +173,7 @@ def stack(request: pytest.FixtureRequest, fresh_project: LiveProject) -> Iterato
     secrets = "\n".join(re.findall(r"^  sluice:\S+-api-key:\n    secure: \S+$", keys, re.MULTILINE))
     salt = re.findall(r"^encryptionsalt: .*$", keys, re.MULTILINE)[0]
     file.write_text(f"{settings.rstrip()}\n{secrets}\n{salt}\n")
+    project.pulumi("cancel", "--yes", environment=environment)  # what a run that was killed has left locked
     with with_kinds_of_others(project):
         yield project, environment
         project.pulumi("state", "unprotect", "--all", "--yes", environment=environment)
@@ -179,6 +181,7 @@ def stack(request: pytest.FixtureRequest, fresh_project: LiveProject) -> Iterato
         assert destroyed.exit_code == 0, destroyed.stderr
 
 
+@pytest.mark.long
 def test_a_second_update_of_staging_and_of_production_changes_nothing(stack: tuple[LiveProject, str]) -> None:
     project, environment = stack
     assert update(project, environment).exit_code == 0

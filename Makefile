@@ -64,7 +64,7 @@ long: .venv/complete  ## Every property on a thousand examples, every alert chan
 operators: .venv/complete  ## Flux, External Secrets Operator and prometheus-operator with our objects; guard and pager by a real Prometheus
 	@$(BIN)/pytest -q -m operators --durations=5
 
-journey: .venv/complete  ## A model's way from dev to everybody, with a fall at 50 %: a quarter of an hour
+journey: .venv/complete  ## A model's way from dev to everybody, with a fall at 50 %, as docs/journey.md tells it: a quarter of an hour
 	@$(BIN)/pytest -q -s tests/live/test_journey.py --durations=8
 
 faults: .venv/complete  ## Ten minutes of steady load through one fault after another, with every failed call counted

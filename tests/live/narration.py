@@ -70,3 +70,14 @@ class Narration:
             else:
                 parts += [str(one).strip("\n") for one in group]
         return "\n\n".join(parts) + "\n"
+
+
+def commands_and_prose(page: str) -> list[str]:
+    """Return what of a page is the same in every telling: all but the outputs, which have numbers of their own."""
+    kept, in_block = [], False
+    for line in page.splitlines():
+        if line.startswith("```"):
+            in_block = not in_block
+        elif not in_block or re.match(r"[a-z]+\$ ", line):
+            kept.append(line)
+    return kept

@@ -2,7 +2,8 @@
 
 Every command is a user's own, typed in a clone of a bare repository. Calls are real ones through production's pods, a
 real Prometheus counts them, and the gates judge by that. One dial is turned: at 50 % the provider of made answers is
-told to refuse, until more is paid for. What was typed and what it said is printed as a page at the end.
+told to refuse, until more is paid for. docs/journey.md is what is told here, with the outputs of one run;
+`--refresh-expected` writes it, its record and its pictures.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sluice.deploy.cluster_access import ClusterAccess
 from sluice.deploy.judging import judging
+from sluice.deploy.prometheus_access import prometheus_of
+from sluice.local.folders import PROJECT
 from sluice.registry import load_environment
 from sluice.rollout import Action
 from sluice.rollout.verdict import Verdict
+from tests.live.journey_pictures import pictures
 from tests.live.journey_team import (
     ALLOWED,
     ALLOWED_LATER,
@@ -34,12 +38,15 @@ from tests.live.journey_team import (
     with_new_model,
 )
 from tests.live.load import Load
+from tests.live.narration import commands_and_prose
 from tests.live.project import LiveProject
 
 pytestmark = pytest.mark.operators
 
 CALLS_A_SECOND = 40.0
 USERS = 1500
+PAGE, RECORD = PROJECT / "docs/journey.md", PROJECT / "docs/journey/record.txt"
+PICTURES = PROJECT / "docs/journey"
 REQUEST = (r"^(dev|staging|production): ", r"^- \S", r"^  branch ")
 """What the page shows of a request: what it is, what the gates say, and where it lies."""
 
@@ -49,6 +56,7 @@ class Journey:
     """How far the story is."""
 
     team: Team
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
     load: Load | None = None
     chapters: int = 0
 
@@ -125,7 +133,7 @@ def journey(cluster: ClusterAccess, tmp_path_factory: pytest.TempPathFactory) ->
         "`make journey` types every command here, in clones of one repository, against a Kubernetes, real pods and a "
         "real Prometheus. Steps hold for a minute and the soak lasts half of one, in place of days: that is "
         "configuration. Ada trains and rolls out, Grace reviews and merges, `ci` applies what was merged. What is left "
-        "out of an output is `...`."
+        "out of an output is `...`, and stands in [the record](journey/record.txt)."
     )
     made = Journey(team)
     try:
@@ -133,7 +141,8 @@ def journey(cluster: ClusterAccess, tmp_path_factory: pytest.TempPathFactory) ->
     finally:
         if made.load is not None:
             made.load.__exit__(AssertionError, None, None)
-        print(f"\n{team.narration.page()}")
+        (team.folder / "record.txt").write_text(team.narration.record())
+        print(f"\nthe record so far: {team.folder / 'record.txt'}")
         team.is_gone()
 
 
@@ -305,3 +314,24 @@ def test_it_climbs_again_to_everybody(journey: Journey) -> None:
     print(f"\n{len(load.calls)} calls, {len(load.failed)} failed: {load.counts()}")
     assert [str(call) for call in load.failed] == []
     journey.ends()
+
+
+def test_the_page_tells_this_journey(journey: Journey, pytestconfig: pytest.Config) -> None:
+    assert journey.chapters == 6
+    team = journey.team
+    declared = load_environment(team.ci.folder, "production")
+    drawn = pictures(prometheus_of(team.cluster, declared.settings), journey.began, datetime.now(UTC))
+    team.narration.tell(
+        "What Prometheus saw of it, from the first update to the last:\n\n"
+        + "\n".join(f"![{picture.says}](journey/{name}.svg)" for name, picture in drawn.items())
+    )
+    if pytestconfig.getoption("--refresh-expected"):
+        PICTURES.mkdir(exist_ok=True)
+        PAGE.write_text(team.narration.page())
+        RECORD.write_text(team.narration.record() + "\n")
+        for name, picture in drawn.items():
+            (PICTURES / f"{name}.svg").write_text(picture.svg)
+
+    assert PAGE.is_file(), "docs/journey.md is not there: run it with --refresh-expected"
+    told = commands_and_prose(team.narration.page())
+    assert told == commands_and_prose(PAGE.read_text()), "it is told otherwise: run it with --refresh-expected"

@@ -6,6 +6,8 @@ the first team's five agents are theirs.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from sluice.carried import carried
@@ -49,10 +51,17 @@ def schemas() -> dict[str, Path]:
 def begin_project(folder: Path) -> tuple[str, ...]:
     """Write a project into `folder`, over nothing, and return its files. Raises `FilesInTheWay`, OSError."""
     wanted = skeleton()
-    there = [name for name in wanted if (folder / name).exists()]
+    # A link that leads nowhere is there, too: what is written to it would land outside the folder.
+    there = [name for name in wanted if os.path.lexists(folder / name)]
     if there:
         raise FilesInTheWay(folder, there)
-    return _written(folder, wanted)
+    try:
+        return _written(folder, wanted)
+    except BaseException:  # an interruption, too: half a project would be in the way of the next attempt
+        for name in wanted:
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+        raise
 
 
 def renew_schemas(folder: Path) -> tuple[str, ...]:

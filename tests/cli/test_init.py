@@ -53,3 +53,29 @@ def test_after_an_upgrade_the_schemas_that_editors_read_are_written_anew_and_not
     assert (old.read_bytes(), models.read_text()) == ((SCHEMAS / old.name).read_bytes(), "mine\n")
     assert run(["init", "--schemas", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "the schemas are those of this version\n"
+
+
+def test_a_link_that_leads_nowhere_is_in_the_way_and_nothing_is_written_where_it_leads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").symlink_to(elsewhere)
+
+    assert run(["init", str(folder)]) == 2
+
+    assert "there already: Pulumi.yaml; nothing was written" in capsys.readouterr().err
+    assert not elsewhere.exists()
+
+
+def test_what_cannot_be_written_whole_leaves_no_file_and_the_next_attempt_is_not_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "registry").write_text("a file where a folder is wanted\n")
+
+    assert run(["init", str(tmp_path)]) == 3
+
+    assert "registry: File exists" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["registry"]
+    (tmp_path / "registry").unlink()
+    assert run(["init", str(tmp_path)]) == 0

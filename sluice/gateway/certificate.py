@@ -22,7 +22,9 @@ from sluice.gateway.watched_file import WatchedFile
 
 METRIC: Final = "sluice_certificate_expires_timestamp_seconds"
 
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_PEM = re.compile(rf"{_BEGIN}[^-]+-----END CERTIFICATE-----")
+"""No dash is in what it holds: what has many beginnings and no end is read once, not once for each of them."""
 _SEQUENCE, _VERSION, _UTC_TIME, _GENERAL_TIME = 0x30, 0xA0, 0x17, 0x18
 _BEFORE_VALIDITY: Final = 3
 """Fields between the version and the two times: serial number, algorithm, issuer (RFC 5280, 4.1)."""
@@ -60,7 +62,10 @@ class Certificate:
 
 def ends_at(pem: bytes) -> datetime:
     """Return when the first of the certificates in a file ends. Raises ValueError for what is no such file."""
-    found = _PEM.findall(pem.decode("ascii", "replace"))
+    text = pem.decode("ascii", "replace")
+    found = _PEM.findall(text)
+    if text.count(_BEGIN) != len(found):
+        raise ValueError("its certificate is broken: it is cut off")
     if not found:
         raise ValueError("there is no certificate in it")
     try:

@@ -68,6 +68,19 @@ def test_no_cut_certificate_is_taken_for_one() -> None:
             ends_at(b"".join([*lines[:kept], lines[-1]]))
 
 
+def test_a_chain_of_which_one_is_cut_off_is_broken() -> None:
+    cut = b"".join(made(SOON).splitlines(keepends=True)[:-3])
+
+    for chain in (cut + made(LATER), made(LATER) + cut):
+        with pytest.raises(ValueError, match="cut off"):
+            ends_at(chain)
+
+
+def test_a_file_of_many_beginnings_and_no_end_is_read_at_once() -> None:
+    with pytest.raises(ValueError, match="cut off"):  # each once read on to the file's end: it took minutes
+        ends_at(b"-----BEGIN CERTIFICATE-----" * 50_000)
+
+
 def test_a_new_certificate_is_seen_and_one_that_is_gone_has_no_end(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -23,7 +23,10 @@ _TRACKING = "argocd.argoproj.io/tracking-id"
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """One that follows git. `revision` is what it applied last, `trouble` why it has not applied a newer one."""
+    """One that follows git. `revision` is what it applied last, `trouble` why it has not applied a newer one.
+
+    One that is stopped is in no trouble: what it could not apply before is nobody's complaint any more.
+    """
 
     name: str
     """In words: Flux's kustomization flux-system/sluice."""
@@ -93,11 +96,12 @@ def _flux(access: ClusterAccess, name: str, namespace: str) -> Follower | None:
     status: Mapping[str, Any] = found.get("status") or {}
     conditions: Sequence[Mapping[str, str]] = status.get("conditions") or ()
     ready = next((one for one in conditions if one.get("type") == "Ready"), {})
+    is_stopped = bool(found["spec"].get("suspend"))
     return Follower(
         *words,
-        is_stopped=bool(found["spec"].get("suspend")),
+        is_stopped=is_stopped,
         revision=str(status.get("lastAppliedRevision", "")),
-        trouble=_trouble(ready.get("message", "")) if ready.get("status") == "False" else "",
+        trouble=_trouble(ready.get("message", "")) if ready.get("status") == "False" and not is_stopped else "",
     )
 
 
@@ -117,11 +121,13 @@ def _argo_cd(access: ClusterAccess, tracked: str) -> Follower | None:
         return None
     status: Mapping[str, Any] = found.get("status") or {}
     sync, operation = status.get("sync") or {}, status.get("operationState") or {}
+    is_stopped = "automated" not in (found["spec"].get("syncPolicy") or {})
+    has_failed = operation.get("phase") in ("Failed", "Error")
     return Follower(
         *words,
-        is_stopped="automated" not in (found["spec"].get("syncPolicy") or {}),
+        is_stopped=is_stopped,
         revision=str(sync.get("revision", "")),
-        trouble=_trouble(operation.get("message", "")) if operation.get("phase") in ("Failed", "Error") else "",
+        trouble=_trouble(operation.get("message", "")) if has_failed and not is_stopped else "",
     )
 
 

@@ -83,6 +83,19 @@ def test_flux_that_is_suspended_is_in_nobodys_way(api: ApiServer, access: Cluste
     assert str(follower(access, NAMESPACE)).endswith("is stopped, and applies nothing")
 
 
+def test_what_a_stopped_one_could_not_apply_is_no_complaint(api: ApiServer, access: ClusterAccess) -> None:
+    put_flags(api, labels=BY_FLUX)
+    api.put(KUSTOMIZATION, flux(suspend=True, ready="False", message="no such file"))
+    by_flux = follower(access, NAMESPACE)
+    put_flags(api, annotations=BY_ARGO_CD)
+    api.put(APPLICATION, {"spec": {}, "status": {"operationState": {"phase": "Failed", "message": "one failed"}}})
+    by_argo_cd = follower(access, NAMESPACE)
+
+    assert by_flux is not None
+    assert by_argo_cd is not None
+    assert (by_flux.is_stopped, by_flux.trouble, by_argo_cd.is_stopped, by_argo_cd.trouble) == (True, "", True, "")
+
+
 def test_labels_that_flux_left_when_it_went_are_no_follower(api: ApiServer, access: ClusterAccess) -> None:
     put_flags(api, labels=BY_FLUX)
 

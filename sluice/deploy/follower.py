@@ -121,7 +121,9 @@ def _argo_cd(access: ClusterAccess, tracked: str) -> Follower | None:
         return None
     status: Mapping[str, Any] = found.get("status") or {}
     sync, operation = status.get("sync") or {}, status.get("operationState") or {}
-    is_stopped = "automated" not in (found["spec"].get("syncPolicy") or {})
+    automated = (found["spec"].get("syncPolicy") or {}).get("automated")
+    # It may be there and be switched off: https://argo-cd.readthedocs.io/en/stable/user-guide/auto_sync/.
+    is_stopped = automated is None or automated.get("enabled") is False
     has_failed = operation.get("phase") in ("Failed", "Error")
     return Follower(
         *words,

@@ -119,8 +119,11 @@ def test_argo_cd_is_named_with_what_went_wrong(api: ApiServer, access: ClusterAc
     )
 
 
-def test_argo_cd_that_syncs_when_a_person_says_so_is_in_nobodys_way(api: ApiServer, access: ClusterAccess) -> None:
+@pytest.mark.parametrize("policy", [{}, {"automated": None}, {"automated": {"enabled": False, "prune": True}}])
+def test_argo_cd_that_syncs_when_a_person_says_so_is_in_nobodys_way(
+    policy: dict[str, Any], api: ApiServer, access: ClusterAccess
+) -> None:
     put_flags(api, annotations=BY_ARGO_CD)
-    api.put(APPLICATION, {"spec": {}, "status": {}})
+    api.put(APPLICATION, {"spec": {"syncPolicy": policy}, "status": {}})
 
     require_no_follower(access, "dev", NAMESPACE)

@@ -21,7 +21,8 @@ def project_of(folder: Path, code: Path) -> Path:
     what is missing is said of the place where the person stands.
     """
     for found in (folder, *folder.parents, code):
-        if all((found / name).exists() for name in PROJECT_FILES):
+        # Not Path.exists, which raises where one may not look: whose folder is somebody else's is no project of ours.
+        if all(os.path.exists(found / name) for name in PROJECT_FILES):  # noqa: PTH110
             return found
     return folder
 

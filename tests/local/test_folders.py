@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -52,6 +53,19 @@ def test_a_program_of_pulumis_without_a_registry_is_nobodys_project_of_ours(tmp_
     (outer / "other" / "Pulumi.yaml").touch()
 
     assert project_of(outer / "other", tmp_path) == outer
+
+
+def test_a_folder_that_nobody_may_look_into_is_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked, look = tmp_path / "locked", os.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if Path(path).parent == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+
+    assert project_of(locked, tmp_path / "site-packages") == locked
 
 
 def test_in_a_folder_that_is_gone_the_code_still_starts(tmp_path: Path) -> None:

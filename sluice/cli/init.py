@@ -6,20 +6,25 @@ from pathlib import Path
 
 import click
 
+from sluice.local.folders import PROJECT
 from sluice.skeleton import begin_project, renew_schemas
 
 
 @click.command()
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False), default=Path())
+@click.argument(
+    "folder", metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False), default=None, required=False
+)
 @click.option(
     "--schemas", is_flag=True, help="Only write registry/schema anew, as this version has it: after an upgrade."
 )
-def init(folder: Path, schemas: bool) -> None:
+def init(folder: Path | None, schemas: bool) -> None:
     """Begin a project: a registry with one agent, and Pulumi's files of dev.
 
-    DIR is made where it is missing; by default it is the folder you are in. Nothing that is there is written over. What
-    is written validates and renders as it is, and dev asks a stub provider: its keys and its passphrase are no secrets.
+    DIR is made where it is missing; by default it is the folder you are in, with --schemas the project you are in.
+    Nothing that is there is written over. What is written validates and renders as it is, and dev asks a stub provider:
+    its keys and its passphrase are no secrets.
     """
+    folder = folder or (PROJECT if schemas else Path())
     written = renew_schemas(folder) if schemas else begin_project(folder)
     for name in written:
         click.echo(f"wrote {folder / name}")

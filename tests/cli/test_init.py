@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.cli import init
 from sluice.cli.main import run
 from sluice.registry import load_environment
 from sluice.registry.shape import SCHEMAS
@@ -79,3 +80,17 @@ def test_what_cannot_be_written_whole_leaves_no_file_and_the_next_attempt_is_not
     assert [path.name for path in tmp_path.iterdir()] == ["registry"]
     (tmp_path / "registry").unlink()
     assert run(["init", str(tmp_path)]) == 0
+
+
+def test_without_a_folder_the_schemas_are_those_of_the_project_that_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(["init", str(tmp_path)])
+    (tmp_path / "registry/schema/models.schema.json").unlink()
+    monkeypatch.setattr(init, "PROJECT", tmp_path)
+    monkeypatch.chdir(tmp_path / "registry")
+
+    assert run(["init", "--schemas"]) == 0
+
+    assert (tmp_path / "registry/schema/models.schema.json").is_file()
+    assert not (tmp_path / "registry/registry").exists()

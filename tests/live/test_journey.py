@@ -132,8 +132,10 @@ def journey(cluster: ClusterAccess, tmp_path_factory: pytest.TempPathFactory) ->
         "# The journey of a model\n\n"
         "`make journey` types every command here, in clones of one repository, against a Kubernetes, real pods and a "
         "real Prometheus. Steps hold for a minute and the soak lasts half of one, in place of days: that is "
-        "configuration. Ada trains and rolls out, Grace reviews and merges, `ci` applies what was merged. What is left "
-        "out of an output is `...`, and stands in [the record](journey/record.txt)."
+        "configuration. A stub provider makes the answers up, and is told when to refuse and when to stop; for them a "
+        "soak asks for 7 points by 10 queries, not for 8 by 100. Ada trains and rolls out, Grace reviews and merges, "
+        "`ci` applies what was merged. What is left out of an output is `...`, and stands in "
+        "[the record](journey/record.txt)."
     )
     made = Journey(team)
     try:

@@ -65,7 +65,7 @@ class Waiting:
         return bool(twice)
 
     def _is_wanted(self, pod: Pod) -> bool:
-        """Whether no newer version is there to take its place; a pod that is no Deployment's is always wanted."""
+        """Whether no newer version is there to take its place; a pod of nobody's is always wanted, a job's never."""
         return not pod["metadata"].get("ownerReferences") or wanting_deployment(self._access, pod) is not None
 
     def _start_anew(self, pods: list[Pod]) -> None:

@@ -46,10 +46,15 @@ class Continuous:
         return found is not None and not found.is_stopped
 
     def _wait_for_follower(self, declared: Environment) -> str:
-        """Return what the follower says of itself, once the cluster is what git says, or not within some minutes."""
+        """Return what the follower says of itself, once the cluster is what git says, or not within some minutes.
+
+        Nobody is asked where it is not: an agent that does not answer would hide why, which `verify` then says.
+        """
         access = self.where.connect()
         ends = time.monotonic() + FOLLOWED_WITHIN_SECONDS
-        while any(complaints(found := status(access, declared))) and time.monotonic() < ends:
+        while any(complaints(found := status(access, declared))):
+            if time.monotonic() >= ends:
+                return str(found.follower)
             time.sleep(_LOOK_EVERY_SECONDS)
         ask_every_agent(access, declared)
         return str(found.follower)

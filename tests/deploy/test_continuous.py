@@ -70,7 +70,7 @@ def test_what_another_did_not_apply_in_time_is_a_complaint(works: Continuous, mo
 
     works.up("dev")
 
-    assert "pulumi up" not in cluster.did
+    assert cluster.did == ["look"], "an agent that does not answer would hide why"
     assert works.verify("dev") == (
         "qa: 10 % served, 50 % wanted",
         "Flux's kustomization flux-system/models has applied main@sha1:abc; not what came after: no file",

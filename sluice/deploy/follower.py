@@ -66,11 +66,12 @@ def follower(access: ClusterAccess, namespace: str) -> Follower | None:
         return None
     metadata = flags.get("metadata", {})
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    found = None
     if f"{_FLUX}/name" in labels:
-        return _flux(access, labels[f"{_FLUX}/name"], labels.get(f"{_FLUX}/namespace", ""))
-    if _TRACKING in annotations:
-        return _argo_cd(access, str(annotations[_TRACKING]).partition(":")[0])
-    return None
+        found = _flux(access, labels[f"{_FLUX}/name"], labels.get(f"{_FLUX}/namespace", ""))
+    if _TRACKING in annotations and (found is None or found.is_stopped):
+        found = _argo_cd(access, str(annotations[_TRACKING]).partition(":")[0]) or found
+    return found
 
 
 def require_no_follower(access: ClusterAccess, environment: str, namespace: str) -> None:

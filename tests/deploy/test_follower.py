@@ -102,6 +102,18 @@ def test_labels_that_flux_left_when_it_went_are_no_follower(api: ApiServer, acce
     assert follower(access, NAMESPACE) is None
 
 
+@pytest.mark.parametrize("of_flux", [None, flux(suspend=True)], ids=["gone", "suspended"])
+def test_argo_cd_that_came_after_flux_is_the_one_that_follows(
+    of_flux: dict[str, Any] | None, api: ApiServer, access: ClusterAccess
+) -> None:
+    put_flags(api, labels=BY_FLUX, annotations=BY_ARGO_CD)
+    api.put(APPLICATION, {"spec": {"syncPolicy": {"automated": {}}}})
+    if of_flux is not None:
+        api.put(KUSTOMIZATION, of_flux)
+
+    assert str(follower(access, NAMESPACE)) == "Argo CD's application argocd/models follows git"
+
+
 def test_whoever_may_not_ask_flux_is_told_that_it_follows(api: ApiServer, access: ClusterAccess) -> None:
     put_flags(api, labels=BY_FLUX)
     api.put(KUSTOMIZATION, {"message": "forbidden"}, status=403)

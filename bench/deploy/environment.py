@@ -18,7 +18,7 @@ from sluice.deploy.engine import DEV_PASSPHRASE
 
 STACK = "production"
 _KEYS = ("mistral-api-key", "openai-api-key", "anthropic-api-key")
-_LEFT_OUT = (".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "tests", "manifests")
+_LEFT_OUT = (".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "dist", "tests", "manifests")
 _PULUMI = "sluice-bench-pulumi"
 
 

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.judges
 def clone(tmp_path: Path) -> Path:
     """A copy of this checkout, in which a rule can be broken."""
     folder = tmp_path / "clone"
-    left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "tests", "manifests")
+    left_out = shutil.ignore_patterns(
+        ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "dist", "tests", "manifests"
+    )
     shutil.copytree(PROJECT, folder, ignore=left_out)
     (folder / ".venv").symlink_to(PROJECT / ".venv")
     return folder

@@ -185,7 +185,7 @@ class Followed:
 def cloned(cluster: ClusterAccess, folder: Path, url: str) -> Followed:
     """A copy of this checkout as a clone that was pushed, with an environment that names the images of this cluster."""
     clone = folder / "clone"
-    left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "tests")
+    left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "dist", "tests")
     shutil.copytree(PROJECT, clone, ignore=left_out)
     (clone / ".venv").symlink_to(PROJECT / ".venv")
     project = LiveProject(clone, cluster)

@@ -134,8 +134,8 @@ def journey(cluster: ClusterAccess, tmp_path_factory: pytest.TempPathFactory) ->
         "real Prometheus. Steps hold for a minute and the soak lasts half of one, in place of days: that is "
         "configuration. A stub provider makes the answers up, and is told when to refuse and when to stop; for them a "
         "soak asks for 7 points by 10 queries, not for 8 by 100. Ada trains and rolls out, Grace reviews and merges, "
-        "`ci` applies what was merged. What is left out of an output is `...`, and stands in "
-        "[the record](journey/record.txt)."
+        "`ci` applies what was merged. A merge's message, which says who approved, is not shown. "
+        "What is left out of an output is `...`, and stands in [the record](journey/record.txt)."
     )
     made = Journey(team)
     try:

@@ -6,13 +6,12 @@ entry whole and in one of them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sluice.render.following import OUTLIVES_ITS_SUCCESSOR
+from sluice.render.configuration_map import configuration_map, named_by_content
 from sluice.render.json_text import json_text
-from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object
+from sluice.render.kubernetes_object import KubernetesObject
 
 LARGEST_BYTES = 1_000_000
 """What is put into one ConfigMap; Kubernetes takes 1,048,576 bytes."""
@@ -46,18 +45,9 @@ def configuration_maps(
 
     Another content is another name, and so restarts the pods that mount it.
     """
-    digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
+    name = named_by_content(prefix, texts)
     return tuple(
-        kubernetes_object(
-            "v1",
-            "ConfigMap",
-            f"{prefix}-{digest}{_suffix(number)}",
-            namespace=namespace,
-            labels=named,
-            annotations=OUTLIVES_ITS_SUCCESSOR,
-            immutable=True,
-            data={f"{file}{_suffix(number)}.json": text},
-        )
+        configuration_map(f"{name}{_suffix(number)}", {f"{file}{_suffix(number)}.json": text}, namespace, named)
         for number, text in enumerate(texts)
     )
 

@@ -6,14 +6,13 @@ database, tries nothing twice and leaves no model alone: failing over and breaki
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 from sluice.registry import LITELLM_KEY, LiteLLM, Registry, Settings
 from sluice.render.availability import disruption_budget
+from sluice.render.configuration_map import configuration_map, named_by_content
 from sluice.render.container_resources import resources
-from sluice.render.following import OUTLIVES_ITS_SUCCESSOR
 from sluice.render.gateway import DRAIN_SECONDS, FOLDER, grace_seconds, keys_secret, spread
 from sluice.render.json_text import json_text
 from sluice.render.kubernetes_object import (
@@ -71,16 +70,8 @@ def _configuration(registry: Registry, settings: Settings, own: LiteLLM) -> Kube
             "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
         }
     )
-    return kubernetes_object(
-        "v1",
-        "ConfigMap",
-        f"{CONFIGURATION_PREFIX}-{hashlib.sha256(text.encode()).hexdigest()[:8]}",
-        namespace=settings.namespace,
-        labels=_labels(),
-        annotations=OUTLIVES_ITS_SUCCESSOR,
-        immutable=True,
-        data={_CONFIGURATION_FILE: text},
-    )
+    name = named_by_content(CONFIGURATION_PREFIX, [text])
+    return configuration_map(name, {_CONFIGURATION_FILE: text}, settings.namespace, _labels())
 
 
 def _models(registry: Registry, settings: Settings, own: LiteLLM) -> Iterator[dict[str, Any]]:

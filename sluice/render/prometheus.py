@@ -8,7 +8,6 @@ namespace, and as the pod its address.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,8 +15,8 @@ from sluice.registry import EmbeddedPrometheus, Resources, Settings
 from sluice.registry.prometheus_settings import EMBEDDED_NAME, EMBEDDED_PORT
 from sluice.render import guard
 from sluice.render.alerts import rules_text
+from sluice.render.configuration_map import configuration_map, named_by_content
 from sluice.render.container_resources import resources
-from sluice.render.following import OUTLIVES_ITS_SUCCESSOR
 from sluice.render.gateway import METRICS_PORT
 from sluice.render.gateway import NAME as GATEWAY
 from sluice.render.kubernetes_object import (
@@ -90,17 +89,8 @@ def _found_by(name: str, settings: Settings) -> KubernetesObject:
 
 def _configuration(settings: Settings, own: EmbeddedPrometheus) -> KubernetesObject:
     data = {"prometheus.yaml": yaml_text({**_scraping(settings), **_telling(own)}), "rules.yaml": rules_text(settings)}
-    digest = hashlib.sha256("".join(data.values()).encode()).hexdigest()[:8]
-    return kubernetes_object(
-        "v1",
-        "ConfigMap",
-        f"{NAME_PREFIX}-{digest}",
-        namespace=settings.namespace,
-        labels=labels(NAME, component="configuration"),
-        annotations=OUTLIVES_ITS_SUCCESSOR,
-        immutable=True,
-        data=data,
-    )
+    name = named_by_content(NAME_PREFIX, data.values())
+    return configuration_map(name, data, settings.namespace, labels(NAME, component="configuration"))
 
 
 def _scraping(settings: Settings) -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
 from sluice.deploy.pods import gateway_pods, is_ready, name_of
 from sluice.registry import Environment
+from sluice.rollout.pod_page import Page, pages
 
 _LOOK_EVERY_SECONDS = 0.2
-_SERVED = re.compile(r'^sluice_rollout_weight\{agent="([^"]+)",kind="served"\} ([0-9.]+)$', re.MULTILINE)
 
 
 def wait_until_served(access: ClusterAccess, declared: Environment, *, patience_seconds: float) -> bool:
@@ -35,10 +34,16 @@ def wait_until_served(access: ClusterAccess, declared: Environment, *, patience_
 
 
 def _served(access: ClusterAccess, namespace: str) -> list[dict[str, float]]:
-    path = f"/api/v1/namespaces/{namespace}/pods"
+    """Return each ready pod's weights by agent, none of a pod that does not answer."""
     ready = [name_of(pod) for pod in gateway_pods(access, namespace) if is_ready(pod)]
-    texts = [access.text(f"{path}/{name}:9090/proxy/metrics") for name in ready]
-    return [{agent: float(weight) for agent, weight in _SERVED.findall(text)} for text in texts]
+    return [_weights(page) if page else {} for page in pages(access, namespace, ready).values()]
+
+
+def _weights(page: Page) -> dict[str, float]:
+    return {
+        dict(labels)["agent"]: weight
+        for labels, weight in page.labelled("sluice_rollout_weight", kind="served").items()
+    }
 
 
 def _is_led_to(access: ClusterAccess, namespace: str) -> bool:

@@ -11,6 +11,9 @@ import pulumi
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from pulumi.runtime import mocks, settings
 
+OWNER = {"pulumi.com/patchFieldManager": "sluice", "pulumi.com/patchForce": "true"}
+"""What each object is annotated with, beside what was rendered."""
+
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _OF_A_SECRET = "1b47061264138c4ac30d75fd1eb44270"
 

@@ -23,7 +23,6 @@ from components.flags import Flags, FlagsArgs
 from components.gateway import Gateway, GatewayArgs
 from components.guard import Guard, GuardArgs
 from components.ingress import Ingress, IngressArgs
-from components.kubernetes_objects import make
 from components.litellm import LiteLLM, LiteLLMArgs
 from components.network import Network, NetworkArgs
 from components.override import Override, OverrideArgs
@@ -37,11 +36,10 @@ from sluice.registry import ExternalSecrets as Store
 from sluice.registry import Ingress as IngressSettings
 from sluice.registry import load_environment
 from sluice.render import KubernetesObject, Rendered, render
-from tests.components.recording import Recording, Secret, record
+from tests.components.recording import OWNER, Recording, Secret, record
 from tests.everything import everything
 
 ENVIRONMENTS = ("dev", "staging", "production", "everything")
-OWNER = {"pulumi.com/patchFieldManager": "sluice", "pulumi.com/patchForce": "true"}
 
 
 def rendered(environment: str) -> Rendered:
@@ -330,19 +328,6 @@ def test_what_is_written_for_others_to_apply_leaves_the_number_of_pods_to_the_au
     assert "replicas" not in deployment.body["spec"]
 
 
-def test_an_annotation_that_was_rendered_stays() -> None:
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": {"why": "so"}}}
-
-    recording = record(lambda: make("a", KubernetesObject("v1", "ConfigMap", "a", body), parent=_parent()))
-
-    assert recording.of_kind("ConfigMap")[0].inputs["metadata"]["annotations"] == {"why": "so", **OWNER}
-    assert body["metadata"] == {"name": "a", "annotations": {"why": "so"}}, "what was rendered is not changed"
-
-
-def _parent() -> pulumi.ComponentResource:
-    return pulumi.ComponentResource("made:index:Parent", "parent")
-
-
 def test_an_update_waits_until_the_keys_of_a_store_have_come_and_gives_up_in_less_than_two_minutes() -> None:
     declared = load_environment(PROJECT, "staging")
     settings = replace(declared.settings, secrets=Store("vault", callers="teams"))
@@ -360,23 +345,6 @@ def test_an_update_waits_until_the_keys_of_a_store_have_come_and_gives_up_in_les
         assert one.inputs["spec"] == rendered.body["spec"]
         assert one.inputs["metadata"] == {**rendered.body["metadata"], "namespace": "ours", "annotations": annotations}
         assert one.timeouts["create"] == one.timeouts["update"] == "100s"
-
-
-@pytest.mark.parametrize(
-    ("api_version", "kind", "expected"),
-    [
-        ("v1", "ConfigMap", "kubernetes:core/v1:ConfigMap"),
-        ("apps/v1", "Deployment", "kubernetes:apps/v1:Deployment"),
-        ("rbac.authorization.k8s.io/v1", "Role", "kubernetes:rbac.authorization.k8s.io/v1:Role"),
-        ("external-secrets.io/v1", "ExternalSecret", "kubernetes:external-secrets.io/v1:ExternalSecret"),
-    ],
-)
-def test_a_kind_is_called_what_pulumis_own_classes_call_it(api_version: str, kind: str, expected: str) -> None:
-    body = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}}
-
-    (made,) = record(lambda: make("a", KubernetesObject(api_version, kind, "a", body), parent=_parent())).of_kind(kind)
-
-    assert made.type == expected, "or every stack that is there would have it deleted and made anew"
 
 
 def test_a_resource_that_the_engine_refuses_fails_these_tests(monkeypatch: pytest.MonkeyPatch) -> None:

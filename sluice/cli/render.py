@@ -15,6 +15,7 @@ from sluice.render import render as render_environment
 from sluice.render import write_manifests
 from sluice.render.alerts import alertmanager_text, rules_text
 from sluice.render.dashboards import write_dashboards
+from sluice.whole_file import write_whole
 
 
 @click.command()
@@ -48,9 +49,9 @@ def render(
     folder = out or PROJECT / "manifests" / environment
     written = write_manifests(rendered, folder)
     if rules is not None:
-        rules.write_text(rules_text(declared.settings))
+        write_whole(rules, rules_text(declared.settings))
     if alertmanager is not None:
-        alertmanager.write_text(alertmanager_text(declared.settings))
+        write_whole(alertmanager, alertmanager_text(declared.settings))
     if dashboards is not None:
         write_dashboards(declared.settings, dashboards)
     if output_format == "json":

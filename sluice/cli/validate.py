@@ -60,8 +60,13 @@ def validate(folder: Path | None, output_format: str, today: datetime | None, ag
 def _summary(valid: Examination) -> str:
     rollouts = ", ".join(valid.rollouts) or "none"
     warnings = len(valid.findings)
-    counted = f"; {warnings} warning{'' if warnings == 1 else 's'}" if warnings else ""
-    return f"valid: {valid.agents} agents, {valid.models} models, rollouts: {rollouts}{counted}"
+    counted = f"; {_counted(warnings, 'warning')}" if warnings else ""
+    agents, models = _counted(valid.agents, "agent"), _counted(valid.models, "model")
+    return f"valid: {agents}, {models}, rollouts: {rollouts}{counted}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _show_warnings(findings: Sequence[Finding]) -> None:

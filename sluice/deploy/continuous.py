@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from sluice.deploy.cluster_access import ClusterUnreachable
 from sluice.deploy.follower import follower
-from sluice.deploy.launch import ask_every_agent, declared_environment, engine_by_hand, launch
+from sluice.deploy.launch import SERVED_WITHIN_SECONDS, ask_every_agent, declared_environment, engine_by_hand, launch
+from sluice.deploy.served import wait_until_served
 from sluice.deploy.status import Status, status
 from sluice.deploy.target import Target
 from sluice.progress import Progress
@@ -48,14 +49,25 @@ class Continuous:
     def _wait_for_follower(self, declared: Environment) -> str:
         """Return what the follower says of itself, once the cluster is what git says, or not within some minutes.
 
-        Nobody is asked where it is not: an agent that does not answer would hide why, which `verify` then says.
+        Nobody is asked where it is not: an agent that does not answer would hide why, which `verify` then says. Raises
+        `ClusterUnreachable` where the cluster does not answer at the end either.
         """
         access = self.where.connect()
         ends = time.monotonic() + FOLLOWED_WITHIN_SECONDS
-        while any(complaints(found := status(access, declared))):
-            if time.monotonic() >= ends:
-                return str(found.follower)
+        while True:
+            is_over = time.monotonic() >= ends
+            try:
+                found = status(access, declared)
+            except ClusterUnreachable:
+                if is_over:
+                    raise
+            else:
+                if not any(complaints(found)):
+                    break
+                if is_over:
+                    return str(found.follower)
             time.sleep(_LOOK_EVERY_SECONDS)
+        wait_until_served(access, declared, patience_seconds=SERVED_WITHIN_SECONDS)
         ask_every_agent(access, declared)
         return str(found.follower)
 

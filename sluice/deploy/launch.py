@@ -19,7 +19,15 @@ from sluice.deploy.waiting import Waiting
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
 from sluice.progress import Progress
-from sluice.registry import Environment, environments, image_variable, is_named, load_environment, require_keys
+from sluice.registry import (
+    Environment,
+    environments,
+    image_variable,
+    is_named,
+    load_environment,
+    load_namespace,
+    require_keys,
+)
 
 USERS = ("ada@example.com", "grace@example.com")
 
@@ -32,7 +40,8 @@ QUESTIONS = {
 }
 ANY_QUESTION = "What can you do for me?"
 
-_SERVED_WITHIN_SECONDS = 10.0
+SERVED_WITHIN_SECONDS = 10.0
+"""How long the gateway may take for new weights before it is asked all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ def launch(environment: str, where: Target, registry: str | None, progress: Prog
     progress.say(f"  {update}")
     for line in update.named():
         progress.say(f"  {line}")
-    if not wait_until_served(access, declared, patience_seconds=_SERVED_WITHIN_SECONDS):
+    if not wait_until_served(access, declared, patience_seconds=SERVED_WITHIN_SECONDS):
         progress.say("  not every pod of the gateway serves these weights yet: answers may still be by the old ones")
     return Launch(str(update.outputs["url"]), update, ask_every_agent(access, declared))
 
@@ -92,10 +101,13 @@ def require_secrets(declared: Environment) -> None:
 def tear_down(environment: str, where: Target, progress: Progress) -> Update:
     """Remove an environment from the cluster `where`, and its stack from Pulumi's state.
 
-    Raises `UnknownEnvironment` where there are no settings of that name: Pulumi would make a stack to remove it.
+    Raises `UnknownEnvironment` where there are no settings of that name: Pulumi would make a stack to remove it; and
+    `FollowedByAnother` where another would bring back from git what goes.
     """
     require_environment(environment)
-    state = where.pulumi_state(where.connect())
+    access = where.connect()
+    require_no_follower(access, environment, load_namespace(PROJECT, environment))
+    state = where.pulumi_state(access)
     tools = ensure_pulumi(cache_folder(), progress)
     return Engine(tools, PROJECT, environment, state, where.variables()).destroy(progress)
 

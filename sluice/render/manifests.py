@@ -9,7 +9,8 @@ anything that is not a manifest is left alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,14 +77,22 @@ def write_manifests(rendered: Rendered, folder: Path) -> Written:
         found = _found(folder)
         folder.mkdir(parents=True, exist_ok=True)
         changed = [name for name, text in wanted.items() if found.get(name) != text.encode()]
-        for name in changed:
-            (folder / name).write_bytes(wanted[name].encode())
+        _write_all(folder, {name: wanted[name] for name in changed})
         removed = sorted(found.keys() - wanted.keys())
         for name in removed:
             (folder / name).unlink()
     except OSError as error:
         raise ManifestsNotWritten(folder, f"cannot be written: {error.strerror}", "choose another by --out") from error
     return Written(tuple(changed), tuple(removed), tuple(name for name in wanted if name not in changed))
+
+
+def _write_all(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write every file or, on a disk that is full, none: half a manifest would be somebody else's the next time."""
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
+        for name, text in texts.items():
+            (Path(beside) / name).write_bytes(text.encode())
+        for name in texts:
+            (Path(beside) / name).replace(folder / name)
 
 
 def _found(folder: Path) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def boundaries(monkeypatch: pytest.MonkeyPatch) -> Boundaries:
         made.engines.append(engine)
         return Update({}, {"delete": 9}, 1.0)
 
-    monkeypatch.setattr(launching, "_SERVED_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(launching, "SERVED_WITHIN_SECONDS", 0.0)
     monkeypatch.setattr(launching, "start_local_cluster", note("cluster"))
     monkeypatch.setattr(launching, "deliver_images", note("images", IMAGES))
     monkeypatch.setattr(launching, "ensure_pulumi", note("pulumi", PulumiTools(Path("/made/pulumi"), {})))
@@ -304,16 +305,17 @@ def test_an_api_server_that_is_away_for_a_moment_ends_no_update(
     assert seen == [False]
 
 
-def test_what_another_applies_from_git_is_not_updated(
-    boundaries: Boundaries, where: Target, api: ApiServer, quiet: Progress
+@pytest.mark.parametrize("begin", [partial(launch, registry=None), tear_down], ids=["updated", "removed"])
+def test_what_another_applies_from_git_is_not(
+    begin: Callable[..., object], boundaries: Boundaries, where: Target, api: ApiServer, quiet: Progress
 ) -> None:
     labels = {"kustomize.toolkit.fluxcd.io/name": "models", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
     api.put("/api/v1/namespaces/sluice-dev/configmaps/flags", {"metadata": {"labels": labels}})
     api.put("/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/models", {"spec": {}})
 
     with pytest.raises(FollowedByAnother, match="dev: Flux's kustomization flux-system/models applies it from git"):
-        launch("dev", where, None, quiet)
-    assert boundaries.did == ["cluster"]
+        begin("dev", where, progress=quiet)
+    assert "pulumi" not in boundaries.did
 
 
 def test_an_environment_is_removed_from_the_cluster_that_was_named(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -113,6 +114,25 @@ def test_the_manifest_of_an_object_that_is_gone_is_removed(tmp_path: Path) -> No
         "validatingadmissionpolicybinding-sluice-dev.yaml",
     )
     assert {file.name for file in tmp_path.iterdir()} == manifests(rendered("staging")).keys()
+
+
+def test_a_disk_that_is_full_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_manifests(rendered("staging"), tmp_path / "out")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    write, room = Path.write_bytes, iter(range(5))
+
+    def fill(file: Path, content: bytes) -> int:
+        if next(room, None) is not None:
+            return write(file, content)
+        write(file, content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(ManifestsNotWritten, match="cannot be written: No space left on device"):
+        write_manifests(rendered("dev"), tmp_path / "out")
+
+    assert before == {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_folder_that_holds_other_things_is_left_alone(tmp_path: Path) -> None:

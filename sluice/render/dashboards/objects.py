@@ -12,6 +12,7 @@ from typing import Final
 from sluice.registry import Grafana, Settings
 from sluice.render.dashboards.pages import DASHBOARDS
 from sluice.render.kubernetes_object import KubernetesObject, kubernetes_object, labels
+from sluice.whole_file import write_whole
 
 FOUND_BY_SIDECAR: Final = {"grafana_dashboard": "1"}
 """What kube-prometheus-stack's sidecar looks for, unless it was told otherwise."""
@@ -47,7 +48,7 @@ def write_dashboards(settings: Settings, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in dashboard_files(settings).items():
-        (folder / file).write_text(text, encoding="utf-8")
+        write_whole(folder / file, text)
 
 
 def _name(file: str) -> str:

@@ -284,6 +284,19 @@ def test_killed_at_any_request_the_next_guard_leaves_one_entry_one_event_and_its
     assert (facts["at"], judgement_of(facts)) == (cluster.overrides.entries["qa"].at, '{"made": true}')
 
 
+def test_what_another_guard_began_is_judged_as_it_was_since_a_person_lifted_the_one_before() -> None:
+    lifted, fell = f"{START:%Y-%m-%dT%H:%M:%SZ}", f"{START + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
+    cluster = MadeCluster(weights={"qa": 10}, override={"qa": Override(0, by="bob", at=lifted).text})
+    lift(cluster, NAMESPACE, "qa", by="ada", reason="mended", at=lifted, manager="made")
+    cluster.override = {"qa": Override(0, by="guard", reason="bad again", at=fell).text}
+    court = MadeCourt(frozenset({"qa"}))
+
+    guard(cluster, court, at=START + timedelta(minutes=6)).round()
+
+    assert court.asked == [Watched("qa", "qa-1", 10, START)]
+    assert len(cluster.facts) == 1
+
+
 @pytest.mark.parametrize("number", range(1, requests_of_a_rollback() + 1))
 def test_a_request_that_fails_is_made_good_by_a_later_round(number: int) -> None:
     cluster = MadeCluster(weights={"qa": 50})

@@ -117,8 +117,7 @@ class Guard:
             weight = min(one.weight_percent, now.overrides.allowed_percent(one.agent))
             if weight == 0 or one.candidate is None:
                 continue
-            lifted = [read_moment(each.at) for each in now.lifted if each.key in (one.agent, ALL)]
-            resumed = max((each for each in lifted if each is not None), default=None)
+            resumed = _resumed_at(now, one.agent)
             if resumed is None or self.now() - resumed >= _AFTER_RESUME:
                 found.append(Watched(one.agent, one.candidate, weight, resumed))
         return found
@@ -193,13 +192,13 @@ class Guard:
             try:
                 note_event(self.cluster, self.namespace, key, entry)
                 stage = "facts"
-                record = self._record(key, entry, wanted)
+                record = self._record(key, entry, wanted, _resumed_at(now, key, before=read_moment(entry.at)))
                 facts = Facts(self.environment, key, entry, weights, record)
                 write_facts(self.cluster, self.namespace, facts, keep)
             except SluiceError as error:
                 self._failed(stage, error)
 
-    def _record(self, key: str, entry: Override, wanted: Mapping[str, Wanted]) -> str:
+    def _record(self, key: str, entry: Override, wanted: Mapping[str, Wanted], resumed: datetime | None) -> str:
         """Return the judgement; after another guard's end, that of the same moment, which is the same judgement."""
         known = self._records.pop(facts_key(key, entry), None)
         if known is not None:
@@ -208,7 +207,7 @@ class Guard:
         if at is None or one is None or one.candidate is None:
             return ""
         try:
-            return self.court.judge(Watched(key, one.candidate, one.weight_percent), at).record
+            return self.court.judge(Watched(key, one.candidate, one.weight_percent, resumed), at).record
         except CannotSee:
             return ""
 
@@ -216,6 +215,12 @@ class Guard:
         self.is_blind = True
         self.metrics.failures.labels(stage).inc()
         self.say("could not", {"stage": stage, "why": str(error)})
+
+
+def _resumed_at(now: OverrideMap, agent: str, before: datetime | None = None) -> datetime | None:
+    """Return when a person last lifted what held an agent, before a moment where one is given."""
+    lifted = (read_moment(each.at) for each in now.lifted if each.key in (agent, ALL))
+    return max((at for at in lifted if at is not None and (before is None or at < before)), default=None)
 
 
 def _entry(reason: str, evidence: str) -> Override:

@@ -87,13 +87,13 @@ def read_override(text: str) -> Override:
     return Override(weight, **said)
 
 
-def moment() -> str:
-    """Return this moment as an override writes it: to the microsecond, so that no two entries are ever equal.
+def moment(at: datetime | None = None) -> str:
+    """Return a moment, this one by default, as an override writes it: to the microsecond, so that no two are equal.
 
     A gateway that lost its API server believes the mounted file only for what it was not told before, and an override
     equal to an earlier one would look like that one come late.
     """
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    return f"{at or datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def read_moment(text: str) -> datetime | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from sluice.cli import options, requesting
@@ -14,6 +12,7 @@ from sluice.gitops.drafting import Drafting
 from sluice.gitops.proposing import Draft
 from sluice.gitops.stepping import Stepping, with_candidates
 from sluice.local.folders import PROJECT
+from sluice.rollout.set_clock import now_in
 
 
 @click.command()
@@ -34,7 +33,7 @@ def advance(
     """
     asked = requesting.asked(environment, **chosen)
     declared = declared_environment(environment)
-    now = datetime.now(UTC)
+    now = now_in(environment)
     judge = judging(target(context).connect(), declared.settings, now, asked.prometheus)
     named = tuple(dict.fromkeys(agents)) or with_candidates(PROJECT, asked.requesting.others, environment)
 

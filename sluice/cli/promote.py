@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from sluice.cli import options, requesting
@@ -14,6 +12,7 @@ from sluice.gitops.drafting import Drafting
 from sluice.gitops.proposing import Draft
 from sluice.gitops.stepping import Entering
 from sluice.local.folders import PROJECT
+from sluice.rollout.set_clock import now_in
 
 
 @click.command()
@@ -42,7 +41,7 @@ def promote(
         )
     asked = requesting.asked(environment, **chosen)
     declared = declared_environment(environment)
-    now = datetime.now(UTC)
+    now = now_in(environment)
     overrides = overrides_of(target(context), declared.settings, lambda said: click.echo(said, err=True))
 
     def draft(group: tuple[str, ...]) -> Draft:

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import click
 from rich.console import Console
@@ -19,6 +18,7 @@ from sluice.deploy.fares import Fares, Faring
 from sluice.deploy.launch import declared_environment
 from sluice.deploy.status import status as status_of
 from sluice.deploy.target import target
+from sluice.rollout.set_clock import now_in
 
 _LOOK_EVERY_SECONDS = 2.0
 _MEASURE_EVERY_SECONDS = 15.0
@@ -68,7 +68,7 @@ class _Looking:
 
     def look(self) -> Look:
         declared = declared_environment(self.environment)
-        found, now = status_of(self.access, declared), datetime.now(UTC)
+        found, now = status_of(self.access, declared), now_in(self.environment)
         self._faring = self._faring or Faring(self.access, self.prometheus)
         if found.is_there and time.monotonic() - self._measured_at >= _MEASURE_EVERY_SECONDS:
             self._measured_at, self._fares = time.monotonic(), self._faring.look(declared, now)

@@ -22,6 +22,7 @@ from bench.validate.made_registry import make_registry
 from sluice.local.images import recipe
 from sluice.registry import ExternalPrometheus, load_environment
 from sluice.render import render
+from sluice.rollout.guard.__main__ import main
 from sluice.rollout.guard.configuration import read_configuration
 from sluice.rollout.guard.in_cluster import NotHeard, PodAccess
 from sluice.rollout.guard.lease import Lease
@@ -200,6 +201,17 @@ def test_the_page_in_docs_lists_every_metric_with_its_labels_and_no_other() -> N
 
     text = (PROJECT / "docs/guard.md").read_text()
     assert {name: set(labels.replace(" ", "").split(",")) - {""} for name, labels in ROW.findall(text)} == shown
+
+
+def test_the_guard_of_production_does_not_begin_by_a_clock_that_is_set(
+    rendered: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLUICE_GUARD_FILE", str(rendered))
+    monkeypatch.setenv("SLUICE_CLOCK", "2025-11-06 2025-11-07 240")
+
+    assert main() == 2
+
+    assert "production is judged by no clock that is set" in capsys.readouterr().out
 
 
 @pytest.fixture

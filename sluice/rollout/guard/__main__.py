@@ -16,6 +16,7 @@ from sluice.rollout.guard.in_cluster import PodAccess
 from sluice.rollout.guard.lease import Lease
 from sluice.rollout.guard.metrics import GuardMetrics
 from sluice.rollout.guard.running import LEASE, Running, guard_of, say, serve
+from sluice.rollout.set_clock import now_in
 
 _DEFAULT_FILE = "/etc/sluice/guard/guard.json"
 _DEFAULT_PORT = 9090
@@ -25,6 +26,7 @@ def main() -> int:
     """Run until a signal ends it; return the exit code."""
     try:
         configuration = read_configuration(Path(os.environ.get("SLUICE_GUARD_FILE", _DEFAULT_FILE)))
+        now_in(configuration.environment)  # refuses a clock that is set where none may be, before anything is judged
     except SluiceError as error:
         say(str(error), {})
         return 2

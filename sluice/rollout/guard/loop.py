@@ -152,8 +152,10 @@ class Guard:
             reason = f"{together} agents went bad within {_TOGETHER.seconds // 60} minutes: {', '.join(names)}"
             evidence = "; ".join(f"{agent}: {ruling.reason}" for agent, ruling in bad.items())
             record = "[" + ",".join(ruling.record for ruling in bad.values() if ruling.record) + "]"
-            return [_Due(ALL, _entry(reason, evidence), record)]
-        return [_Due(agent, _entry(ruling.reason, ruling.evidence), ruling.record) for agent, ruling in bad.items()]
+            return [_Due(ALL, self._entry(reason, evidence), record)]
+        return [
+            _Due(agent, self._entry(ruling.reason, ruling.evidence), ruling.record) for agent, ruling in bad.items()
+        ]
 
     def _set(self, due: _Due) -> None:
         if not self.may_act():
@@ -211,6 +213,10 @@ class Guard:
         except CannotSee:
             return ""
 
+    def _entry(self, reason: str, evidence: str) -> Override:
+        short, numbers = reason[:_MOST_REASON_CHARACTERS], evidence[:_MOST_EVIDENCE_CHARACTERS]
+        return Override(0, by=BY, reason=short, evidence=numbers, at=moment(self.now()))
+
     def _failed(self, stage: str, error: SluiceError) -> None:
         self.is_blind = True
         self.metrics.failures.labels(stage).inc()
@@ -221,9 +227,3 @@ def _resumed_at(now: OverrideMap, agent: str, before: datetime | None = None) ->
     """Return when a person last lifted what held an agent, before a moment where one is given."""
     lifted = (read_moment(each.at) for each in now.lifted if each.key in (agent, ALL))
     return max((at for at in lifted if at is not None and (before is None or at < before)), default=None)
-
-
-def _entry(reason: str, evidence: str) -> Override:
-    return Override(
-        0, by=BY, reason=reason[:_MOST_REASON_CHARACTERS], evidence=evidence[:_MOST_EVIDENCE_CHARACTERS], at=moment()
-    )

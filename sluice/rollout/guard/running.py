@@ -25,6 +25,7 @@ from sluice.rollout.guard.loop import Guard
 from sluice.rollout.guard.measuring import Measuring
 from sluice.rollout.guard.metrics import GuardMetrics
 from sluice.rollout.guard.prometheus import Prometheus
+from sluice.rollout.set_clock import now_in
 from sluice.rollout.wanted import read_wanted
 
 LEASE = "sluice-guard"
@@ -61,7 +62,10 @@ def guard_of(
         Measuring(prometheus or Prometheus(configuration.prometheus, keep), configuration.match),
         lambda: read_wanted(cluster, namespace),
     )
-    return Guard(cluster, configuration.environment, namespace, court, metrics, may_act, say, pause=time.sleep)
+    environment = configuration.environment
+    return Guard(
+        cluster, environment, namespace, court, metrics, may_act, say, lambda: now_in(environment), pause=time.sleep
+    )
 
 
 @dataclass(slots=True)

@@ -170,6 +170,21 @@ def test_a_weight_that_was_resumed_where_it_fell_goes_down_to_the_first_step(reg
     assert (found.kind, found.weight_before_percent, found.weight_percent) == (Kind.RE_ENTRY, 25, 10)
 
 
+def test_a_raise_merged_as_the_candidate_fell_goes_no_further_and_then_down_to_the_first_step(
+    registry: Registry,
+) -> None:
+    # Judged at 25 % and merged at 50 % while the guard set its override: nobody was ever served more than 25 %.
+    merged = case(weight_percent=50, standing=Standing(FELL))
+    held = refusal(asked(registry, merged, force=GO_ON))
+
+    assert not held.by_force
+    assert [(one.gate, one.since) for one in held.missing] == [(Gate.ROLLOUT, FELL.at)]
+    resumed = NOW - timedelta(hours=1)
+    seen = measured(period(arm(100), dear(100), weight=50, began=resumed))
+    found = step(asked(registry, case(seen, weight_percent=50, standing=Standing(resumed_at=resumed))))
+    assert (found.kind, found.weight_before_percent, found.weight_percent) == (Kind.RE_ENTRY, 50, 10)
+
+
 def test_a_failed_agent_holds_nobody_up(registry: Registry) -> None:
     assert step(asked(registry, case(), standings={"legal": Standing(FELL)})).weight_percent == 25
 

@@ -70,6 +70,14 @@ def test_a_rollout_file_that_still_wants_the_old_weight_is_refused(declared: Env
         resumed(cluster, wanting(declared, 50))
 
 
+def test_a_raise_that_was_merged_and_applied_while_it_held_is_not_resumed(declared: Environment) -> None:
+    cluster = MadeCluster(weights={"qa": 50}, override={"qa": HELD})
+
+    with pytest.raises(NotInOrder, match=r"qa: 50 % of its users would be on the candidate at once.*10 %"):
+        resumed(cluster, wanting(declared, 50))
+    assert cluster.overrides.allowed_percent("qa") == 0
+
+
 def test_force_lifts_it_and_is_noted(declared: Environment) -> None:
     cluster = MadeCluster(weights={"qa": 50}, override={"qa": HELD})
 

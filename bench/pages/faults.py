@@ -6,6 +6,7 @@ fault comes alone, at once and whole, after as much health as the alert's longes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -184,6 +185,11 @@ FAULTS: Final = (
         "SluiceCertificateExpires",
         "14 days are left of a certificate",
         {'sluice_certificate_expires_timestamp_seconds{name="gateway-tls"}': Gauge(_in_days(104), _in_days(14))},
+    ),
+    Fault(
+        "SluiceCertificateMissing",
+        "the Secret with the certificate is gone",
+        {'sluice_certificate_expires_timestamp_seconds{name="gateway-tls"}': Gauge(_in_days(90), math.nan)},
     ),
     Fault(
         "SluiceKeyOld",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -67,8 +68,9 @@ def written(values: Iterator[float | None]) -> str:
     words: list[str] = []
     stretch: list[float] = []
     for value in values:
-        if value is None:
-            words += [*_stretch(stretch), "stale"]  # as Prometheus marks what a scrape no longer finds
+        if value is None or math.isnan(value):
+            # As Prometheus marks what a scrape no longer finds.
+            words += [*_stretch(stretch), "stale" if value is None else "NaN"]
             stretch = []
         elif len(stretch) > 1 and abs(value - stretch[-1] - (stretch[-1] - stretch[-2])) > 1e-6:
             words += _stretch(stretch)

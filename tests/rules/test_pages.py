@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def test_a_series_is_healthy_before_and_after_its_fault() -> None:
 
     assert written(Counter(1, 10).samples(minutes, phases)) == "0+1x2 12+10x1 23+1x1"
     assert written(Gauge(1, None).samples(minutes, phases)) == "1+0x2 stale stale 1+0x1"
+    assert written(Gauge(1, math.nan).samples(minutes, phases)) == "1+0x2 NaN NaN 1+0x1"
 
 
 @pytest.mark.slow

@@ -59,6 +59,7 @@ HARMLESS_WITH: Final = {
     "kubectl -n NAMESPACE describe certificates": "cert-manager",
     "kubectl -n NAMESPACE get certificates": "cert-manager",
     "kubectl -n NAMESPACE get podmonitor sluice -o yaml": "prometheus-operator",
+    "kubectl -n NAMESPACE get secret NAME": "an Ingress",
     "kubectl -n NAMESPACE logs deployment/sluice-guard --since=1h": "a guard",
     "kubectl -n NAMESPACE top pods": "metrics-server",
 }

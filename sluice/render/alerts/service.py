@@ -15,6 +15,7 @@ KEY_DAYS: Final = 90
 USUAL_ANSWERS: Final = 20
 """So many answers at these hours yesterday and a week ago make a silence now worth a word."""
 
+_ENDS: Final = "sluice_certificate_expires_timestamp_seconds"
 _ANSWERS = "sum by (agent) (sluice:answers:increase2h%s)"
 
 SERVICE: Final = (
@@ -67,11 +68,23 @@ SERVICE: Final = (
     Alert(
         "SluiceCertificateExpires",
         Severity.WARNING,
-        f"(min by (name) (sluice_certificate_expires_timestamp_seconds) - time()) / 86400 < {CERTIFICATE_DAYS}",
+        f"(min by (name) ({_ENDS}) - time()) / 86400 < {CERTIFICATE_DAYS}",
         "1h",
         "The certificate {{ $labels.name }} expires",
         'The certificate {{ $labels.name }} ends in {{ $value | printf "%.1f" }} days, and less than '
         f"{CERTIFICATE_DAYS} means that it was not renewed. See what cert-manager says of it: {CERTIFICATE}",
+        Panel.CERTIFICATES,
+        agent="all",
+    ),
+    Alert(
+        "SluiceCertificateMissing",
+        Severity.CRITICAL,
+        # Not a number where it cannot be read, and that alone is unlike itself. While one pod reads it, it is there.
+        f"count by (name) ({_ENDS} != {_ENDS}) == on (name) count by (name) ({_ENDS})",
+        "10m",
+        "There is no certificate {{ $labels.name }}",
+        "None of the gateway pods ({{ $value }}) has read a certificate in Secret {{ $labels.name }} for 10 minutes: "
+        f"it is gone or broken, and callers from outside are shown a wrong one or none. See why: {LOG}",
         Panel.CERTIFICATES,
         agent="all",
     ),

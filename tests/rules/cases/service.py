@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.rules.series import Case, Series, age, answers, flat, rising, weight
+from tests.rules.series import MINUTES, Case, Series, age, answers, flat, rising, weight
 
 DAY = 1440
 QUIET = answers(rising((0, 200)))
@@ -14,6 +14,12 @@ def store(up: int) -> Series:
 
 def certificate(days: float) -> Series:
     return {'sluice_certificate_expires_timestamp_seconds{name="gateway-tls"}': age(-days * 86400)}
+
+
+def no_certificate(pod: str = "gateway-1") -> Series:
+    return {
+        f'sluice_certificate_expires_timestamp_seconds{{name="gateway-tls", pod="{pod}"}}': " ".join(["NaN"] * MINUTES)
+    }
 
 
 def key(days: float) -> Series:
@@ -73,6 +79,19 @@ SERVICE = (
         firing={"soon": certificate(13.5)},
         silent={"later": certificate(14.5)},
         low_traffic={"without a request": {**certificate(13.5), **QUIET}},
+        low_traffic_fires=True,
+    ),
+    Case(
+        "SluiceCertificateMissing",
+        firing={
+            "no pod reads it": no_certificate(),
+            "neither of two": {**no_certificate(), **no_certificate("gateway-2")},
+        },
+        silent={
+            "it is there, and ends soon": certificate(1),
+            "another pod reads it": {**no_certificate("gateway-2"), **certificate(60)},
+        },
+        low_traffic={"without a request": {**no_certificate(), **QUIET}},
         low_traffic_fires=True,
     ),
     Case(

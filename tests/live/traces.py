@@ -28,13 +28,12 @@ def traces_of(secret: str, written: Mapping[str, bytes]) -> list[str]:
 def everything_that_is_written(project: LiveProject, *, since: float) -> dict[str, bytes]:
     """Return, by its name, what Pulumi and the cluster write: files, objects but Secrets, events, logs, metrics.
 
-    Of files those that were written after `since`, by `time.time()`. Pulumi's logs of a stack are encrypted by the
-    stack's passphrase, and so say nothing either way.
+    Of files those that were written after `since`, by `time.time()`.
     """
     layout = Layout(state_folder())
     containers = layout.containerd_run.glob("io.containerd.runtime.v2.task/*/*/*.json")
     kubelets_own = (file for file in layout.kubelet.iterdir() if file.is_file())
-    pulumi = (cache_folder() / "pulumi-home" / folder for folder in ("logs", "workspaces"))
+    pulumi = (cache_folder() / "pulumi-home" / name for name in ("logs", "workspaces"))
     here = (path for path in project.folder.iterdir() if path.name != ".venv")
     places = (layout.state / "pulumi", layout.logs, layout.run, layout.config, *containers, *kubelets_own)
     written = _files((*places, *pulumi, *here), since)

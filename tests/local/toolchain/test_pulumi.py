@@ -156,6 +156,29 @@ def test_what_is_built_lies_side_by_side_and_has_a_home_in_the_cache(
     assert list(home.iterdir()) == []
 
 
+def test_one_that_is_built_keeps_no_logs_not_even_those_of_before(go: FakeGo, cache: Path, quiet: Progress) -> None:
+    before = cache / "pulumi-home/logs/organization+sluice+dev-20261121T224925.log"
+    before.parent.mkdir(parents=True)
+    before.write_text("PLOG")
+
+    tools = ensure_pulumi(cache, quiet)
+
+    assert "--logtostderr" in (tools.home / "logs").read_text()
+    assert ensure_pulumi(cache, quiet) == tools
+
+
+def test_an_own_pulumi_keeps_its_logs(
+    programs: Path, pulumi: FakePulumi, home: Path, cache: Path, quiet: Progress
+) -> None:
+    pulumi.install(programs)
+    install_host(programs)
+    (home / ".pulumi/logs").mkdir(parents=True)
+
+    ensure_pulumi(cache, quiet)
+
+    assert (home / ".pulumi/logs").is_dir()
+
+
 def test_a_second_time_nothing_is_built_and_no_plugin_installed(
     go: FakeGo, pulumi: FakePulumi, cache: Path, quiet: Progress
 ) -> None:

@@ -188,8 +188,8 @@ Out: DNS, the API server, Redis and the providers. Everything else is refused in
 ## What is optional
 
 - `autoscaling` looks at CPU always, and takes metrics-server. `requests_in_flight` takes an adapter that brings
-  `sluice_requests_in_flight` to the custom metrics API. While one of the two metrics is missing, the other still adds
-  pods, and none are taken away; without both, the number of pods stays as it is.
+  `sluice_requests_in_flight` to the custom metrics API, by [one rule](#what-an-autoscaler-asks-for). While one of the
+  two metrics is missing, the other still adds pods, and none are taken away; without both, their number stays as it is.
 - With `autoscaling`, `pulumi up` makes the gateway with the least of its pods and never says a number again. What is
   in `manifests/` says none, as Flux and Argo CD want it: what applies it for the first time makes one pod, and the
   autoscaler the others within 15 s.
@@ -211,6 +211,19 @@ Out: DNS, the API server, Redis and the providers. Everything else is refused in
 - `route` is the same by the Gateway API: an HTTPRoute at a Gateway of the cluster's, which has the certificate and must
   admit routes from this namespace (`allowedRoutes`). Both may stand side by side, to move from one to the other.
 - `litellm` runs LiteLLM's proxy behind the gateway, for providers that speak neither OpenAI's dialect nor Anthropic's.
+
+## What an autoscaler asks for
+
+CPU comes by metrics-server. Requests in flight, which each gateway pod says of itself, come by prometheus-adapter with
+this rule; their series must have the labels `namespace` and `pod`, as prometheus-operator gives them. The embedded
+Prometheus knows no pod by its name, so there it is CPU alone.
+
+```yaml
+rules:
+  - seriesQuery: sluice_requests_in_flight{namespace!="",pod!=""}
+    resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
+    metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+```
 
 ## LiteLLM, where there is one
 

@@ -10,6 +10,8 @@ from sluice.local.toolchain.operators import (
     OperatorTools,
     ensure_external_secrets,
     ensure_kustomize_controller,
+    ensure_metrics_server,
+    ensure_prometheus_adapter,
     ensure_prometheus_operator,
     ensure_source_controller,
 )
@@ -25,6 +27,8 @@ __all__ = [
     "ensure_judges",
     "ensure_kubernetes",
     "ensure_kustomize_controller",
+    "ensure_metrics_server",
+    "ensure_prometheus_adapter",
     "ensure_prometheus_operator",
     "ensure_pulumi",
     "ensure_source_controller",

@@ -27,6 +27,9 @@ PROMETHEUS_OPERATOR_VERSION = "0.85.0"
 EXTERNAL_SECRETS_VERSION = "0.20.4"
 FLUX_VERSION = "1.7.3"
 """Of both controllers. The newest two of one minor release that the module proxy has whole, with all that they need."""
+PROMETHEUS_ADAPTER_VERSION = "0.12.0"
+METRICS_SERVER_VERSION = "0.7.1"
+"""The one that prometheus-adapter is built with: they share Kubernetes' packages, compiled once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,21 @@ KUSTOMIZE_CONTROLLER = GoTool(
 )
 """With source-controller, what has a cluster follow git. Only a live test builds them."""
 
+PROMETHEUS_ADAPTER = GoTool(
+    name="prometheus-adapter",
+    disk_gib=1,
+    title=f"prometheus-adapter {PROMETHEUS_ADAPTER_VERSION}",
+    binary="adapter",
+    package="sigs.k8s.io/prometheus-adapter/cmd/adapter",
+)
+METRICS_SERVER = GoTool(
+    name="metrics-server",
+    title=f"metrics-server {METRICS_SERVER_VERSION}",
+    binary="metrics-server",
+    package="sigs.k8s.io/metrics-server/cmd/metrics-server",
+)
+"""What an autoscaler asks: the one for Prometheus' series, the other for CPU. Only a live test builds them."""
+
 JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS, RULE_JUDGE, ACTIONLINT)
 """What judges manifests, workflows and the history: nothing runs on them, and only the tests build them."""
 
@@ -236,6 +254,8 @@ BUILD_ORDER = (
     PROMETHEUS_OPERATOR,
     SOURCE_CONTROLLER,
     KUSTOMIZE_CONTROLLER,
+    PROMETHEUS_ADAPTER,
+    METRICS_SERVER,
 )
 
 CRDS = Definitions(

@@ -1,7 +1,7 @@
 """The operators of others and the definitions of their objects, for the tests of environments that have them.
 
 Each is built from its own source as pinned in `modules/`, and runs beside the cluster as a process of the machine. The
-definitions are those of the very release that is built.
+definitions are those of the very release that is built. What serves metrics to autoscalers has none of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from sluice.local.toolchain import go_build
 from sluice.local.toolchain.catalog import (
     EXTERNAL_SECRETS,
     KUSTOMIZE_CONTROLLER,
+    METRICS_SERVER,
+    PROMETHEUS_ADAPTER,
     PROMETHEUS_OPERATOR,
     SOURCE_CONTROLLER,
     GoTool,
@@ -51,6 +53,16 @@ def ensure_source_controller(cache: Path, progress: Progress) -> OperatorTools:
 def ensure_kustomize_controller(cache: Path, progress: Progress) -> OperatorTools:
     """Build Flux's kustomize-controller, which applies what the other has read. Raises what `go_build.build` raises."""
     return _ensure(KUSTOMIZE_CONTROLLER, ModuleFile(KUSTOMIZE_CONTROLLER.package, _OF_FLUX), cache, progress)
+
+
+def ensure_prometheus_adapter(cache: Path, progress: Progress) -> Path:
+    """Build prometheus-adapter where it is missing, and return the program. Raises what `go_build.build` raises."""
+    return go_build.build([PROMETHEUS_ADAPTER], cache, progress)[PROMETHEUS_ADAPTER] / PROMETHEUS_ADAPTER.binary
+
+
+def ensure_metrics_server(cache: Path, progress: Progress) -> Path:
+    """Build metrics-server where it is missing, and return the program. Raises what `go_build.build` raises."""
+    return go_build.build([METRICS_SERVER], cache, progress)[METRICS_SERVER] / METRICS_SERVER.binary
 
 
 def _ensure(tool: GoTool, definitions: ModuleFile, cache: Path, progress: Progress) -> OperatorTools:

@@ -8,12 +8,14 @@ from sluice.local.toolchain.judges import JudgeTools, definition, ensure_judges
 from sluice.local.toolchain.kubernetes import KubernetesTools, ensure_kubernetes
 from sluice.local.toolchain.operators import (
     OperatorTools,
+    WatchingTools,
     ensure_external_secrets,
     ensure_kustomize_controller,
     ensure_metrics_server,
     ensure_prometheus_adapter,
     ensure_prometheus_operator,
     ensure_source_controller,
+    ensure_watching,
 )
 from sluice.local.toolchain.pulumi import PulumiTools, ensure_pulumi
 
@@ -22,6 +24,7 @@ __all__ = [
     "KubernetesTools",
     "OperatorTools",
     "PulumiTools",
+    "WatchingTools",
     "definition",
     "ensure_external_secrets",
     "ensure_judges",
@@ -32,4 +35,5 @@ __all__ = [
     "ensure_prometheus_operator",
     "ensure_pulumi",
     "ensure_source_controller",
+    "ensure_watching",
 ]

@@ -24,6 +24,9 @@ ACTIONLINT_VERSION = "1.7.7"
 KUBE_SCORE_VERSION = "1.20.0"
 HELM_VERSION = "3.18.6"
 PROMETHEUS_OPERATOR_VERSION = "0.85.0"
+PROMETHEUS_VERSION = "3.5.0"
+ALERTMANAGER_VERSION = "0.28.1"
+"""Both as that operator has them by default."""
 EXTERNAL_SECRETS_VERSION = "0.20.4"
 FLUX_VERSION = "1.7.3"
 """Of both controllers. The newest two of one minor release that the module proxy has whole, with all that they need."""
@@ -85,6 +88,7 @@ _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
 _VERSION_VARIABLE = f"{_PULUMI_SDK}/go/common/version.Version"
 _KUBERNETES_VARIABLE = "k8s.io/component-base/version"
+_PROMETHEUS_VARIABLE = "github.com/prometheus/common/version.Version"
 
 KUBE = GoTool(
     name="kube",
@@ -198,6 +202,32 @@ PROMETHEUS_OPERATOR = GoTool(
 )
 """Reads the rendered monitors, rules and routes as a cluster's own would. Only a live test builds it."""
 
+CONFIG_RELOADER = GoTool(
+    name="config-reloader",
+    disk_gib=0.5,
+    title=f"prometheus-operator's config-reloader {PROMETHEUS_OPERATOR_VERSION}",
+    binary="prometheus-config-reloader",
+    package="github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader",
+)
+PROMETHEUS = GoTool(
+    name="prometheus",
+    disk_gib=1,
+    title=f"Prometheus {PROMETHEUS_VERSION}",
+    binary="prometheus",
+    package="github.com/prometheus/prometheus/cmd/prometheus",
+    variables={_PROMETHEUS_VARIABLE: PROMETHEUS_VERSION},
+)
+"""Without its pages, and finding pods by Kubernetes and DNS alone. Debian's cannot ask Kubernetes."""
+ALERTMANAGER = GoTool(
+    name="alertmanager",
+    disk_gib=0.5,
+    title=f"Alertmanager {ALERTMANAGER_VERSION}",
+    binary="alertmanager",
+    package="github.com/prometheus/alertmanager/cmd/alertmanager",
+    variables={_PROMETHEUS_VARIABLE: ALERTMANAGER_VERSION},
+)
+"""With the two before, what the operator makes pods of. Only a live test builds them."""
+
 SOURCE_CONTROLLER = GoTool(
     name="source-controller",
     disk_gib=2.5,
@@ -252,6 +282,9 @@ BUILD_ORDER = (
     HELM,
     EXTERNAL_SECRETS,
     PROMETHEUS_OPERATOR,
+    CONFIG_RELOADER,
+    PROMETHEUS,
+    ALERTMANAGER,
     SOURCE_CONTROLLER,
     KUSTOMIZE_CONTROLLER,
     PROMETHEUS_ADAPTER,

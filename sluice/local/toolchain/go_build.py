@@ -129,15 +129,21 @@ def _build_into(folder: Path, tool: GoTool, step: Step) -> None:
 def _put_instead(tool: GoTool, source: Path) -> None:
     """Have the tool built from a copy of its module in which the files of `INSTEAD` stand in place of its own.
 
-    The module itself is the one of go.sum; it must have the name of the tool's package.
+    The module itself is the one of go.sum.
     """
-    copy = source / "module"
-    shutil.copytree(module_file(tool, ModuleFile(tool.package, "")), copy, copy_function=shutil.copyfile)
+    module, copy = _module_of(tool, source), source / "module"
+    shutil.copytree(module_file(tool, ModuleFile(module, "")), copy, copy_function=shutil.copyfile)
     for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
         folder.chmod(0o755)  # Go's cache of modules may not be written
     shutil.copytree(source / INSTEAD, copy, dirs_exist_ok=True)
     with (source / "go.mod").open("a") as requirements:
-        requirements.write(f"\nreplace {tool.package} => ./module\n")
+        requirements.write(f"\nreplace {module} => ./module\n")
+
+
+def _module_of(tool: GoTool, source: Path) -> str:
+    """Return the module that has the tool's package: of those in go.mod, the longest that its path begins with."""
+    required: list[str] = re.findall(r"^(?:require)?\s*(\S+) v", (source / "go.mod").read_text(), re.MULTILINE)
+    return max((module for module in required if f"{tool.package}/".startswith(f"{module}/")), key=len)
 
 
 def _run_go(command: list[str], tool: GoTool, folder: Path, step: Step) -> None:

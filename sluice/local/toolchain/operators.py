@@ -11,9 +11,12 @@ from pathlib import Path
 
 from sluice.local.toolchain import go_build
 from sluice.local.toolchain.catalog import (
+    ALERTMANAGER,
+    CONFIG_RELOADER,
     EXTERNAL_SECRETS,
     KUSTOMIZE_CONTROLLER,
     METRICS_SERVER,
+    PROMETHEUS,
     PROMETHEUS_ADAPTER,
     PROMETHEUS_OPERATOR,
     SOURCE_CONTROLLER,
@@ -35,9 +38,24 @@ class OperatorTools:
     definitions: Path
 
 
+@dataclass(frozen=True, slots=True)
+class WatchingTools:
+    """The programs that prometheus-operator runs in pods. Linked with nothing, each needs no other file in an image."""
+
+    prometheus: Path
+    alertmanager: Path
+    config_reloader: Path
+
+
 def ensure_prometheus_operator(cache: Path, progress: Progress) -> OperatorTools:
     """Build prometheus-operator where it is missing. Raises what `go_build.build` raises."""
     return _ensure(PROMETHEUS_OPERATOR, _OF_PROMETHEUS, cache, progress)
+
+
+def ensure_watching(cache: Path, progress: Progress) -> WatchingTools:
+    """Build what prometheus-operator runs in pods where it is missing. Raises what `go_build.build` raises."""
+    built = go_build.build([CONFIG_RELOADER, PROMETHEUS, ALERTMANAGER], cache, progress)
+    return WatchingTools(*(built[tool] / tool.binary for tool in (PROMETHEUS, ALERTMANAGER, CONFIG_RELOADER)))
 
 
 def ensure_external_secrets(cache: Path, progress: Progress) -> OperatorTools:

@@ -124,14 +124,16 @@ def _modules_of_the_catalog(go: FakeGo) -> None:
     for tool in BUILD_ORDER:
         for file in (*tool.scripts, *tool.embedded):
             go.module_file(file.module, file.path, schema("0.0.0") if file.path.endswith(".json") else "#!/bin/sh\n")
-    go.module_file(EXTERNAL_SECRETS.package, "main.go", "package main\n")
+    for module in (EXTERNAL_SECRETS.package, "github.com/prometheus/prometheus"):
+        go.module_file(module, "main.go", "package main\n")
 
 
 def test_files_stand_in_place_of_those_of_a_tools_module(
     fake_go: FakeGo, cache: Path, quiet: Progress, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    files = {"go.mod": "module made\n", "instead/pkg/register.go": "package few"}
-    tool = replace(made_tool(monkeypatch, tmp_path / "modules", files), package="example.com/operator")
+    required = "module made\nrequire (\n\texample.com v1.0.0\n\texample.com/operator v1.2.0\n)\n"
+    files = {"go.mod": required, "instead/pkg/register.go": "package few"}
+    tool = replace(made_tool(monkeypatch, tmp_path / "modules", files), package="example.com/operator/cmd/operator")
     monkeypatch.setattr(go_build, "BUILD_ORDER", (tool,))
     for name in ("register.go", "other.go"):
         fake_go.module_file("example.com/operator", f"pkg/{name}", "package all")
@@ -143,9 +145,9 @@ def test_files_stand_in_place_of_those_of_a_tools_module(
     build([tool], cache, quiet)
 
     seen = (tmp_path / "seen").read_text()
-    assert seen == "package fewpackage allmodule made\n\nreplace example.com/operator => ./module\n"
+    assert seen == f"package fewpackage all{required}\nreplace example.com/operator => ./module\n"
     assert own.joinpath("pkg/register.go").read_text() == "package all", "the module itself is not written to"
-    assert tool.source.joinpath("go.mod").read_text() == "module made\n", "nor is the checkout"
+    assert tool.source.joinpath("go.mod").read_text() == required, "nor is the checkout"
 
 
 def test_a_tool_gets_its_further_names_and_the_scripts_of_its_module(

@@ -200,7 +200,11 @@ Out: DNS, the API server, Redis and the providers. Everything else is refused in
 - `secrets: {from: external, ...}` takes the External Secrets Operator (`external-secrets.io/v1`) and a store's object;
   [architecture.md](architecture.md#secrets) says what changes.
 - `monitoring` by `operator` takes prometheus-operator's kinds in the cluster, or the update fails. Its Prometheus must
-  find objects by the `labels` in this namespace, and its Alertmanager read the ConfigMap `alertmanager`.
+  find objects by the `labels` (`podMonitorSelector`, `ruleSelector`) in this namespace (`podMonitorNamespaceSelector`,
+  `ruleNamespaceSelector`). Its Alertmanager reads its routes from a Secret of its own namespace, and not from the
+  ConfigMap `alertmanager` here: `sluice render ENV --alertmanager FILE`, then `kubectl -n monitoring create secret
+  generic sluice-routes --from-file=alertmanager.yaml=FILE`, and `configSecret: sluice-routes` in its spec. The two keys
+  are in a Secret `sluice` beside it (`pagerduty-routing-key`, `slack-webhook`), with `secrets: [sluice]`.
 - `monitoring`'s `grafana` by `sidecar` takes a Grafana whose sidecar looks into this namespace; by `operator` the kinds
   of grafana-operator, and a Grafana with the `grafana_labels`. [dashboards.md](dashboards.md) says more.
 - `prometheus` is `embedded` where no one else measures, as in `dev`: one pod of 256 MiB, with the rules. It keeps a day

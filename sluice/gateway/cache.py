@@ -26,6 +26,7 @@ from sluice.gateway.configuration import Configuration
 from sluice.gateway.metrics import Record
 from sluice.gateway.off_path import OffPath
 from sluice.gateway.outcome import Outcome
+from sluice.gateway.series import Series
 from sluice.gateway.store import SharedStore, StoreAway
 from sluice.gateway.usage import Usage
 
@@ -64,13 +65,15 @@ class Cache:
         self._settings = {agent.name: agent.cache for agent in configuration.agents.values()}
         self._store = store
         self._off_path = off_path
-        self._asked = Counter(
-            "sluice_cache", "Requests of agents whose answers are kept.", ["agent", "result"], registry=registry
+        self._asked = Series(
+            Counter(
+                "sluice_cache", "Requests of agents whose answers are kept.", ["agent", "result"], registry=registry
+            )
         )
         for name, settings in self._settings.items():
             if settings.keep_seconds > 0:
                 for result in Result:
-                    self._asked.labels(name, result)
+                    self._asked[name, result]
 
     async def find(self, chat: ChatRequest, scope: Scope, assignment: Assignment, record: Record) -> Found:
         """Return what there is for a request; `record` says hit or miss where its answer may be a kept one."""
@@ -79,7 +82,7 @@ class Cache:
             return Found()
         key = cache_key(chat, scope, assignment, record.caller, across_users=settings.across_users)
         if key is None:
-            self._asked.labels(chat.agent, Result.SKIPPED).inc()
+            self._asked[chat.agent, Result.SKIPPED].inc()
             return Found()
         key = self._store.key("cache", key)
         kept: bytes | str | None = None
@@ -87,7 +90,7 @@ class Cache:
             kept = await self._store.ask("GET", key)
         answer = None if kept is None else replayed(kept, assignment.models[0], chat)
         record.cache = Result.MISS if answer is None else Result.HIT
-        self._asked.labels(chat.agent, record.cache).inc()
+        self._asked[chat.agent, record.cache].inc()
         return Found(answer) if answer is not None else Found(None, Overheard(), key)
 
     def keep(self, found: Found, record: Record, *, streamed: bool) -> None:

@@ -17,12 +17,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha1
-from typing import Any
 
 from prometheus_client import Gauge
-from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
 
 from sluice.gateway import log
 from sluice.gateway.assignment import Assignment
@@ -31,7 +27,7 @@ from sluice.gateway.limit_settings import AtCap, Budgets
 from sluice.gateway.limited import CapSpent
 from sluice.gateway.metrics import Metrics, Record
 from sluice.gateway.outcome import Arm
-from sluice.gateway.store import SharedStore, StoreAway
+from sluice.gateway.store import Script, SharedStore, StoreAway
 from sluice.gateway.ticking import Ticking
 
 FLUSH_SECONDS = 1.0
@@ -43,7 +39,7 @@ _MONTH_KEPT_SECONDS = 400 * 86400
 _FIELDS_RESTATED = 50
 """How many fields beside those that changed go with each batch: in turn, all of them."""
 
-_SCRIPT = """
+_SCRIPT = Script("""
 local fresh = tonumber(redis.call('GET', KEYS[3]) or '0') < tonumber(ARGV[1])
 local answer = redis.call('TIME')
 for i = 4, #ARGV, 4 do
@@ -59,8 +55,7 @@ redis.call('SET', KEYS[3], ARGV[1], 'EX', ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
 return answer
-"""
-_SCRIPT_SHA1 = sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324 -- Redis names scripts so
+""")
 
 Dollars = dict[str, float]
 
@@ -200,14 +195,7 @@ class Spend:
         for name in names:
             known = (self._known.get(period, {}).get(name, 0.0) for period in (batch.day, month))
             arguments += [name, *map(_shown, known), _shown(batch.spent.get(name, 0.0))]
-
-        async def evaluate(redis: Redis) -> Any:
-            try:
-                return await redis.evalsha(_SCRIPT_SHA1, 3, *keys, *arguments)
-            except NoScriptError:
-                return await redis.eval(_SCRIPT, 3, *keys, *arguments)
-
-        seconds, micros, *totals = await self._store.run(evaluate)
+        seconds, micros, *totals = await self._store.evaluate(_SCRIPT, keys, arguments)
         self._clock_offset = int(seconds) + int(micros) / 1e6 - time.monotonic()
         for number, name in enumerate(names):
             self._known.setdefault(batch.day, {})[name] = float(totals[2 * number])

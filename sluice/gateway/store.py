@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha1
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import ConnectionError as RedisUnreachable
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTooSlow
 
 from sluice.gateway import log
@@ -36,6 +38,18 @@ Answer = TypeVar("Answer")
 
 class StoreAway(Exception):
     """There is no store, or it does not answer: use what this replica knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What Redis is to do as one step, in Lua; after the first time it is named by its digest alone."""
+
+    text: str
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute the digest."""
+        object.__setattr__(self, "digest", sha1(self.text.encode()).hexdigest())  # noqa: S324 -- Redis names them so
 
 
 class SharedStore:
@@ -92,13 +106,17 @@ class SharedStore:
 
         Raises StoreAway as `run` does.
         """
-        if self._redis is None or not self._up:
-            raise StoreAway
-        answer = await self._gathered.ask(*command)
-        if isinstance(answer, RedisError):
-            self._tell_refused(answer)
-            raise StoreAway from answer
-        return answer
+        return self._accepted(await self._answer(*command))
+
+    async def evaluate(self, script: Script, keys: Sequence[str], arguments: Sequence[bytes | str | int]) -> Any:
+        """Return what a script answers; those of many requests go together with their commands.
+
+        Raises StoreAway as `run` does.
+        """
+        answer = await self._answer("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        if isinstance(answer, NoScriptError):
+            answer = await self._answer("EVAL", script.text, len(keys), *keys, *arguments)
+        return self._accepted(answer)
 
     async def open(self) -> None:
         """Find out whether it answers, and go on finding out."""
@@ -113,8 +131,20 @@ class SharedStore:
         self._closed, self._up = True, False
         if self._probing is not None:
             await self._probing.close()
+        await self._gathered.close()
         if self._redis is not None:
             await self._redis.aclose()
+
+    async def _answer(self, *command: bytes | str | int) -> Any:
+        if self._redis is None or not self._up:
+            raise StoreAway
+        return await self._gathered.ask(*command)
+
+    def _accepted(self, answer: Any) -> Any:
+        if isinstance(answer, RedisError):
+            self._tell_refused(answer)
+            raise StoreAway from answer
+        return answer
 
     async def _probe(self, redis: Redis) -> None:
         try:

@@ -8,6 +8,7 @@ itself. A rollout ends where its weight falls or its candidate is another, and t
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
@@ -32,6 +33,10 @@ MOST_ROLLOUTS = 64
 
 _FAILURE = "failure"
 _KEPT_SECONDS = 40 * 86400
+_SAID_EVERY_SECONDS = 60.0
+_BITS = 4
+"""That stand for a mark."""
+
 _WORK_BYTES = 512
 _FAILED = (Outcome.ERROR, Outcome.FALLBACK)
 
@@ -61,6 +66,7 @@ class Users:
         self._off_path = off_path
         self._seen: OrderedDict[tuple[str, str], SeenBefore] = OrderedDict()
         self._rollouts: dict[str, _Rollout | None] = {}
+        self._said_again_at: dict[tuple[str, str], float] = {}
         self._ticking = Ticking(self._tick, LOOK_SECONDS, rests_first=True)
         users = Counter(
             "sluice_users",
@@ -126,29 +132,38 @@ class Users:
     async def _count_new(self, rollout: _Rollout, arm: Arm, new: dict[str, Positions]) -> None:
         """Count what nobody has seen yet. Two requests of one user may both come here: the second finds it there."""
         seen = self._filter(rollout)
-        for kind, at in new.items():
-            if seen.has(at):
-                continue
+        mine = {kind: at for kind, at in new.items() if not seen.has(at)}
+        for at in mine.values():
             seen.add(at)
-            if await self._is_new_to_all(rollout, at):
-                labels = (rollout.agent, arm)
-                series = self._failing[labels] if kind == _FAILURE else self._users[*labels, kind]
-                series.inc()
+        for kind in await self._new_to_all(rollout, mine) if mine else ():
+            labels = (rollout.agent, arm)
+            series = self._failing[labels] if kind == _FAILURE else self._users[*labels, kind]
+            series.inc()
 
-    async def _is_new_to_all(self, rollout: _Rollout, at: Positions) -> bool:
+    async def _new_to_all(self, rollout: _Rollout, marks: dict[str, Positions]) -> list[str]:
+        """Set marks for all replicas, in one step, and return those that none had set."""
         key = self._store.key("users", *self._key(rollout))
-        sets = (part for bit in at for part in ("SET", "u1", bit, 1))
+        sets = (part for at in marks.values() for bit in at for part in ("SET", "u1", bit, 1))
         try:
             were = await self._store.ask("BITFIELD", key, *sets)
-            if all(were):
-                return False
-            await self._store.ask("EXPIRE", key, _KEPT_SECONDS)
+            new = [kind for number, kind in enumerate(marks) if not all(were[_BITS * number : _BITS * (number + 1)])]
+            if new and self._is_to_be_kept_longer(rollout):
+                await self._store.ask("EXPIRE", key, _KEPT_SECONDS)
         except StoreAway:
-            return True
+            return list(marks)
+        return new
+
+    def _is_to_be_kept_longer(self, rollout: _Rollout) -> bool:
+        """Whether this process has not said for a minute how long a rollout's bits are kept."""
+        now, which = time.monotonic(), self._key(rollout)
+        if now < self._said_again_at.get(which, 0.0):
+            return False
+        self._said_again_at[which] = now + _SAID_EVERY_SECONDS
         return True
 
     def _forget(self, rollout: _Rollout) -> None:
         self._seen.pop(self._key(rollout), None)
+        self._said_again_at.pop(self._key(rollout), None)
         self._off_path.add("users", _WORK_BYTES, lambda: self._forget_shared(rollout), important=True)
 
     async def _forget_shared(self, rollout: _Rollout) -> None:

@@ -16,13 +16,8 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from hashlib import sha1
-from typing import Any
 
-from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
-
-from sluice.gateway.store import SharedStore, StoreAway
+from sluice.gateway.store import Script, SharedStore, StoreAway
 
 _MOST_SLOTS = 100
 _LEASE_PART = 0.1
@@ -30,7 +25,7 @@ _LEASE_PART = 0.1
 
 # Checks every log before it writes to any: a request that one rate refuses is not counted by another. A log that ends
 # further in the future than it can was written before Redis' clock went back, and is thrown away.
-_SCRIPT = """
+_SCRIPT = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local at, answer, refused = {}, {}, false
@@ -54,8 +49,7 @@ for i, key in ipairs(KEYS) do
   redis.call('PEXPIRE', key, math.ceil((stretch + wait) / 1000) + 1000)
 end
 return answer
-"""
-_SCRIPT_SHA1 = sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324 -- Redis names scripts so
+""")
 
 
 class Full(Exception):
@@ -190,12 +184,5 @@ async def _ask_and_note(store: SharedStore, asked: Sequence[Window]) -> float:
 
 async def _ask(store: SharedStore, windows: Sequence[Window]) -> list[float]:
     keys = [window.key for window in windows]
-    arguments = [str(number) for window in windows for number in window.arguments]
-
-    async def evaluate(redis: Redis) -> Any:
-        try:
-            return await redis.evalsha(_SCRIPT_SHA1, len(keys), *keys, *arguments)
-        except NoScriptError:
-            return await redis.eval(_SCRIPT, len(keys), *keys, *arguments)
-
-    return [microseconds / 1e6 for microseconds in await store.run(evaluate)]
+    arguments = [number for window in windows for number in window.arguments]
+    return [microseconds / 1e6 for microseconds in await store.evaluate(_SCRIPT, keys, arguments)]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from sluice.gateway.gathered import MOST_TOGETHER, Gathered
+from sluice.gateway.store import connect
 
 pytestmark = pytest.mark.anyio
 
@@ -86,3 +89,53 @@ async def test_a_store_that_fails_is_told_to_everybody_and_asked_again_by_the_ne
 
     trips.fails = None
     assert await gathered.ask("ECHO", "2") == b"2"
+
+
+async def test_one_connection_is_kept_and_made_anew_where_the_other_side_has_hung_up(
+    tmp_path: Path, eventually: Any
+) -> None:
+    async with redis_like() as (url, callers):
+        redis = connect(url, tmp_path / "none", operation_seconds=5.0)
+        gathered = Gathered(lambda ask: ask(redis))
+        answers = [await gathered.ask("ECHO", "1") for _ in range(3)]
+        assert (answers, len(callers)) == ([b"PONG"] * 3, 1)
+
+        callers[0].close()  # as a Redis does that ends, or that thinks nobody is there
+        connection: Any = gathered._line._connection
+        await eventually(connection._reader.at_eof)
+        assert await gathered.ask("ECHO", "2") == b"PONG"
+        assert len(callers) == 2
+        await gathered.close()
+
+
+async def test_an_answer_that_came_too_late_is_not_taken_for_the_next_one(tmp_path: Path, eventually: Any) -> None:
+    async with redis_like(late_seconds=0.3) as (url, callers):
+        redis = connect(url, tmp_path / "none", connect_seconds=5.0, operation_seconds=0.05)
+        gathered = Gathered(lambda ask: ask(redis))
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                await gathered.ask("GET", "a")
+        await eventually(lambda: len(callers) == 2)  # the one whose answer may still come is not used again
+        await gathered.close()
+
+
+@asynccontextmanager
+async def redis_like(late_seconds: float = 0.0) -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
+    """Give the address of something that answers everything with PONG, and those who came to it."""
+    callers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        callers.append(writer)
+        with suppress(ConnectionError):
+            while said := await reader.read(4096):
+                if b"CLIENT" not in said:
+                    await asyncio.sleep(late_seconds)
+                writer.write(b"+PONG\r\n" * max(1, said.count(b"CLIENT")))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", callers
+    finally:
+        server.close()
+        for caller in callers:
+            caller.close()

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sluice.gateway.seen_before import SeenBefore, fingerprint, positions
+from sluice.gateway.store import SharedStore
 from tests.gateway.conftest import MountedFolder, Running
 from tests.gateway.process import running
 
@@ -253,3 +254,24 @@ async def _shown(session: aiohttp.ClientSession, metrics_url: str) -> dict[Any, 
                 counts[sample.name, about["arm"], about.get("per", "")] = sample.value
                 counts["per rollout"] += sample.value * (about.get("per") == "rollout")
     return counts
+
+
+async def test_a_new_users_marks_are_set_in_one_trip(
+    start: Any, stub: str, mounted: MountedFolder, connect_redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted.write_flags(qa=50)
+    one = await start(stub, redis=connect_redis())
+    asked: list[str] = []
+    ask_store = SharedStore.ask
+
+    async def noted(store: SharedStore, *command: Any) -> Any:
+        asked.append(command[0])
+        return await ask_store(store, *command)
+
+    monkeypatch.setattr(SharedStore, "ask", noted)
+    await call(one, *USERS)
+
+    of_users = [command for command in asked if command in ("BITFIELD", "EXPIRE")]
+    assert of_users.count("BITFIELD") == len(USERS)  # the rollout's mark and its step's together
+    assert of_users.count("EXPIRE") == 1  # and not again within a minute
+    assert of_both(users, one) == len(USERS)

@@ -95,14 +95,14 @@ async def test_what_one_rate_refuses_another_does_not_count(stores: list[SharedS
 async def test_a_busy_rate_asks_redis_for_shares(stores: list[SharedStore], monkeypatch: pytest.MonkeyPatch) -> None:
     replicas = [Replica(store, requests=1000, stretch_seconds=60, replicas=3) for store in stores]
     asked = 0
-    run = SharedStore.run
+    evaluate = SharedStore.evaluate
 
-    async def counted(store: SharedStore, ask: object) -> object:
+    async def counted(store: SharedStore, *script: Any) -> object:
         nonlocal asked
         asked += 1
-        return await run(store, ask)  # type: ignore[arg-type]
+        return await evaluate(store, *script)
 
-    monkeypatch.setattr(SharedStore, "run", counted)
+    monkeypatch.setattr(SharedStore, "evaluate", counted)
     taken = [await replica.take() for _ in range(500) for replica in replicas]
     assert taken.count(0.0) == 1000
     assert asked == 100 + 3  # each share of ten once, and each replica hears once that there is no more
@@ -113,13 +113,13 @@ async def test_many_at_once_take_one_share_between_them_and_not_one_each(
 ) -> None:
     """A share each would use up a rate of a thousand with a hundred requests, and refuse the others."""
     replica = Replica(stores[0], requests=1000, stretch_seconds=60, replicas=3)
-    run = SharedStore.run
+    evaluate = SharedStore.evaluate
 
-    async def from_afar(store: SharedStore, ask: object) -> object:
+    async def from_afar(store: SharedStore, *script: Any) -> object:
         await asyncio.sleep(0.001)  # all of them come before the first answer does
-        return await run(store, ask)  # type: ignore[arg-type]
+        return await evaluate(store, *script)
 
-    monkeypatch.setattr(SharedStore, "run", from_afar)
+    monkeypatch.setattr(SharedStore, "evaluate", from_afar)
     taken = await asyncio.gather(*(replica.take() for _ in range(150)))
     assert taken == [0.0] * 150
 
@@ -169,16 +169,16 @@ async def test_who_waited_for_a_share_has_its_part_however_late_the_turn_comes(
     stores: list[SharedStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
-    run = stores[0].run
+    evaluate = stores[0].evaluate
 
-    async def counted(ask: Any) -> Any:
+    async def counted(*script: Any) -> Any:
         nonlocal asked
         asked += 1
-        answer = await run(ask)
+        answer = await evaluate(*script)
         time.sleep(0.15)  # the loop is held up for longer than a share is good for
         return answer
 
-    monkeypatch.setattr(stores[0], "run", counted)
+    monkeypatch.setattr(stores[0], "evaluate", counted)
     replica = Replica(stores[0], requests=10_000, stretch_seconds=1, replicas=1)
 
     taken = await asyncio.gather(*(replica.take() for _ in range(50)))

@@ -45,6 +45,10 @@ server had been away; with 15 none, on a less loaded one.
 _GRACE_TO_SPARE_SECONDS = 10
 """What Kubernetes gives beyond the time in which the gateway ends by itself."""
 
+_PROBE_SECONDS = 5
+"""How long an answer to a probe may take. With 2 seconds, on an overloaded node, the one gateway that was left answered
+callers and two probes late; it was taken out of its Service, and everybody was refused."""
+
 # What workers count, for the process beside them that adds it up: some hundred KiB each, of the pod's memory.
 _COUNTS = {"name": "counts", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}
 _COUNTS_MOUNT = {"name": "counts", "mountPath": "/tmp"}  # noqa: S108 -- where Python's tempfile writes
@@ -268,6 +272,6 @@ def _probe(path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:
     return {
         "httpGet": {"path": path, "port": "http"},
         "periodSeconds": period_seconds,
-        "timeoutSeconds": 2,
+        "timeoutSeconds": _PROBE_SECONDS,
         "failureThreshold": failures,
     }

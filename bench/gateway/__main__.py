@@ -1,7 +1,8 @@
 """`python -m bench.gateway`: this gateway, LiteLLM's proxy and the stub provider alone, one after the other in one run.
 
-All of them, the client and Redis share the processors of this machine, so what counts is their ratios. The gateway runs
-as a process of its own from the files of `dev`, with everything on that is on there; LiteLLM with its equivalent.
+What is measured has half of this machine's processors to itself, as a pod has what it asks for; client, stub and Redis
+share the others. What counts is ratios. The gateway runs as a process of its own from the files of `dev`, with all that
+is on there; LiteLLM with its equivalent.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from bench.gateway.folder import AGENT, MASTER_KEY, write_gateway_folder, write_litellm_settings
 from bench.gateway.load import CLIENTS, Measured, Target, at_full_load, at_rate, streams
 from bench.gateway.programs import Program, debian_program, free_port, litellm_program, running
-from bench.gateway.share import limited
+from bench.gateway.share import Halves, halves, limited
 
 _TOKENS = 100
 _STUB_DIALS = {"latency_ms": 0, "latency_jitter_ms": 0, "chunk_delay_ms": 5, "output_tokens": _TOKENS}
@@ -62,25 +63,27 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=100_000, help="over which memory is watched (default: 100000)")
     parser.add_argument("--without-litellm", action="store_true", help="leave the peer out")
     options = parser.parse_args()
+    cpus = halves()
+    os.sched_setaffinity(0, cpus.others)  # the client's, and of all that it starts but what is measured
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         scratch = Path(name)
         stub, redis_port = stack.enter_context(_stub(scratch)), stack.enter_context(_redis(scratch))
         key = {"Authorization": "Bearer made-for-the-benchmark"}
         alone = Target("stub alone", f"{stub.url}/openai/v1/chat/completions", key, "gpt-4o")
         rows = [_measure(alone, stub, options)]
-        with _gateway(scratch, stub, redis_port, workers=1) as gateway:
+        with _gateway(scratch, stub, redis_port, cpus, workers=1) as gateway:
             target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
             rows.append(_measure(target, gateway, options))
             # What the gateway adds is told by the same rate without it.
             rows[0] = replace(rows[0], half=at_rate(alone, rows[1].half.requests_per_second, options.seconds))
             memory = _memory_over(target, gateway, options.requests, scratch)
-        scaled = [_scaled(scratch, stub, redis_port, workers, options.seconds) for workers in (1, 2)]
+        scaled = [_scaled(scratch, stub, redis_port, cpus, workers, options.seconds) for workers in (1, 2)]
         if not options.without_litellm:
-            with _litellm(scratch, stub, redis_port) as proxy:
+            with _litellm(scratch, stub, redis_port, cpus) as proxy:
                 headers = {"Authorization": f"Bearer {MASTER_KEY}"}
                 target = Target("LiteLLM, 1 worker", f"{proxy.url}/v1/chat/completions", headers, AGENT)
                 rows.append(_measure(target, proxy, options))
-    return _print(rows, memory, *scaled)
+    return _print(rows, memory, cpus, *scaled)
 
 
 def _measure(target: Target, program: Program, options: argparse.Namespace) -> Row:
@@ -99,10 +102,10 @@ def _at_full_load(target: Target, program: Program, seconds: int, scratch: Path)
     return measured, (program.cpu_seconds - before) / (measured.requests_per_second * seconds) * 1000
 
 
-def _scaled(scratch: Path, stub: Program, redis_port: int, workers: int, seconds: int) -> Scaled:
+def _scaled(scratch: Path, stub: Program, redis_port: int, cpus: Halves, workers: int, seconds: int) -> Scaled:
     """Measure a gateway of so many workers."""
     print(f"measuring {workers} workers ...", file=sys.stderr, flush=True)
-    with _gateway(scratch, stub, redis_port, workers) as gateway:
+    with _gateway(scratch, stub, redis_port, cpus, workers) as gateway:
         target = Target(f"sluice, {workers} workers", f"{gateway.url}/v1/chat/completions", {}, AGENT)
         at_full_load(target, 2, scratch)  # warm
         full, cpu_ms = _at_full_load(target, gateway, seconds, scratch)
@@ -126,11 +129,8 @@ def _memory_over(target: Target, program: Program, requests: int, scratch: Path)
     return found
 
 
-def _print(rows: list[Row], memory: list[tuple[int, float]], one: Scaled, two: Scaled) -> int:
-    cores = os.cpu_count()
-    print(
-        f"{CLIENTS} clients, {cores} cores shared by client, gateway, Redis and stub; load {os.getloadavg()[0]:.1f}\n"
-    )
+def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, one: Scaled, two: Scaled) -> int:
+    print(f"{CLIENTS} clients; {cpus}; load {os.getloadavg()[0]:.1f}\n")
     head = ("", "requests/s", "CPU each", "median", "p99", "half: median", "p99", "a token", "memory")
     print(f"{head[0]:20}" + "".join(f"{each:>14}" for each in head[1:]))
     for row in rows:
@@ -169,7 +169,7 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], one: Scaled, two: S
             f"workers {scaled.workers}: {scaled.full.requests_per_second:.0f} requests/s, {scaled.full.failed} failed, "
             f"{scaled.cpu_ms:.2f} ms of a processor each{shared}"
         )
-    print("without that bound, client, stub and Redis need the same processors, and their number bounds what they do")
+    print("without that bound, workers that share a processor can only take from each other")
     return 1 if missed else 0
 
 
@@ -197,7 +197,7 @@ def _redis(scratch: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _gateway(scratch: Path, stub: Program, redis_port: int, workers: int) -> Iterator[Program]:
+def _gateway(scratch: Path, stub: Program, redis_port: int, cpus: Halves, workers: int) -> Iterator[Program]:
     folder, port = scratch / f"gateway-{workers}", free_port()
     write_gateway_folder(folder, stub.url)
     variables = {
@@ -210,12 +210,13 @@ def _gateway(scratch: Path, stub: Program, redis_port: int, workers: int) -> Ite
         "SLUICE_REDIS_URL": f"redis://127.0.0.1:{redis_port}",
     }
     command = [sys.executable, "-m", "sluice.gateway"]
-    with running(command, port, scratch / f"gateway-{workers}.log", path="/readyz", variables=variables) as program:
+    log = scratch / f"gateway-{workers}.log"
+    with running(command, port, log, path="/readyz", variables=variables, cpus=cpus.measured) as program:
         yield program
 
 
 @contextmanager
-def _litellm(scratch: Path, stub: Program, redis_port: int) -> Iterator[Program]:
+def _litellm(scratch: Path, stub: Program, redis_port: int, cpus: Halves) -> Iterator[Program]:
     file, port = scratch / "litellm.yaml", free_port()
     write_litellm_settings(file, stub.url, redis_port)
     variables = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "PYTHONPATH": ""}
@@ -230,7 +231,8 @@ def _litellm(scratch: Path, stub: Program, redis_port: int) -> Iterator[Program]
         "--num_workers",
         "1",
     ]
-    with running(command, port, scratch / "litellm.log", path="/health/liveliness", variables=variables) as program:
+    log = scratch / "litellm.log"
+    with running(command, port, log, path="/health/liveliness", variables=variables, cpus=cpus.measured) as program:
         yield program
 
 

@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +50,25 @@ class Program:
 
 @contextmanager
 def running(
-    command: list[str], port: int, log: Path, *, path: str | None = "/", variables: Mapping[str, str] | None = None
+    command: list[str],
+    port: int,
+    log: Path,
+    *,
+    path: str | None = "/",
+    variables: Mapping[str, str] | None = None,
+    cpus: Collection[int] | None = None,
 ) -> Iterator[Program]:
-    """Run a command until the end of the block, from when it answers on `port`; its output goes to the file `log`."""
+    """Run a command until the end of the block, from when it answers on `port`; its output goes to the file `log`.
+
+    It runs on the processors `cpus`, or on those that this process has.
+    """
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), **(variables or {})}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=log.parent, start_new_session=True
         )
+    if cpus is not None:
+        os.sched_setaffinity(process.pid, cpus)  # before it has made a thread or a child
     program = Program(process, f"http://127.0.0.1:{port}")
     try:
         _wait_until_it_answers(program, path, log)

@@ -27,6 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bench.gateway.__main__ import _gateway, _redis, _stub
 from bench.gateway.folder import AGENT
 from bench.gateway.programs import Program, free_port, running
+from bench.gateway.share import halves
 from bench.rules.history import NAMESPACE, Template, templates, write
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.monitoring_programs import MonitoringPrograms, ensure_monitoring_programs
@@ -95,7 +96,11 @@ def _rules() -> list[dict[str, Any]]:
 
 def _series_of_a_gateway(scratch: Path) -> tuple[Template, ...]:
     """Return the series that a gateway shows of an agent whose both arms have answered."""
-    with _stub(scratch) as stub, _redis(scratch) as redis_port, _gateway(scratch, stub, redis_port, 1) as gateway:
+    with (
+        _stub(scratch) as stub,
+        _redis(scratch) as redis_port,
+        _gateway(scratch, stub, redis_port, halves(), workers=1) as gateway,
+    ):
         for number in range(40):
             body = {"model": AGENT, "user": f"user-{number}", "messages": [{"role": "user", "content": "Hello"}]}
             _call(f"{gateway.url}/v1/chat/completions", json.dumps(body).encode())

@@ -1,8 +1,7 @@
 """A machine's clock that is set while the gateway serves: no call fails and no user moves.
 
-Pods share their node's clock, so this is tried on a process. What a set clock changes is the time of day and nothing
-else: the loop, the breaker and every time-out run by the monotonic clock, which nobody can set. So the process is
-started with a time of day that is off by what a file says, and the file is changed under load.
+Pods share their node's clock, so the process is started with one of its own (`moved_clock.py`), which is moved under
+load. Pods whose clocks differ: tests/live/faults.
 """
 
 from __future__ import annotations
@@ -19,31 +18,11 @@ import aiohttp
 import pytest
 
 from tests.gateway import process
+from tests.gateway.moved_clock import DAY, WITH_A_CLOCK_OF_ITS_OWN
 from tests.gateway.process import Process, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-_WITH_A_CLOCK_OF_ITS_OWN = """
-import datetime, runpy, sys, time
-offset, true, true_ns = open(sys.argv[1]), time.time, time.time_ns
-
-def seconds():
-    offset.seek(0)
-    return float(offset.read() or 0)
-
-class Moved(datetime.datetime):
-    @classmethod
-    def now(cls, tz=None):
-        return cls.fromtimestamp(time.time(), tz)
-
-time.time = lambda: true() + seconds()
-time.time_ns = lambda: true_ns() + int(seconds() * 1e9)
-datetime.datetime = Moved
-sys.argv[1:] = []
-runpy.run_module("sluice.gateway", run_name="__main__")
-"""
-
-_DAY = 24 * 3600.0
 _USERS = tuple(f"user-{number}" for number in range(20))
 
 
@@ -62,7 +41,7 @@ async def gateway(
     """Start the gateway with the moved clock, and give it with a client."""
     mounted.write_configuration(stub)
     mounted.write_flags(qa=50)
-    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", _WITH_A_CLOCK_OF_ITS_OWN, str(offset)))
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", WITH_A_CLOCK_OF_ITS_OWN, str(offset)))
     async with (
         running(mounted.path) as started,
         aiohttp.ClientSession() as session,
@@ -89,7 +68,7 @@ async def test_a_clock_set_forth_and_back_fails_no_call_and_moves_no_user(
 
         done = asyncio.Event()
         callers = [asyncio.create_task(call_on()) for _ in range(3)]
-        for seconds in (3600.0, -3600.0, _DAY, 40 * _DAY, -40 * _DAY, -time.time() + 1, 0.0):
+        for seconds in (3600.0, -3600.0, DAY, 40 * DAY, -40 * DAY, -time.time() + 1, 0.0):
             offset.write_text(str(seconds))
             await asyncio.sleep(0.7)  # the gateway looks at files twice a second
         done.set()
@@ -106,7 +85,7 @@ async def test_a_clock_set_forth_and_back_fails_no_call_and_moves_no_user(
 async def test_the_moved_clock_is_the_one_that_the_gateway_reads(
     mounted: Any, stub: str, offset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offset.write_text(str(40 * _DAY))
+    offset.write_text(str(40 * DAY))
     async with (
         gateway(mounted, stub, offset, monkeypatch) as (started, session),
         session.get(started.metrics_url) as response,
@@ -114,4 +93,4 @@ async def test_the_moved_clock_is_the_one_that_the_gateway_reads(
         lines = (await response.text()).splitlines()
 
     (loaded,) = [line for line in lines if line.startswith("sluice_flags_loaded_timestamp_seconds ")]
-    assert float(loaded.split()[-1]) - time.time() > 39 * _DAY
+    assert float(loaded.split()[-1]) - time.time() > 39 * DAY

@@ -6,6 +6,7 @@ import asyncio
 import json
 import statistics
 import time
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -94,6 +95,13 @@ def test_a_change_of_the_flags_is_served_as_soon(project: LiveProject) -> None:
     assert max(times) < 5
 
 
+def is_answered(project: LiveProject) -> bool:
+    """Say whether every user is."""
+    with suppress(AssertionError, aiohttp.ClientError):
+        return set(project.arms("qa", USERS).values()) == {"baseline"}
+    return False
+
+
 @pytest.mark.faults  # a minute of outage; a node that is late in coming back closes its NodePorts for a moment
 def test_without_an_api_server_an_override_holds_and_nobody_is_refused(project: LiveProject) -> None:
     all_on_the_candidate(project)
@@ -120,6 +128,8 @@ def test_without_an_api_server_an_override_holds_and_nobody_is_refused(project: 
             start_local_cluster(Progress())
         except NodeNotReady:  # the kubelet comes back in its own time, which is no concern of the gateway's
             start_local_cluster(Progress())
+    # A node that was not heard from has its pods taken out of their Services, until it is heard again.
+    project.wait_for(lambda: is_answered(project), seconds=90)
     began = time.monotonic()
     set_override(project, "qa", None)
     heard = asyncio.run(seconds_until("candidate", began))

@@ -15,7 +15,7 @@ from sluice.local.folders import state_folder
 from sluice.progress import Progress
 from tests.live.faults.world import World, assert_right
 
-_WITHOUT_API_SERVER_SECONDS = 20
+_WITHOUT_API_SERVER_SECONDS = 60
 
 
 def test_without_an_api_server_everything_is_answered_as_before(world: World) -> None:

@@ -8,10 +8,11 @@ errors, like everything else, and the connection is closed.
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sluice.gateway.head_with_body import HeadWithBody
 from sluice.gateway.refusals import Refusal
 
 HEAD_LIMIT_BYTES = 32 * 1024
@@ -66,7 +67,7 @@ class BoundedHead(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", HeadWithBody(transport, self.loop)))
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,17 +1,18 @@
 """What is measured, judged and told in a cluster, with a real Prometheus in a pod of the environment's own.
 
-The stub provider turns candidates bad under a steady load: in errors, in quality, in latency. The guard sees it through
-Prometheus and sends them back; Prometheus tells Alertmanager by the rendered rules, which pages by the rendered routes.
-The windows and waits of rules and routes are as everywhere. What each stage took is printed.
+The stub provider turns candidates bad under a steady load on two pods: in errors, in quality, in latency. The guard
+sees it through Prometheus and sends them back; Prometheus tells Alertmanager by the rendered rules, which pages by the
+rendered routes. The windows and waits of rules and routes are as everywhere. What each stage took is printed.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -25,7 +26,8 @@ from sluice.rollout.guard.loop import CannotSee
 from sluice.rollout.guard.prometheus import Prometheus
 from tests.live.load import Call, Load
 from tests.live.pager import Pager, paging
-from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
+from tests.live.project import AGENTS, NAMESPACE, LiveProject
+from tests.live.stages import Stages, goes_to_candidate, last_of_candidate
 from tests.live.test_failures import edit
 from tests.live.test_guard import config_map, leader
 
@@ -33,6 +35,7 @@ pytestmark = pytest.mark.operators
 
 GUARDED = ("qa", "content", "legal", "support")
 CALLS_A_SECOND = 20.0
+REPLICAS = 2
 HEALTHY_SECONDS = 75
 STUB = f"/api/v1/namespaces/{NAMESPACE}/services/stub-provider:http/proxy/control"
 USUAL = {"latency_ms": 40, "latency_jitter_ms": 10, "chunk_delay_ms": 2}
@@ -45,7 +48,8 @@ class Watched:
 
     project: LiveProject
     prometheus: Prometheus
-    load: Load
+    loads: Mapping[str, Load]
+    """The load on each pod, by its name."""
     pager: Pager
     lines: list[str] = field(default_factory=list)
     bad_since: dict[str, float] = field(default_factory=dict)
@@ -79,9 +83,30 @@ class Watched:
 
     def ended(self, agent: str = "", since: float = 0.0) -> list[Call]:
         """The calls that began since then and have ended, of one agent or of all."""
-        return [
-            call for call in list(self.load.calls) if call.began >= since and call.seconds and agent in ("", call.agent)
-        ]
+        return [call for calls in self.on_each_pod(agent, since).values() for call in calls]
+
+    def on_each_pod(self, agent: str = "", since: float = 0.0) -> dict[str, list[Call]]:
+        """The same by the pod that they asked."""
+        return {
+            pod: [
+                call for call in list(load.calls) if call.began >= since and call.seconds and agent in ("", call.agent)
+            ]
+            for pod, load in self.loads.items()
+        }
+
+    def override_set_at(self, agent: str) -> float:
+        """When the guard had set the agent's override, or that of all, by its own log; in seconds since 1970."""
+        log = self.project.kubectl("logs", "--selector", "app.kubernetes.io/name=sluice-guard", "--tail=-1").stdout
+        said = [json.loads(line) for line in log.splitlines()]
+        lines = [one for one in said if one["message"] == "rolled back" and one["agent"] in (agent, "all")]
+        return datetime.fromisoformat(lines[-1]["at"]).timestamp()
+
+    def first_scrape_since(self, moment: float) -> float:
+        """When a gateway was first scraped after a moment, both in seconds since 1970."""
+        begin = datetime.fromtimestamp(moment, UTC)
+        query, step = "timestamp(sluice_requests_in_flight)", timedelta(seconds=1)
+        found = self.prometheus.each_over(query, begin, begin + timedelta(seconds=60), step)
+        return min(at for _, samples in found for _, at in samples if at >= moment)
 
     def say(self, line: str) -> None:
         self.lines.append(line)
@@ -103,15 +128,22 @@ def watched(project: LiveProject, pager: Pager, capfd_disabled: None) -> Iterato
     embedded = f"{{image: 'sluice.local/prometheus{NO_IMAGE}', alertmanager: '{pager.alertmanager}'}}"
     wanted = f"  sluice:prometheus: {{embedded: {embedded}}}\n  sluice:guard: {{image: 'sluice.local/guard{NO_IMAGE}'}}"
     edit(settings, r"  sluice:cache:", f"{wanted}\n  sluice:cache:")
+    edit(settings, r"replicas: \d+", f"replicas: {REPLICAS}")
     project.roll_out(dict.fromkeys(AGENTS, 0) | dict.fromkeys(GUARDED, 50))
     project.up()
     project.wait_for(lambda: bool(leader(project)), seconds=60)
     prometheus = prometheus_of(project.cluster, load_environment(project.folder, "live").settings)
-    with Load(URL, GUARDED, calls_a_second=CALLS_A_SECOND) as load:
-        one = Watched(project, prometheus, load, pager)
-        project.wait_for(lambda: len(one.now("up == 1")) == 2, seconds=90)
+    project.wait_for(lambda: len(addresses(project)) == REPLICAS)
+    with ExitStack() as stack:
+        each = CALLS_A_SECOND / REPLICAS
+        loads = {
+            pod: stack.enter_context(Load(url, GUARDED, calls_a_second=each)) for pod, url in addresses(project).items()
+        }
+        one = Watched(project, prometheus, loads, pager)
+        project.wait_for(lambda: len(one.now("up == 1")) == REPLICAS + 1, seconds=90)
         yield one
-    one.say(f"in all {len(load.calls)} calls, {len(load.failed)} failed: {load.counts()}")
+    for pod, load in loads.items():
+        one.say(f"{pod}: {len(load.calls)} calls, {len(load.failed)} failed: {load.counts()}")
     print("\n" + "\n".join(one.lines))
     settings.write_text(before)
     project.kubectl("delete", "--raw", f"{STUB}/models")
@@ -145,40 +177,70 @@ def test_while_all_is_well_nobody_is_sent_back_and_nobody_is_told(watched: Watch
     watched.say(f"{HEALTHY_SECONDS} s of health: {len(calls)} calls, none failed, nobody told")
 
 
+def addresses(project: LiveProject) -> dict[str, str]:
+    """Where each of the gateway's pods that are ready answers, by its name."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    found = {}
+    for item in project.cluster.get(path, labelSelector="app.kubernetes.io/name=gateway")["items"]:
+        conditions = {one["type"]: one["status"] for one in item["status"].get("conditions", ())}
+        if conditions.get("Ready") == "True" and "deletionTimestamp" not in item["metadata"]:
+            ports = {port["name"]: port["containerPort"] for port in item["spec"]["containers"][0]["ports"]}
+            found[item["metadata"]["name"]] = f"http://{item['status']['podIP']}:{ports['http']}"
+    return found
+
+
 @pytest.mark.parametrize(
-    ("agent", "dials", "what"),
+    ("agent", "dials", "is_bad", "what"),
     [
-        ("qa", {"error_rate": 1.0}, "every answer of the candidate is an error"),
-        ("content", {"quality": 1.0}, "its answers are worth 1 of 10"),
-        ("legal", {"latency_ms": 14_000}, "its answers take 14 s"),
+        (
+            "qa",
+            {"error_rate": 1.0},
+            lambda call: call.outcome == "fallback",
+            "every answer of the candidate is an error",
+        ),
+        ("content", {"quality": 1.0}, goes_to_candidate, "its answers are worth 1 of 10"),
+        ("legal", {"latency_ms": 14_000}, lambda call: call.seconds > 10, "its answers take 14 s"),
     ],
 )
 def test_a_candidate_that_turns_bad_is_sent_back(
-    watched: Watched, agent: str, dials: dict[str, object], what: str
+    watched: Watched, agent: str, dials: dict[str, object], is_bad: Callable[[Call], bool], what: str
 ) -> None:
-    wall = time.time()
-    began = watched.bad_since[agent] = watched.turn(agent, **dials)
-    newest = "min(timestamp(sluice_requests_in_flight))"
-    watched.project.wait_for(lambda: watched.now(newest)[0][1] > wall, seconds=60)
-    scraped = time.monotonic()
-    watched.project.wait_for(lambda: bool({agent, "all"} & watched.held().keys()), seconds=180)
+    since_1970 = time.time() - time.monotonic()
+    turned = watched.bad_since[agent] = watched.turn(agent, **dials)
+    watched.project.wait_for(lambda: bool({agent, "all"} & watched.held().keys()), seconds=240)
     held = watched.held_since[agent] = time.monotonic()
-    users = [f"{agent}-user-{number}" for number in range(30)]
-    # Whoever asked before waits for the bad candidate; who asks now is answered by the baseline.
-    watched.project.wait_for(lambda: set(watched.project.arms(agent, users).values()) == {"baseline"}, seconds=10)
-    served = time.monotonic()
 
+    def is_over() -> bool:
+        """Whether whoever had asked when it was held is answered, and of late the baseline answers on each pod."""
+        asked = [call for load in watched.loads.values() for call in list(load.calls) if call.agent == agent]
+        late = watched.on_each_pod(agent, held + 2).values()
+        is_answered = all(call.seconds for call in asked if call.began < held + 2)
+        return is_answered and all(len(calls) >= 4 and not any(map(goes_to_candidate, calls)) for calls in late)
+
+    watched.project.wait_for(is_over, seconds=60)
+    bad = [call for call in watched.ended(agent, turned) if is_bad(call)]
+    first = min(call.began + call.seconds for call in bad) + since_1970
     entry = json.loads(watched.held().get(agent) or watched.held()["all"])
-    calls = watched.ended(agent, began)
+    served = max(last_of_candidate(watched.on_each_pod(agent, turned)).values()) + since_1970
+    stages = Stages(
+        first_bad_answer=first,
+        scraped=watched.first_scrape_since(first),
+        verdict=datetime.fromisoformat(entry["at"]).timestamp(),
+        override=watched.override_set_at(agent),
+        served=served,
+    )
+    calls = watched.ended(agent, turned)
     failed = [str(call) for call in calls if call.fault]
+    fell_back = sum(call.outcome == "fallback" for call in calls)
     watched.say(
-        f"{agent}: {what}: scraped after {scraped - began:.1f} s, override {held - scraped:.1f} s later, "
-        f"100 % baseline {served - held:.1f} s later, {served - began:.1f} s in all; "
-        f"{len(calls)} calls, {len(failed)} failed: {entry['reason']}"
+        f"{agent}: {what}: {stages}; {len(calls)} calls, {len(failed)} failed, {fell_back} answered by the baseline in "
+        f"the candidate's place: {entry['reason']}"
     )
     assert (entry["weight"], entry["by"]) == (0, "guard")
     assert failed == []
-    assert watched.project.pods(), "the pods that answered are the same"
+    assert stages.served - stages.override < 5
+    assert stages.seconds < (60 if agent == "qa" else 180)
+    assert set(addresses(watched.project)) == set(watched.loads), "the pods that answered are the same"
 
 
 def test_somebody_is_paged_and_told_when_it_is_over(watched: Watched) -> None:

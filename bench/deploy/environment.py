@@ -1,4 +1,7 @@
-"""What is deployed: production as git has it, but for its size, namespaces and made keys; a namespace for each tool."""
+"""What is deployed: production as git has it, but for its size, namespaces and made keys; a namespace for each tool.
+
+The kinds that others bring are defined in the cluster for the time of the benchmark, and nobody acts on them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ import yaml
 
 from bench.measured import PROJECT
 from sluice.deploy.engine import DEV_PASSPHRASE
+from sluice.local.toolchain import definition
+from sluice.local.toolchain.catalog import CRDS
+from sluice.registry import image_variable
 
 STACK = "production"
 _KEYS = ("mistral-api-key", "openai-api-key", "anthropic-api-key")
@@ -36,13 +42,10 @@ class BenchedEnvironment:
         rendered = scratch / f"rendered-{tool}"
         self.run([sys.executable, "-m", "sluice", "render", STACK, "--out", str(rendered)])
         folder.mkdir(exist_ok=True)
-        image = self.variables["SLUICE_GATEWAY_IMAGE"]
         for file in rendered.glob("*.yaml"):
             if file.name != "kustomization.yaml":
-                text = file.read_text().replace(_PULUMI, namespace)
-                (folder / file.name.replace(_PULUMI, namespace)).write_text(
-                    re.sub(r"\S+/sluice/gateway@sha256:0{64}", image, text)
-                )
+                text = _with_images(file.read_text().replace(_PULUMI, namespace), self.variables)
+                (folder / file.name.replace(_PULUMI, namespace)).write_text(text)
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -51,6 +54,13 @@ class BenchedEnvironment:
         }
         (folder / "secret-provider-keys.yaml").write_text(yaml.safe_dump(secret))
         return folder
+
+    def define_kinds(self) -> list[str]:
+        """Define the kinds of others in the cluster, and return the command that takes the definitions away."""
+        files = [word for kind in CRDS.files for word in ("-f", str(definition(kind)))]
+        self.run(["kubectl", "apply", "--server-side", *files])
+        self.run(["kubectl", "wait", "--for=condition=Established", "--timeout=60s", *files])
+        return ["kubectl", "delete", "--wait=false", *files]
 
     def change_flags(self, baselines: Sequence[str]) -> None:
         """Give an agent other baselines: a change of the flags alone, as a weight is one, which production refuses."""
@@ -65,12 +75,32 @@ class BenchedEnvironment:
 
     def run(self, command: list[str]) -> None:
         """Run a command in the project; the benchmark ends where it fails."""
-        environment = {**os.environ, **self.variables, "PYTHONPATH": str(self.project)}
-        ran = subprocess.run(
-            command, cwd=self.project, env=environment, capture_output=True, text=True, check=False, timeout=300
+        process = self.start(command)
+        said, _ = process.communicate(timeout=300)
+        if process.returncode != 0:
+            sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{said[-5000:]}")
+
+    def start(self, command: list[str]) -> subprocess.Popen[str]:
+        """Start a command in the project; what it says, it says to its standard output."""
+        return subprocess.Popen(
+            command,
+            cwd=self.project,
+            env={**_outer(), **self.variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        if ran.returncode != 0:
-            sys.exit(f"{' '.join(command)} ended with {ran.returncode}:\n{ran.stdout[-3000:]}\n{ran.stderr[-3000:]}")
+
+
+def _outer() -> dict[str, str]:
+    # Where a shell wants no bytecode kept, the stack's program would be compiled anew in each update.
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def _with_images(manifest: str, variables: Mapping[str, str]) -> str:
+    """Put the images that were built in place of those that git does not name yet."""
+    return re.sub(r"\S+/sluice/(\w+)@sha256:0{64}", lambda image: variables[image_variable(image[1])], manifest)
 
 
 def benched_environment(scratch: Path) -> BenchedEnvironment:
@@ -83,7 +113,6 @@ def benched_environment(scratch: Path) -> BenchedEnvironment:
     salt = re.findall(r"^encryptionsalt: .*$", of_dev, re.MULTILINE)
     file = project / f"Pulumi.{STACK}.yaml"
     settings = file.read_text().replace(f"sluice-{STACK}\n", f"{_PULUMI}\n", 1)
-    settings = settings.replace("by: operator", "by: none")  # whose kinds the local cluster does not have
     settings = settings.replace("  sluice:protected: true\n", "").replace("requests: {cpu: 500m", "requests: {cpu: 20m")
     file.write_text("\n".join((settings.rstrip(), *keys, *salt)) + "\n")
     passphrase = scratch / "passphrase"
@@ -91,7 +120,7 @@ def benched_environment(scratch: Path) -> BenchedEnvironment:
     own = {"PYTHONPATH": str(project), "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase)}
     script = f'exports=$({sys.executable} -m sluice env {STACK}); eval "$exports"; exec env -0'
     printed = subprocess.run(
-        ["bash", "-euc", script], cwd=project, env={**os.environ, **own}, stdout=subprocess.PIPE, text=True, check=True
+        ["bash", "-euc", script], cwd=project, env={**_outer(), **own}, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
     variables = dict(line.split("=", 1) for line in printed.split("\0") if line)
     return BenchedEnvironment(project, {**variables, **own})

@@ -9,6 +9,8 @@ from pathlib import Path
 from bench.deploy.environment import STACK, BenchedEnvironment
 
 _QUIET = ("--stack", STACK, "--yes", "--non-interactive", "--color", "never")
+UPDATE = ["pulumi", "up", "--skip-preview", "--refresh", *_QUIET]
+"""As `sluice up` runs it."""
 _PATIENCE = "120s"
 
 
@@ -25,12 +27,12 @@ class Tool:
 
 def pulumi(environment: BenchedEnvironment, *, refresh: bool = True) -> Tool:
     """Pulumi as `sluice up` runs it; without the refresh, it believes its state and sees nothing of the cluster."""
-    options = ("--skip-preview", *(("--refresh",) if refresh else ()))
+    update = [word for word in UPDATE if refresh or word != "--refresh"]
     return Tool(
         "pulumi",
-        f"pulumi up {' '.join(options)}",
+        " ".join(word for word in update if word not in _QUIET),
         lambda: None,
-        lambda: environment.run(["pulumi", "up", *options, *_QUIET]),
+        lambda: environment.run(update),
         lambda: environment.run(["pulumi", "destroy", "--skip-preview", *_QUIET]),
     )
 
@@ -44,8 +46,8 @@ def helm(environment: BenchedEnvironment, program: Path, scratch: Path) -> Tool:
 
     def prepare() -> None:
         for file in environment.folder("helm", scratch).iterdir():
-            text = file.read_text()
-            assert "{{" not in text, f"{file.name} would be read as a template"
+            # Alerts and dashboards hold braces of their own, which are no template of helm's.
+            text = file.read_text().replace("{{", '{{ "{{" }}')
             (chart / "templates" / file.name).write_text(text)
 
     upgrade = ["upgrade", "--install", "sluice-bench", str(chart), "--namespace", "default", "--wait"]
@@ -75,8 +77,9 @@ def kubectl(environment: BenchedEnvironment, scratch: Path) -> Tool:
             environment.run(["kubectl", "apply", "--server-side", "-f", namespace])
             is_there = True
         environment.run(["kubectl", "apply", "--server-side", "-f", str(folder)])
-        rollout = ["rollout", "status", "deployment/gateway", "--namespace", "sluice-bench-kubectl"]
-        environment.run(["kubectl", *rollout, f"--timeout={_PATIENCE}"])
+        for deployment in ("gateway", "sluice-guard"):
+            rollout = ["rollout", "status", f"deployment/{deployment}", "--namespace", "sluice-bench-kubectl"]
+            environment.run(["kubectl", *rollout, f"--timeout={_PATIENCE}"])
 
     return Tool(
         "kubectl",

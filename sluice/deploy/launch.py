@@ -113,9 +113,13 @@ def tear_down(environment: str, where: Target, progress: Progress) -> Update:
 
 
 def engine_by_hand(environment: str, where: Target, progress: Progress) -> Engine:
-    """Return Pulumi as a person runs it by hand: with the images that the local cluster has, and none elsewhere."""
+    """Return Pulumi as a person runs it by hand: with the images that the local cluster has, and none elsewhere.
+
+    The folder of its state is there: Pulumi makes none.
+    """
     declared = declared_environment(environment)
     access = where.connect()
+    where.pulumi_state(access).mkdir(parents=True, exist_ok=True)
     if where.is_local:
         return prepare_engine(declared, where, access, None, progress)
     tools = ensure_pulumi(cache_folder(), progress)

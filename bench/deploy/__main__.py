@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench.deploy.environment import STACK, benched_environment
@@ -71,11 +72,14 @@ def _bench(scratch: Path, rounds: int, progress: Progress) -> int:
         environment.run(UPDATE)  # after an odd number of rounds too, there is nothing to do
         programs = computed(environment.start(UPDATE))
     finally:
-        remove_stack = ["pulumi", "stack", "rm", "--yes", "--preserve-config", "--stack", STACK]
-        commands = (lambda: environment.run(remove_stack), lambda: environment.run(take_kinds_away))
-        for take_away in (*(tool.remove for tool in tools), *commands):
+        take_away: list[Callable[[], None]] = [
+            *(tool.remove for tool in tools),
+            partial(environment.run, ["pulumi", "stack", "rm", "--yes", "--preserve-config", "--stack", STACK]),
+            partial(environment.run, take_kinds_away),
+        ]
+        for step in take_away:
             try:
-                take_away()
+                step()
             except SystemExit as failed:  # of what was never made: why it was not is what should be read
                 progress.say(str(failed))
     _print(times, parts, programs, tools)

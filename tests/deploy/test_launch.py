@@ -16,7 +16,7 @@ from sluice.deploy.cluster_access import Answer, ClusterAccess, ClusterUnreachab
 from sluice.deploy.engine import DEV_PASSPHRASE, Engine, IsHopeless, Update
 from sluice.deploy.errors import MissingPassphrase, PodsDoNotStart, PulumiFailed, UnknownEnvironment
 from sluice.deploy.follower import FollowedByAnother
-from sluice.deploy.launch import USERS, launch, prepare_engine, tear_down
+from sluice.deploy.launch import USERS, engine_by_hand, launch, prepare_engine, tear_down
 from sluice.deploy.target import Target
 from sluice.local.folders import PROJECT
 from sluice.local.toolchain import PulumiTools
@@ -187,6 +187,16 @@ def test_pulumi_gets_the_images_that_were_built_and_the_cluster_they_are_in(
 
 def named(dev: Environment, **images: str) -> Environment:
     return replace(dev, settings=dev.settings.with_images(**images))
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+def test_pulumi_by_hand_has_a_folder_for_its_state_before_the_first_update(
+    boundaries: Boundaries, where: Target, quiet: Progress, is_local: bool
+) -> None:
+    engine = engine_by_hand("dev", replace(where, is_local=is_local), quiet)
+
+    assert engine.state.is_dir(), "Pulumi refuses a backend whose folder is not there"
+    assert ("images" in boundaries.did) == is_local
 
 
 def test_images_that_the_settings_name_are_not_built(

@@ -47,7 +47,10 @@ class Made:
 
 @dataclass
 class Recording(mocks.Mocks):
-    """Everything that was made, in order, and what the components and the stack say of themselves."""
+    """Everything that was made, by name, and what the components and the stack say of themselves.
+
+    In which order the engine hears of resources that do not wait for each other is chance.
+    """
 
     made: list[Made] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -119,6 +122,7 @@ def record(program: Callable[[], object], *, stack: str = "dev", config: Mapping
     finally:
         _end(loop)
         asyncio.set_event_loop(None)
+    recording.made.sort(key=lambda one: one.name)
     return recording
 
 

@@ -232,7 +232,7 @@ def test_where_a_store_has_the_keys_pulumi_reads_none_and_makes_no_secret(projec
 
     assert recording.of_kind("Secret") == []
     made = recording.of_kind("ExternalSecret")
-    assert [one.inputs["metadata"]["name"] for one in made] == ["provider-keys-from-store", "caller-keys-from-store"]
+    assert [one.inputs["metadata"]["name"] for one in made] == ["caller-keys-from-store", "provider-keys-from-store"]
 
 
 @pytest.mark.usefixtures("built")

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.operators
 Say = Callable[[str], None]
 
 LEAST, MOST = 1, 3
+LOADED_PERCENT = 30
+"""A third of this is what a gateway's pod takes that is scraped and probed, and asked nothing."""
 IN_FLIGHT, CPU = "sluice_requests_in_flight", "cpu"
 _AUTOSCALER = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/gateway"
 _ANSWERED = re.compile(r"(?m)^sluice_request_duration_seconds_count\{.*\} (\S+)$")
@@ -73,6 +75,12 @@ def seen(project: LiveProject) -> dict[str, str]:
         elif "metric" in own and "averageValue" in current:
             found[own["metric"]["name"]] = current["averageValue"]
     return found
+
+
+def is_calm(project: LiveProject) -> bool:
+    """Whether the CPU that it takes to start is not seen any more, nor a pod that this may have brought."""
+    cpu = seen(project).get(CPU)
+    return cpu is not None and int(cpu.split()[0]) < LOADED_PERCENT and ready(project) == LEAST == len(project.pods())
 
 
 def limited(project: LiveProject) -> str:
@@ -134,3 +142,19 @@ def test_requests_in_flight_bring_pods_up_to_the_most_and_their_end_takes_them_a
     assert [str(call) for call in (*load.failed, *little.failed)] == []
     assert set(numbers) == set(map(str, range(LEAST, MOST + 1)))
     assert reasons(project) >= {f"pods metric {IN_FLIGHT} above target", "All metrics below target"}
+
+
+def test_cpu_brings_a_pod_where_nobody_counts_requests_in_flight(serving: LiveProject, say: Say) -> None:
+    project = serving
+    scale(project, f"max_replicas: 2, cpu_percent: {LOADED_PERCENT}", cpu="200m")
+    project.wait_for(lambda: is_calm(project), seconds=_PATIENCE_SECONDS)
+    say(f"before the load it sees {seen(project)}")
+
+    with Load(URL, AGENTS, calls_a_second=60) as load:
+        took = project.wait_for(lambda: ready(project) == 2, seconds=_PATIENCE_SECONDS)
+        say(f"a second pod is ready after {took:.0f} s of load: {seen(project)}")
+        project.wait_for(lambda: every_pod_answers(project), seconds=60)
+
+    say(f"{len(load.calls)} calls: {load.counts()}")
+    assert [str(call) for call in load.failed] == []
+    assert "cpu resource utilization (percentage of request) above target" in reasons(project)

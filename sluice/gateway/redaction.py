@@ -24,7 +24,9 @@ _E_MAIL = re.compile(
     """,
     re.VERBOSE,
 )
-_MAY_HOLD_E_MAIL = re.compile(r"[@\uff20]|%40|[\[({<] ?(?:at|AT) ?[\])}>]")
+_AT_SIGNS = ("@", "\uff20", "%40")
+_BRACKETS = ("(", "[", "<", "{")
+_AT_IN_BRACKETS = re.compile(r"[\[({<] ?(?:at|AT) ?[\])}>]")
 
 _GAP = r"[ \u00a0\u2009\u202f.()/\u2010-\u2015\u2212-]"
 _PHONES = tuple(
@@ -47,6 +49,7 @@ _AFTER_A_WORD = re.compile(
     rf"(\(?\d(?:{_GAP}{{0,2}}\d){{6,14}})(?!\d)"
 )
 _DATE = re.compile(r"\d{1,2}[./ -]\d{1,2}[./ -](?:19|20)\d\d|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}")
+_FEWEST_CLOSE_DIGITS = 7
 _CLOSE_DIGITS = re.compile(r"\d(?:\D{0,3}\d){6}")  # without them there is no phone number of any form
 _FEWEST_DIGITS = 9
 _FEWEST_DIGITS_WITH_A_PLUS = 7
@@ -77,6 +80,7 @@ _SECRET = re.compile(
     r"([\"']?(?:[ ]{0,3}[:=][ ]{0,3}|[ ]is[ ]|[ ])(?:bearer[ ])?[\"'`]?)([A-Za-z0-9_+/=.-]{16,}+)(?![(])"
 )
 # Letters of both cases and digits through and through, as no word and no name is; hexadecimal digests are left.
+_SHORTEST_RUN = 32
 _RUN = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9][A-Za-z0-9+/=_-]{31,}+")
 _CHANGE_OF_KIND = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])|(?<=[A-Z])(?=[a-z])")
 
@@ -93,20 +97,45 @@ _WORDS_OF_SECRETS = ("key", "token", "secret", "bearer", "credential", "authoriz
 def redact(text: str) -> str:
     """Return the text with a mark in place of each e-mail address, phone number and key."""
     folded = text.casefold()
-    if any(begin in text for begin in _BEGINS_OF_KEYS):
+    if _has_any(text, _BEGINS_OF_KEYS):
         text = _KEYS.sub(KEY, text)
-    if any(word in folded for word in _WORDS_OF_PASSWORDS):
+    if _has_any(folded, _WORDS_OF_PASSWORDS):
         text = _PASSWORD.sub(rf"\1\2{KEY}", text)
-    if any(word in folded for word in _WORDS_OF_SECRETS):
+    if _has_any(folded, _WORDS_OF_SECRETS):
         text = _SECRET.sub(_unless_a_name, text)
-    text = _RUN.sub(_unless_a_word, text)
-    if _MAY_HOLD_E_MAIL.search(text):
+    if _has_long_word(text):
+        text = _RUN.sub(_unless_a_word, text)
+    if _has_any(text, _AT_SIGNS) or (_has_any(text, _BRACKETS) and _AT_IN_BRACKETS.search(text)):
         text = _E_MAIL.sub(E_MAIL, text)
-    if not _CLOSE_DIGITS.search(text):
+    if not _has_close_digits(text):
         return text
     for pattern in _PHONES:
         text = pattern.sub(_unless_a_date, text)
     return _AFTER_A_WORD.sub(_number_unless_a_date, text)
+
+
+def _has_any(text: str, parts: tuple[str, ...]) -> bool:
+    for part in parts:  # noqa: SIM110 -- a generator takes as long again, and every answer is asked six times
+        if part in text:
+            return True
+    return False
+
+
+def _has_long_word(text: str) -> bool:
+    """Whether so many characters as a run has at least stand without a space among them."""
+    begin = 0
+    while len(text) - begin >= _SHORTEST_RUN:
+        space = text.rfind(" ", begin, begin + _SHORTEST_RUN)
+        if space < 0:
+            return True
+        begin = space + 1
+    return False
+
+
+def _has_close_digits(text: str) -> bool:
+    if text.isascii() and sum(map(text.count, "0123456789")) < _FEWEST_CLOSE_DIGITS:
+        return False
+    return _CLOSE_DIGITS.search(text) is not None
 
 
 def _unless_a_date(match: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -31,10 +32,11 @@ def redis() -> Any:
 
 
 @pytest.fixture
-async def store(redis: Any) -> SharedStore:
+async def store(redis: Any) -> AsyncIterator[SharedStore]:
     shared = SharedStore("dev", redis, CollectorRegistry())
     await shared.open()
-    return shared
+    yield shared
+    await shared.close()
 
 
 def keeping_on(store: SharedStore, registry: CollectorRegistry | None = None) -> Keeping:
@@ -157,6 +159,7 @@ async def test_what_could_not_be_written_is_written_when_the_store_is_back(redis
     await keeping.refresh()
 
     assert await ReviewQueue(store).pending(["qa"]) == {"qa": 3}
+    await store.close()
 
 
 async def test_the_last_failed_queries_are_kept_bounded_and_redacted(store: SharedStore, redis: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import fakeredis
@@ -19,13 +20,14 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def store() -> SharedStore:
+async def store() -> AsyncIterator[SharedStore]:
     shared = SharedStore("dev", fakeredis.FakeAsyncRedis(), CollectorRegistry())
     await shared.open()
     for number, agent in enumerate(("qa", "legal")):
         item = ReviewItem(f"{agent}-1", agent, "candidate", "m", "why", "ada", time.time() + number, "asked", "said")
         await ReviewQueue(shared).put(item)
-    return shared
+    yield shared
+    await shared.close()  # else its probe is cancelled with the loop, and the client may swallow that
 
 
 async def asked(store: SharedStore, configuration: Any, *arguments: str) -> Any:

@@ -7,6 +7,8 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Send
 
+from sluice.gateway.capture import Capture
+
 pytestmark = pytest.mark.anyio
 
 QUESTION = "How do I reset my password without access to my old e-mail address?"
@@ -171,3 +173,23 @@ async def test_no_more_than_64_kib_of_an_answer_are_kept(start: Any) -> None:
     assert len(heard.text) == TEXT_CHARACTERS
     assert b"".join(message.get("body", b"") for message in sent) == body
     assert heard.ended
+
+
+async def test_what_failed_is_still_there_after_the_rollback_and_its_end(
+    start: Any, provider: Any, answer_with: Any, connect_redis: Any, eventually: Any
+) -> None:
+    recording, api = provider
+    recording.respond = answer_with(500, b"{}", JSON)
+    running = await start(api, connect_redis())
+    running.mounted.write_flags(qa=100)
+    running.refresh()
+    async with running.post(ASK) as response:
+        assert response.status == 500
+    await eventually(lambda: not running.gateway.off_path.busy)
+
+    for allowed in (0, 100):
+        running.mounted.write_override(qa=str(allowed))
+        running.refresh()
+        assert running.metric("sluice_rollout_weight", agent="qa", kind="served") == allowed
+        (kept,) = await Capture(running.gateway.store).failed("qa")
+        assert (kept.arm, kept.outcome) == ("candidate", "error")

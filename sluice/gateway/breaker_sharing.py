@@ -12,14 +12,14 @@ import orjson
 
 from sluice.gateway import log
 from sluice.gateway.breaker import Breaker
-from sluice.gateway.store import SharedStore, StoreAway
+from sluice.gateway.store import Script, SharedStore, StoreAway
 from sluice.gateway.ticking import Ticking
 
 TICK_SECONDS = 0.25
 
 # KEYS: the open models with the end of their time (milliseconds of Redis' clock), and the failures in a row of the
 # others. ARGV: the news, as JSON. Returns the open models, each followed by the milliseconds that are left.
-_EXCHANGE = """
+_EXCHANGE = Script("""
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 for _, news in ipairs(cjson.decode(ARGV[1])) do
@@ -41,7 +41,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local found = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 for place = 2, #found, 2 do found[place] = tostring(math.floor(found[place] - now)) end
 return found
-"""
+""")
 
 
 class BreakerSharing:
@@ -77,7 +77,7 @@ class BreakerSharing:
         ]
         keys = (self._store.key("breaker", "open"), self._store.key("breaker", "failures"))
         try:
-            found = await self._store.run(lambda redis: redis.eval(_EXCHANGE, 2, *keys, orjson.dumps(told)))
+            found = await self._store.evaluate(_EXCHANGE, keys, [orjson.dumps(told)])
         except StoreAway:
             self._breaker.keep_news(news)
             return

@@ -1,8 +1,6 @@
 """Debian's Prometheus as a process, with an environment's own rules in a time that runs faster.
 
-A rule that counts over five minutes counts over five seconds here, and one over a day over 24 minutes: each duration in
-brackets, after `offset`, `for` and `interval` is divided alike, so that what is recorded is computed by the same
-expressions. Limits and the least numbers of answers are those of the rules.
+A rule that counts over five minutes counts over five seconds here, and one over a day over 24 minutes.
 """
 
 from __future__ import annotations
@@ -19,27 +17,10 @@ import aiohttp
 
 from sluice.registry import Settings
 from sluice.render.alerts import rule_groups
+from tests.rules.compressed import faster_rules
 
 FASTER: Final = 60
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION: Final = re.compile(r"(?<=[\[:])(\d+)([smhdw])(?=[\]:])|(?<=offset )(\d+)([smhdw])")
 _LISTENS: Final = re.compile(r'msg="Listening on" address=(\S+)')
-
-
-def faster(settings: Settings) -> dict[str, Any]:
-    """The rules of an environment, each duration a sixtieth of what it is."""
-    groups = json.loads(json.dumps(rule_groups(settings)))
-    for group in groups:
-        group["interval"] = _shortened(group["interval"])
-        for rule in group["rules"]:
-            rule["expr"] = _DURATION.sub(lambda found: _shortened(found[0]), rule["expr"])
-            if "for" in rule:
-                rule["for"] = _shortened(rule["for"])
-    return {"groups": groups}
-
-
-def _shortened(duration: str) -> str:
-    return f"{int(duration[:-1]) * _UNITS[duration[-1]] * 1000 // FASTER}ms"
 
 
 class Prometheus:
@@ -71,7 +52,7 @@ async def prometheus(
     program: Path, folder: Path, settings: Settings, targets: Mapping[str, str]
 ) -> AsyncIterator[Prometheus]:
     """Start one that scrapes `targets`, addresses by the pod that they stand for, every second."""
-    (folder / "rules.json").write_text(json.dumps(faster(settings)))
+    (folder / "rules.json").write_text(json.dumps({"groups": faster_rules(rule_groups(settings), FASTER)}))
     (folder / "prometheus.yml").write_text(
         json.dumps(
             {

@@ -1,4 +1,4 @@
-"""Debian's own Alertmanager on this machine with the rendered configuration, and a pager that writes down who is paged.
+"""A pager that writes down who is paged, and Debian's own Alertmanager on this machine with a rendered configuration.
 
 Pods reach both at the node's address. PagerDuty and Slack are a server of this test: nothing leaves the machine.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -37,7 +38,43 @@ class Pager:
 
     def pages(self, action: str) -> list[tuple[float, dict[str, Any]]]:
         """Return what PagerDuty was told: `trigger` or `resolve`."""
-        return [(at, one) for at, to, one in self.messages if to == "/v2/enqueue" and one["event_action"] == action]
+        return [
+            (at, one) for at, to, one in list(self.messages) if to == "/v2/enqueue" and one["event_action"] == action
+        ]
+
+    def told(self, agent: str, alert: str, *, over: bool = False) -> list[float]:
+        """Return when Slack, which hears of every alert, was told of one of an agent, or that it is over."""
+        state = ", resolved)" if over else ", firing)"
+        return [
+            at
+            for at, to, message in list(self.messages)
+            if to == "/slack" and message["attachments"][0]["title"].startswith(f"{agent} in ")
+            for one in message["attachments"][0]["text"].split("|dashboard>")
+            if f"/{alert}.md" in one and state in one
+        ]
+
+    def alerts(self) -> set[str]:
+        """Return the names of all alerts that anybody was told of."""
+        return set(re.findall(r"/(Sluice\w+)\.md", json.dumps([message for _, _, message in list(self.messages)])))
+
+    def paged(self) -> set[tuple[str, str]]:
+        """Return the alerts that somebody was woken for, by agent and name."""
+        return {
+            (page["payload"]["summary"].partition(" in ")[0], runbook.rpartition("/")[2].removesuffix(".md"))
+            for _, page in self.pages("trigger")
+            for runbook in page["payload"]["custom_details"]["runbooks"].split()
+        }
+
+    def resolved(self, agent: str) -> bool:
+        """Whether the last word to PagerDuty of an agent's page is its end."""
+        said = [one for _, to, one in list(self.messages) if to == "/v2/enqueue"]
+        keys = {
+            one["dedup_key"]
+            for one in said
+            if one["event_action"] == "trigger" and one["payload"]["summary"].startswith(f"{agent} in ")
+        }
+        last = {one["dedup_key"]: one["event_action"] for one in said}
+        return bool(keys) and all(last[key] == "resolve" for key in keys)
 
     def said(self) -> str:
         """Return all that arrived, to show where a test fails."""
@@ -53,8 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(self.server, _Http)
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.pager.messages.append((time.monotonic(), self.path, body))
-        answer = b'{"status": "success", "message": "Event processed", "dedup_key": "made"}'
-        self.send_response(202 if self.path == "/v2/enqueue" else 200)
+        is_page = self.path == "/v2/enqueue"
+        # Slack says nothing else: whatever it says beside that is an error, and the message is sent again and again.
+        answer = b'{"status": "success", "message": "Event processed", "dedup_key": "made"}' if is_page else b"ok"
+        self.send_response(202 if is_page else 200)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -64,18 +103,24 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def paging(programs: MonitoringPrograms, configuration: Path, host: str) -> Iterator[Pager]:
-    """Run a pager, and the Alertmanager of a rendered configuration that pages by it, until the block ends."""
-    with _Http(("127.0.0.1", 0), _Handler) as server:
+def listening(host: str) -> Iterator[Pager]:
+    """Run a pager at an address of this machine until the block ends."""
+    with _Http((host, 0), _Handler) as server:
         pager = server.pager = Pager(port=server.server_address[1])
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
         thread.start()
         try:
-            with _alertmanager(programs, configuration, host, pager):
-                yield pager
+            yield pager
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def paging(programs: MonitoringPrograms, configuration: Path, host: str) -> Iterator[Pager]:
+    """Run a pager, and the Alertmanager of a rendered configuration that pages by it, until the block ends."""
+    with listening("127.0.0.1") as pager, _alertmanager(programs, configuration, host, pager):
+        yield pager
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,13 +23,13 @@ from sluice.local.monitoring_programs import ensure_monitoring_programs
 from sluice.progress import Progress
 from sluice.registry import load_environment
 from sluice.rollout.guard.loop import CannotSee
-from sluice.rollout.guard.prometheus import Prometheus
 from tests.live.load import Call, Load
 from tests.live.pager import Pager, paging
 from tests.live.project import AGENTS, NAMESPACE, LiveProject
 from tests.live.stages import Stages, goes_to_candidate, last_of_candidate
 from tests.live.test_failures import edit
-from tests.live.test_guard import config_map, leader
+from tests.live.test_guard import leader
+from tests.live.watched import STUB, Watched
 
 pytestmark = pytest.mark.operators
 
@@ -37,62 +37,16 @@ GUARDED = ("qa", "content", "legal", "support")
 CALLS_A_SECOND = 20.0
 REPLICAS = 2
 HEALTHY_SECONDS = 75
-STUB = f"/api/v1/namespaces/{NAMESPACE}/services/stub-provider:http/proxy/control"
-USUAL = {"latency_ms": 40, "latency_jitter_ms": 10, "chunk_delay_ms": 2}
 NO_IMAGE = f"@sha256:{'0' * 64}"
 
 
 @dataclass
-class Watched:
-    """The environment under load, with a guard, its Prometheus, and a pager."""
+class Guarded(Watched):
+    """The same with a guard, whose Prometheus is in a pod of the environment's own."""
 
-    project: LiveProject
-    prometheus: Prometheus
-    loads: Mapping[str, Load]
-    """The load on each pod, by its name."""
-    pager: Pager
-    lines: list[str] = field(default_factory=list)
     bad_since: dict[str, float] = field(default_factory=dict)
     """When each candidate turned bad, and when the guard held it, by agent and `time.monotonic`."""
     held_since: dict[str, float] = field(default_factory=dict)
-
-    def turn(self, agent: str, **dials: object) -> float:
-        """Have the stub answer for the agent's candidate otherwise, and return when it began."""
-        body = json.dumps({**USUAL, **dials})
-        model = self.models[agent]
-        ran = self.project.kubectl("replace", "--raw", f"{STUB}/models/{model}", "--filename", "-", stdin=body)
-        assert ran.exit_code == 0, ran.stderr
-        return time.monotonic()
-
-    @property
-    def models(self) -> dict[str, str]:
-        """The provider's ids of the candidates, by agent."""
-        declared = load_environment(self.project.folder, "live")
-        return {agent: declared.registry.models[f"{agent}-20251031"].id for agent in AGENTS}
-
-    def now(self, query: str) -> list[tuple[dict[str, str], float]]:
-        return [(dict(labels), value) for labels, value in self.prometheus.now(query, datetime.now(UTC))]
-
-    def firing(self) -> set[tuple[str, str]]:
-        """The alerts that would be told, by name and agent."""
-        found = self.now('ALERTS{alertstate="firing", severity=~"critical|warning"}')
-        return {(labels["alertname"], labels["agent"]) for labels, _ in found}
-
-    def held(self) -> dict[str, str]:
-        return config_map(self.project, "override")
-
-    def ended(self, agent: str = "", since: float = 0.0) -> list[Call]:
-        """The calls that began since then and have ended, of one agent or of all."""
-        return [call for calls in self.on_each_pod(agent, since).values() for call in calls]
-
-    def on_each_pod(self, agent: str = "", since: float = 0.0) -> dict[str, list[Call]]:
-        """The same by the pod that they asked."""
-        return {
-            pod: [
-                call for call in list(load.calls) if call.began >= since and call.seconds and agent in ("", call.agent)
-            ]
-            for pod, load in self.loads.items()
-        }
 
     def override_set_at(self, agent: str) -> float:
         """When the guard had set the agent's override, or that of all, by its own log; in seconds since 1970."""
@@ -108,9 +62,6 @@ class Watched:
         found = self.prometheus.each_over(query, begin, begin + timedelta(seconds=60), step)
         return min(at for _, samples in found for _, at in samples if at >= moment)
 
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
 
 @pytest.fixture(scope="module")
 def pager(project: LiveProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pager]:
@@ -122,7 +73,7 @@ def pager(project: LiveProject, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def watched(project: LiveProject, pager: Pager, capfd_disabled: None) -> Iterator[Watched]:
+def watched(project: LiveProject, pager: Pager, capfd_disabled: None) -> Iterator[Guarded]:
     settings = project.folder / "Pulumi.live.yaml"
     before = settings.read_text()
     embedded = f"{{image: 'sluice.local/prometheus{NO_IMAGE}', alertmanager: '{pager.alertmanager}'}}"
@@ -139,7 +90,7 @@ def watched(project: LiveProject, pager: Pager, capfd_disabled: None) -> Iterato
         loads = {
             pod: stack.enter_context(Load(url, GUARDED, calls_a_second=each)) for pod, url in addresses(project).items()
         }
-        one = Watched(project, prometheus, loads, pager)
+        one = Guarded(project, prometheus, loads, pager)
         project.wait_for(lambda: len(one.now("up == 1")) == REPLICAS + 1, seconds=90)
         yield one
     for pod, load in loads.items():
@@ -161,7 +112,7 @@ def capfd_disabled(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-def test_while_all_is_well_nobody_is_sent_back_and_nobody_is_told(watched: Watched) -> None:
+def test_while_all_is_well_nobody_is_sent_back_and_nobody_is_told(watched: Guarded) -> None:
     time.sleep(HEALTHY_SECONDS)
 
     assert watched.now("max(sluice_guard_prometheus_up)") == [({}, 1.0)]
@@ -203,7 +154,7 @@ def addresses(project: LiveProject) -> dict[str, str]:
     ],
 )
 def test_a_candidate_that_turns_bad_is_sent_back(
-    watched: Watched, agent: str, dials: dict[str, object], is_bad: Callable[[Call], bool], what: str
+    watched: Guarded, agent: str, dials: dict[str, object], is_bad: Callable[[Call], bool], what: str
 ) -> None:
     since_1970 = time.time() - time.monotonic()
     turned = watched.bad_since[agent] = watched.turn(agent, **dials)
@@ -243,7 +194,7 @@ def test_a_candidate_that_turns_bad_is_sent_back(
     assert set(addresses(watched.project)) == set(watched.loads), "the pods that answered are the same"
 
 
-def test_somebody_is_paged_and_told_when_it_is_over(watched: Watched) -> None:
+def test_somebody_is_paged_and_told_when_it_is_over(watched: Guarded) -> None:
     def paged(action: str) -> list[float]:
         return [at for at, one in watched.pager.pages(action) if "qa" in json.dumps(one)]
 
@@ -260,17 +211,12 @@ def test_somebody_is_paged_and_told_when_it_is_over(watched: Watched) -> None:
 
     watched.turn("qa")
     lifted = time.monotonic()
-    held = [name for name in ("qa", "all") if name in watched.held()]
-    for name in held:
-        ran = watched.project.sluice(
-            "resume", "live", *([] if name == "all" else [name]), "--reason", "mended", "--force"
-        )
-        assert ran.exit_code == 0, ran.stderr
+    watched.resume(("qa", "all"), "mended")
     watched.project.wait_for(lambda: bool(paged("resolve")), seconds=240)
     watched.say(f"qa: resolved {paged('resolve')[-1] - lifted:.1f} s after its override was lifted")
 
 
-def test_without_prometheus_nothing_moves(watched: Watched) -> None:
+def test_without_prometheus_nothing_moves(watched: Guarded) -> None:
     before = watched.held()
     assert watched.project.kubectl("scale", "deployment", "prometheus", "--replicas", "0").exit_code == 0
 

@@ -1,189 +1,289 @@
-"""prometheus-operator itself reads what is rendered for it: it finds the objects, takes them, and writes them down.
+"""A cluster's own watch: prometheus-operator makes a Prometheus and an Alertmanager of what `sluice up` brings there.
 
-Its Prometheus and Alertmanager have no pods here: Debian's Prometheus cannot find pods by asking Kubernetes, and what
-the operator writes for one knows no other way. So what it writes is compared with what is rendered.
+Gateway and guard are found by the PodMonitor, rules and routes are loaded as they are rendered. Then their durations
+are divided by 30, through the same objects: a healthy hour of two minutes tells nobody, and real faults are told,
+paged, held back and over as rules and routes say. What each took is printed; docs/paging.md has every alert, by a clock
+that no machine slows down.
 """
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import pytest
 import yaml
 
-from sluice.local import cluster as local_cluster
-from sluice.local.folders import PROJECT, cache_folder, state_folder
-from sluice.local.toolchain import ensure_kubernetes, ensure_prometheus_operator
-from sluice.progress import Progress
-from sluice.registry import Monitoring, Settings, load_environment
-from sluice.render import render
-from sluice.render.alerts import alertmanager_text, rule_groups
-from sluice.render.gateway import METRICS_PORT
+from sluice.deploy.prometheus_access import prometheus_of
+from sluice.local.cluster.layout import NODE_ADDRESS
+from sluice.registry import Settings, load_environment
+from sluice.render.alerts import alerts, rule_groups
+from tests.live.load import Load
+from tests.live.operated import FOUND_BY, PROMETHEUS_URL, Operated, operating, routing
+from tests.live.pager import Pager, listening
+from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
+from tests.live.test_failures import edit
+from tests.live.test_guard import leader
+from tests.live.watched import STUB, Watched, until
+from tests.rules.compressed import faster_routes, faster_rules
 
 pytestmark = pytest.mark.operators
 
-NAMESPACE = "sluice-watched"
-FOUND_BY = {"release": "made"}
-_CLUSTER_SECONDS = 90
-
-
-def declared() -> Settings:
-    monitoring = Monitoring(by_operator=True, labels=MappingProxyType(FOUND_BY))
-    return replace(load_environment(PROJECT, "staging").settings, namespace=NAMESPACE, monitoring=monitoring)
-
-
-def kubectl(*arguments: str, stdin: str = "") -> str:
-    program = ensure_kubernetes(cache_folder(), Progress(quiet=True)).kube / "kubectl"
-    command = [str(program), "--kubeconfig", str(local_cluster.kubeconfig(state_folder())), *arguments]
-    ran = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
-def apply(*objects: dict[str, Any]) -> None:
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin="\n---\n".join(map(json.dumps, objects)))
-
-
-def within(read: Callable[[], Any]) -> Any:
-    """Return what `read` returns once it is there."""
-    ends = time.monotonic() + _CLUSTER_SECONDS
-    while True:
-        found = read()
-        if found or time.monotonic() > ends:
-            return found
-        time.sleep(1)
+TIMES: Final = 30
+HOUR_SECONDS: Final = 3600 // TIMES
+SCRAPED: Final = "2s"
+"""A minute, and not a second for the rendered half: a pod of a busy machine that does not answer by then is gone."""
+CALLS_A_SECOND: Final = 10.0
+NO_IMAGE: Final = f"@sha256:{'0' * 64}"
+ROUTING_KEY: Final = "made-routing-key"
+SECOND_BASELINE: Final = "claude-sonnet-4"
+FAULTS: Final = (
+    ("analyst", "SluiceErrorRateHigh", "every model of it fails", True),
+    ("all", "SluiceGuardAbsent", "the guard is gone", True),
+    ("all", "SluiceStoreDown", "Redis is gone", False),
+    ("qa", "SluiceBreakerOpen", "its candidate fails", False),
+    ("qa", "SluiceFallbackShareHigh", "its candidate fails", False),
+    ("legal", "SluiceLatencyCritical", "its candidate takes 14 s", True),
+    ("content", "SluiceQualityDropCritical", "its candidate is worth 1 of 10", True),
+    ("support", "SluiceQualityDropCritical", "its candidate is worth 1 of 10", True),
+)
+"""Whose alert, which, what the fault is, and whether somebody is woken."""
 
 
 @pytest.fixture(scope="module")
-def operator(cluster: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The operator as a process of this machine, and the kinds that it serves."""
-    tools = ensure_prometheus_operator(cache_folder(), Progress())
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(tools.definitions))
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(tools.definitions))
-    apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    log = tmp_path_factory.mktemp("operator") / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [
-                tools.operator,
-                *_to_the_cluster(log.parent),
-                f"--namespaces={NAMESPACE}",
-                "--web.listen-address=127.0.0.1:0",
-            ],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield
-        assert process.poll() is None, log.read_text()[-3000:]
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-        kubectl("delete", "--wait=false", "-f", str(tools.definitions))
-
-
-def _to_the_cluster(folder: Path) -> list[str]:
-    """Return the flags by which the operator finds the API server: it reads no kubeconfig."""
-    kubeconfig = yaml.safe_load(local_cluster.kubeconfig(state_folder()).read_text())
-    server, user = kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]
-    flags = [f"--apiserver={server['server']}"]
-    for flag, value in (
-        ("ca-file", server["certificate-authority-data"]),
-        ("cert-file", user["client-certificate-data"]),
-        ("key-file", user["client-key-data"]),
-    ):
-        file = folder / flag
-        file.touch(mode=0o600)
-        file.write_bytes(base64.b64decode(value))
-        flags.append(f"--{flag}={file}")
-    return flags
+def pager(project: LiveProject) -> Iterator[Pager]:
+    with listening(NODE_ADDRESS) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
-def watched(operator: None) -> Settings:
-    """What is rendered for staging, beside a Prometheus and an Alertmanager that look for it."""
-    settings = declared()
-    environment = load_environment(PROJECT, "staging")
-    rendered = render(environment.registry, environment.rollout, settings)
-    looks = {"matchLabels": FOUND_BY}
-    prometheus = {"replicas": 0, "version": "v2.42.0", "podMonitorSelector": looks, "ruleSelector": looks}
-    secret = {"alertmanager.yaml": alertmanager_text(settings)}
-    apply(
-        *(item.body for item in rendered.alerts),
-        {"apiVersion": "v1", "kind": "Secret", "metadata": named("routes"), "stringData": secret},
-        {"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", "metadata": named("made"), "spec": prometheus},
-        {
-            "apiVersion": "monitoring.coreos.com/v1",
-            "kind": "Alertmanager",
-            "metadata": named("made"),
-            "spec": {"replicas": 0, "version": "v0.25.0", "configSecret": "routes"},
-        },
+def settings(project: LiveProject) -> Iterator[Settings]:
+    """The environment's, as a cluster with prometheus-operator has them."""
+    file, rollout = project.folder / "Pulumi.live.yaml", project.folder / "registry/rollouts/live.yaml"
+    before = file.read_text()
+    wanted = (
+        f"  sluice:monitoring: {{by: operator, labels: {json.dumps(FOUND_BY)}}}\n"
+        f"  sluice:prometheus: {{url: '{PROMETHEUS_URL}'}}\n"
+        f"  sluice:guard: {{image: 'sluice.local/guard{NO_IMAGE}'}}"
     )
-    return settings
+    edit(file, r"  sluice:cache:", f"{wanted}\n  sluice:cache:")
+    project.roll_out(dict.fromkeys(AGENTS, 50))
+    # One agent stands on a baseline that the others fall back to last, so that it alone can lose all its models.
+    edit(rollout, r"analyst: \{", f"analyst: {{baseline: [{SECOND_BASELINE}], ")
+    yield load_environment(project.folder, "live").settings
+    file.write_text(before)
 
 
-def named(name: str) -> dict[str, str]:
-    return {"name": name, "namespace": NAMESPACE}
+@pytest.fixture(scope="module")
+def routes(project: LiveProject, settings: Settings, pager: Pager, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Alertmanager's configuration as it is rendered, but for where PagerDuty is."""
+    folder = tmp_path_factory.mktemp("routes")
+    ran = project.sluice("render", "live", "--out", str(folder / "out"), "--alertmanager", str(folder / "routes"))
+    assert ran.exit_code == 0, ran.stderr
+    rendered = yaml.safe_load((folder / "routes").read_text())
+    rendered["global"]["pagerduty_url"] = f"http://{NODE_ADDRESS}:{pager.port}/v2/enqueue"
+    return rendered
 
 
-def data(kind: str, name: str) -> dict[str, str]:
-    found = kubectl("-n", NAMESPACE, "get", kind, name, "--ignore-not-found", "--output", "json")
-    return dict(json.loads(found).get("data") or {}) if found else {}
+@pytest.fixture(scope="module")
+def operated(
+    project: LiveProject, routes: dict[str, Any], pager: Pager, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operated]:
+    keys = {"pagerduty-routing-key": ROUTING_KEY, "slack-webhook": f"http://{NODE_ADDRESS}:{pager.port}/slack"}
+    with operating(project, routes, keys, tmp_path_factory.mktemp("operator") / "log") as one:
+        yield one
 
 
-def unpacked(name: str, key: str) -> Any:
-    packed = data("secret", name).get(key)
-    return yaml.safe_load(gzip.decompress(base64.b64decode(packed))) if packed else None
+@pytest.fixture(scope="module")
+def watched(
+    project: LiveProject, operated: Operated, settings: Settings, pager: Pager, request: pytest.FixtureRequest
+) -> Iterator[Watched]:
+    """The environment, brought there by `sluice up`, with a load on every agent."""
+    project.up()
+    until("a guard leads", lambda: leader(project))
+    with Load(URL, AGENTS, calls_a_second=CALLS_A_SECOND) as load:
+        one = Watched(project, prometheus_of(project.cluster, settings), {"": load}, pager)
+        one.turn_back()
+        until("Prometheus answers", lambda: operated.of_prometheus("targets"))
+        yield one
+    one.say(f"told of in all: {', '.join(sorted(pager.alerts()))}")
+    one.say(f"in all {len(load.calls)} calls, {len(load.failed)} failed: {load.counts()}")
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        print("\n" + "\n".join(one.lines))
+    project.kubectl("delete", "--raw", f"{STUB}/models")
+    for wanted in ("monitoring", "prometheus", "guard"):
+        edit(project.folder / "Pulumi.live.yaml", rf"(?m)^  sluice:{wanted}:.*\n", "")
+    # While the operator's kinds are there: Pulumi deletes what it has of them.
+    project.end_guard()
+    project.kubectl("rollout", "restart", "deployment/cache")  # it keeps the worst answers, for other tests to find
+    project.kubectl("rollout", "status", "deployment/cache", "--timeout=55s")
 
 
-def test_the_operator_writes_the_rules_down_as_they_are_rendered(watched: Settings) -> None:
-    (text,) = within(lambda: data("configmap", "prometheus-made-rulefiles-0")).values()
+@pytest.fixture(scope="module")
+def faster(watched: Watched, operated: Operated, settings: Settings, routes: dict[str, Any]) -> None:
+    """All durations a thirtieth of what they are, brought by the same objects to the pods that run."""
+    pods = operated.pods()
+    rendered = {item.kind: json.loads(json.dumps(item.body)) for item in alerts(settings)}
+    rendered["PodMonitor"]["spec"]["podMetricsEndpoints"][0]["interval"] = SCRAPED
+    rendered["PrometheusRule"]["spec"]["groups"] = faster_rules(rule_groups(settings), TIMES)
+    wanted = faster_routes(routes, TIMES)
+    operated.apply(rendered["PodMonitor"], rendered["PrometheusRule"], force=True)
+    operated.routes(wanted)
 
-    assert yaml.safe_load(text)["groups"] == rule_groups(watched)
+    def taken() -> bool:
+        scraping = yaml.safe_load((operated.of_prometheus("status/config") or {"yaml": "{}"})["yaml"])
+        intervals = {one.get("scrape_interval") for one in scraping.get("scrape_configs", [])}
+        held = {rule["duration"] for rule in operated.rules() if rule["name"] == "SluiceErrorRateHigh"}
+        if intervals == {SCRAPED} and held == {120 / TIMES} and operated.routed() == routing(wanted):
+            return True
+        operated.remount()
+        time.sleep(2)
+        return False
 
-
-def test_it_has_prometheus_scrape_gateway_and_guard_at_the_port_of_their_metrics(watched: Settings) -> None:
-    configuration = within(lambda: unpacked("prometheus-made", "prometheus.yaml.gz"))
-    (job,) = configuration["scrape_configs"]
-
-    assert job["job_name"] == f"podMonitor/{NAMESPACE}/sluice/0"
-    kept = [one for one in job["relabel_configs"] if one.get("action") == "keep"]
-    named = {one["source_labels"][0]: str(one["regex"]) for one in kept}
-    assert "gateway" in named["__meta_kubernetes_pod_label_app_kubernetes_io_name"]
-    assert "sluice-guard" in named["__meta_kubernetes_pod_label_app_kubernetes_io_name"]
-    assert named["__meta_kubernetes_pod_container_port_name"] == "metrics"
-    environment = load_environment(PROJECT, "staging")
-    made = render(environment.registry, environment.rollout, watched)
-    (deployment,) = [item.body for item in made.gateway if item.kind == "Deployment"]
-    ports = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
-    assert {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"} in ports
-    labels = {one.get("target_label") for one in job["relabel_configs"]}
-    assert {"namespace", "pod", "container"} <= labels, "the labels that rules and the embedded Prometheus go by"
-
-
-def test_it_takes_the_routes_of_alertmanager_as_they_are_rendered(watched: Settings) -> None:
-    written = within(lambda: unpacked("alertmanager-made-generated", "alertmanager.yaml.gz"))
-    rendered = yaml.safe_load(alertmanager_text(watched))
-
-    assert written["route"] == rendered["route"]
-    assert written["inhibit_rules"] == rendered["inhibit_rules"]
-    assert [one["name"] for one in written["receivers"]] == [one["name"] for one in rendered["receivers"]]
+    until("the pods have taken over what was changed", taken)
+    assert operated.pods() == pods, "and are the same"
 
 
-def test_it_says_that_it_could_do_what_was_asked(watched: Settings) -> None:
-    def conditions(kind: str) -> dict[str, str]:
-        said = json.loads(kubectl("-n", NAMESPACE, "get", kind, "made", "--output", "json"))
-        return {one["type"]: one["status"] for one in said.get("status", {}).get("conditions", [])}
+def test_the_operator_makes_pods_of_both(operated: Operated, watched: Watched) -> None:
+    wanted = {("Available", "True"), ("Reconciled", "True")}
+    until("the operator's Prometheus is there", lambda: operated.conditions("prometheus").items() >= wanted)
+    until("the operator's Alertmanager is there", lambda: operated.conditions("alertmanager").items() >= wanted)
 
-    for kind in ("prometheus", "alertmanager"):
-        assert within(lambda kind=kind: conditions(kind).get("Reconciled")) == "True", conditions(kind)  # type: ignore[misc]
+    assert set(operated.pods()) == {"prometheus-made-0", "alertmanager-made-0"}
+
+
+def test_prometheus_scrapes_gateway_and_guard_by_their_podmonitor(operated: Operated, watched: Watched) -> None:
+    def scraped() -> set[tuple[str, str]]:
+        targets = (operated.of_prometheus("targets") or {"activeTargets": []})["activeTargets"]
+        return {(one["scrapePool"], one["labels"]["container"]) for one in targets if one["health"] == "up"}
+
+    job = f"podMonitor/{NAMESPACE}/sluice/0"
+    until("both are scraped", lambda: scraped() == {(job, "gateway"), (job, "sluice-guard")})
+    until(
+        "with the labels that rules go by",
+        lambda: len(watched.now(f'up{{namespace="{NAMESPACE}", pod!=""}} == 1')) == 2,
+    )
+
+
+def test_it_has_every_rule_as_it_is_rendered(operated: Operated, settings: Settings) -> None:
+    def said(rule: dict[str, Any]) -> str:
+        name = rule.get("name") or rule.get("alert") or rule["record"]
+        return json.dumps([name, rule["labels"], rule.get("annotations")], sort_keys=True)
+
+    wanted = sorted(said(rule) for group in rule_groups(settings) for rule in group["rules"])
+    until("it has the rules", lambda: sorted(map(said, operated.rules())) == wanted)
+
+
+def test_alertmanager_has_the_routes_as_they_are_rendered_and_is_known(
+    operated: Operated, routes: dict[str, Any]
+) -> None:
+    until("it has its routes", lambda: operated.routed() == routing(routes))
+    until("Prometheus has found it", lambda: (operated.of_prometheus("alertmanagers") or {}).get("activeAlertmanagers"))
+
+
+def test_guard_and_status_read_it(watched: Watched) -> None:
+    until("the guard sees by it", lambda: watched.now("max(sluice_guard_prometheus_up)") == [({}, 1.0)])
+    until("it has counted answers", lambda: watched.now("sluice:answers:increase5m > 0"))
+    ran = watched.project.sluice("status", "live", "--format", "json")
+
+    assert json.loads(ran.stdout)["measured"], ran.stdout
+
+
+def test_a_healthy_hour_is_silent(watched: Watched, operated: Operated, faster: None) -> None:
+    # Where a machine stands still for ten seconds, five minutes here, pods are gone for Prometheus: no healthy hour.
+    seen = f"min(count_over_time((max_over_time(up[10s]) == 1)[{HOUR_SECONDS}s:5s]))"
+    for _ in range(3):
+        before = len(watched.pager.messages)
+        time.sleep(HOUR_SECONDS)
+        if watched.now(seen)[0][1] >= HOUR_SECONDS // 5:
+            break
+    else:
+        pytest.fail("this machine stood still in each of three hours")
+
+    assert watched.pager.messages[before:] == [], watched.pager.said()
+    assert watched.firing() == set()
+    assert [f"{rule['name']}: {rule.get('lastError')}" for rule in operated.rules() if rule["health"] != "ok"] == []
+    calls = watched.ended()
+    assert [str(call) for call in calls if call.fault] == []
+    counted = {labels["arm"]: value for labels, value in watched.now("sum by (arm) (sluice:answers:increase1h)")}
+    assert min(counted["candidate"], counted["baseline"]) > 300
+    watched.say(f"a healthy hour in {HOUR_SECONDS} s: {len(calls)} calls, none failed, nobody told")
+
+
+def test_every_fault_is_told_and_what_matters_is_paged(watched: Watched, operated: Operated, faster: None) -> None:
+    watched.scale("sluice-guard", 0)  # it would send each of them back before anybody is told
+    watched.scale("cache", 0)
+    second = load_environment(watched.project.folder, "live").registry.models[SECOND_BASELINE].id
+    watched.turn("qa", error_rate=1.0)
+    watched.turn("content", quality=1.0)
+    watched.turn("support", quality=1.0)
+    watched.turn("legal", latency_ms=14_000)
+    watched.turn("analyst", error_rate=1.0)
+    began = watched.turn_model(second, error_rate=1.0)
+
+    for agent, alert, what, pages in FAULTS:
+        until_told(watched, agent, alert, what, began, pages=pages)
+    until("the breaker says what the errors do", lambda: operated.holds_back("analyst", "SluiceBreakerOpen"))
+    until("a warning says less than a page", lambda: operated.holds_back("legal", "SluiceLatencyHigh"))
+    until("of quality too", lambda: operated.holds_back("content", "SluiceQualityDrop"))
+    assert "qa" not in {agent for agent, _ in watched.pager.paged()}, "warnings wake nobody"
+
+    held = time.monotonic()
+    ran = watched.project.sluice("rollback", "live", "support", "--reason", "worse", "--by", "ada", "--prove-for", "0")
+    assert ran.exit_code == 0, ran.stderr
+    until_told(watched, "support", "SluiceOverrideActive", "somebody sends it back", held, pages=True)
+    until("who is sent back is worth no page", lambda: operated.holds_back("support", "SluiceQualityDropCritical"))
+
+
+def test_every_end_is_told(watched: Watched, faster: None) -> None:
+    watched.turn_back()
+    watched.scale("cache", 1)
+    watched.resume(("support",), "mended")
+    mended = time.monotonic()
+
+    for agent, alert, _, _ in FAULTS:
+        if alert != "SluiceGuardAbsent":
+            until_over(watched, agent, alert, mended)
+    until_over(watched, "support", "SluiceOverrideActive", mended)
+    for agent in ("analyst", "legal", "content", "support"):
+        until_resolved(watched, agent)
+
+    watched.scale("sluice-guard", 1)
+    until_over(watched, "all", "SluiceGuardAbsent", time.monotonic())
+    until_resolved(watched, "all")
+
+
+def test_a_gateway_that_is_gone_is_paged(watched: Watched, faster: None) -> None:
+    watched.scale("gateway", 0)
+    until_told(watched, "all", "SluiceGatewayAbsent", "no gateway is left", time.monotonic(), pages=True)
+    watched.scale("gateway", 1)
+    until_over(watched, "all", "SluiceGatewayAbsent", time.monotonic())
+    until_resolved(watched, "all")
+
+
+def until_told(watched: Watched, agent: str, alert: str, what: str, since: float, *, pages: bool) -> None:
+    """Wait until Slack has heard of an alert, and PagerDuty where it is to wake somebody; note how long it took."""
+    until(f"{agent}: {what}: {alert} is told", lambda: watched.pager.told(agent, alert))
+    if pages:
+        until(f"{agent}: {alert} is paged", lambda: (agent, alert) in watched.pager.paged())
+    seconds = watched.pager.told(agent, alert)[0] - since
+    watched.say(f"{agent}: {what}: {alert} told after {seconds:.1f} s, for {seconds * TIMES / 60:.1f} min")
+
+
+def until_over(watched: Watched, agent: str, alert: str, since: float) -> None:
+    """Wait until Slack has heard that an alert is over, and fires no more; note how long it took."""
+    until(f"{agent}: {alert} fires no more", lambda: (alert, agent) not in watched.firing())
+    until(
+        f"{agent}: the end of {alert} is told",
+        lambda: max(watched.pager.told(agent, alert, over=True), default=0) > since,
+    )
+    seconds = watched.pager.told(agent, alert, over=True)[-1] - since
+    watched.say(f"{agent}: {alert} over after {seconds:.1f} s, for {seconds * TIMES / 60:.1f} min")
+
+
+def until_resolved(watched: Watched, agent: str) -> None:
+    until(f"the page of {agent} is resolved", lambda: watched.pager.resolved(agent))

@@ -284,6 +284,19 @@ def test_killed_at_any_request_the_next_guard_leaves_one_entry_one_event_and_its
     assert (facts["at"], judgement_of(facts)) == (cluster.overrides.entries["qa"].at, '{"made": true}')
 
 
+def test_killed_as_all_are_held_the_next_guard_keeps_the_judgement_of_each() -> None:
+    cluster, court = MadeCluster(weights=dict.fromkeys("abcde", 10)), MadeCourt(frozenset("abc"))
+    cluster.fault = lambda method, path: said(500, {}) if method == "POST" else None
+    guard(cluster, court).round()  # it could set the override, and not note it
+    cluster.fault = lambda method, path: None
+
+    guard(cluster, court).round()
+
+    assert set(cluster.overrides.entries) == {"all"}
+    (text,) = cluster.facts.values()
+    assert json.loads(judgement_of(json.loads(text))) == [{"made": True}] * 3
+
+
 def test_what_another_guard_began_is_judged_as_it_was_since_a_person_lifted_the_one_before() -> None:
     lifted, fell = f"{START:%Y-%m-%dT%H:%M:%SZ}", f"{START + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
     cluster = MadeCluster(weights={"qa": 10}, override={"qa": Override(0, by="bob", at=lifted).text})

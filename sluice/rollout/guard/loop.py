@@ -7,7 +7,7 @@ leaves an entry alone that is as low. Where it cannot see, nothing moves, and it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -151,8 +151,7 @@ class Guard:
             names = sorted([*bad, *lately])
             reason = f"{together} agents went bad within {_TOGETHER.seconds // 60} minutes: {', '.join(names)}"
             evidence = "; ".join(f"{agent}: {ruling.reason}" for agent, ruling in bad.items())
-            record = "[" + ",".join(ruling.record for ruling in bad.values() if ruling.record) + "]"
-            return [_Due(ALL, self._entry(reason, evidence), record)]
+            return [_Due(ALL, self._entry(reason, evidence), _together(bad.values()))]
         return [
             _Due(agent, self._entry(ruling.reason, ruling.evidence), ruling.record) for agent, ruling in bad.items()
         ]
@@ -194,24 +193,34 @@ class Guard:
             try:
                 note_event(self.cluster, self.namespace, key, entry)
                 stage = "facts"
-                record = self._record(key, entry, wanted, _resumed_at(now, key, before=read_moment(entry.at)))
+                record = self._record(key, entry, wanted, now)
                 facts = Facts(self.environment, key, entry, weights, record)
                 write_facts(self.cluster, self.namespace, facts, keep)
             except SluiceError as error:
                 self._failed(stage, error)
 
-    def _record(self, key: str, entry: Override, wanted: Mapping[str, Wanted], resumed: datetime | None) -> str:
+    def _record(self, key: str, entry: Override, wanted: Mapping[str, Wanted], now: OverrideMap) -> str:
         """Return the judgement; after another guard's end, that of the same moment, which is the same judgement."""
         known = self._records.pop(facts_key(key, entry), None)
-        if known is not None:
-            return known
-        at, one = read_moment(entry.at), wanted.get(key)
-        if at is None or one is None or one.candidate is None:
-            return ""
+        at = read_moment(entry.at)
+        if known is not None or at is None:
+            return known or ""
+        if key != ALL:
+            ruling = self._judged_at(at, wanted.get(key), now)
+            return ruling.record if ruling else ""
+        # Of all, those went bad that have users and were not held one by one already.
+        left = [one for name, one in wanted.items() if one.weight_percent and name not in now.overrides.entries]
+        rulings = [self._judged_at(at, one, now) for one in left]
+        return _together(ruling for ruling in rulings if ruling is not None and ruling.is_rollback)
+
+    def _judged_at(self, at: datetime, one: Wanted | None, now: OverrideMap) -> Ruling | None:
+        if one is None or one.candidate is None:
+            return None
+        resumed = _resumed_at(now, one.agent, before=at)
         try:
-            return self.court.judge(Watched(key, one.candidate, one.weight_percent, resumed), at).record
+            return self.court.judge(Watched(one.agent, one.candidate, one.weight_percent, resumed), at)
         except CannotSee:
-            return ""
+            return None
 
     def _entry(self, reason: str, evidence: str) -> Override:
         short, numbers = reason[:_MOST_REASON_CHARACTERS], evidence[:_MOST_EVIDENCE_CHARACTERS]
@@ -227,3 +236,8 @@ def _resumed_at(now: OverrideMap, agent: str, before: datetime | None = None) ->
     """Return when a person last lifted what held an agent, before a moment where one is given."""
     lifted = (read_moment(each.at) for each in now.lifted if each.key in (agent, ALL))
     return max((at for at in lifted if at is not None and (before is None or at < before)), default=None)
+
+
+def _together(rulings: Iterable[Ruling]) -> str:
+    """Write the records of several judgements as one."""
+    return "[" + ",".join(ruling.record for ruling in rulings if ruling.record) + "]"

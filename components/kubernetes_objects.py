@@ -15,11 +15,18 @@ from components.cluster_object import ClusterObject
 from sluice.render import KubernetesObject
 
 # What Pulumi is told to wait for: it knows no readiness of an operator's kinds.
-_READY_WHEN: Final[Mapping[tuple[str, str], str]] = {("external-secrets.io/v1", "ExternalSecret"): "condition=Ready"}
+_READY_WHEN: Final[Mapping[tuple[str, str], str]] = {
+    ("external-secrets.io/v1", "ExternalSecret"): "condition=Ready",
+    # What a Gateway said of the route before this update is nothing.
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"): (
+        'jsonpath={.status.parents[*].conditions[?(@.type=="Accepted" && '
+        "@.observedGeneration==$.metadata.generation)].status}=True"
+    ),
+}
 
-# A pod that cannot start, keys that no store gives, or an Ingress that no controller serves, fail the update in less
-# than two minutes: Pulumi's own patience is ten.
-_PATIENT: Final = ("Deployment", "ExternalSecret", "Ingress")
+# A pod that cannot start, keys that no store gives, or an Ingress or a route that nobody serves, fail the update in
+# less than two minutes: Pulumi's own patience is ten.
+_PATIENT: Final = ("Deployment", "ExternalSecret", "Ingress", "HTTPRoute")
 _PATIENCE: Final = pulumi.CustomTimeouts(create="100s", update="100s", delete="100s")
 
 

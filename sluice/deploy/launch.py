@@ -16,6 +16,7 @@ from sluice.deploy.follower import require_no_follower
 from sluice.deploy.served import wait_until_served
 from sluice.deploy.target import Target, deliver_images, start_local_cluster
 from sluice.deploy.waiting import Waiting
+from sluice.deploy.way_in import reasons_nobody_serves
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
 from sluice.progress import Progress
@@ -163,8 +164,11 @@ def _update(engine: Engine, access: ClusterAccess, declared: Environment, where:
     except PulumiFailed as failure:
         try:
             reasons = reasons_pods_do_not_start(access, namespace)
+            unserved = [] if reasons else reasons_nobody_serves(access, namespace)
         except ClusterUnreachable:
-            reasons = []  # what Pulumi says is all there is
-        if not reasons:
-            raise
-        raise PodsDoNotStart(failure.title, failure.errors, reasons) from None
+            reasons, unserved = [], []  # what Pulumi says is all there is
+        if reasons:
+            raise PodsDoNotStart(failure.title, failure.errors, reasons) from None
+        if unserved:
+            raise PulumiFailed(failure.title, failure.errors, [*failure.errors, *unserved]) from None
+        raise

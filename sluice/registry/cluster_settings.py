@@ -37,12 +37,16 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Ingress:
-    """The name at which the gateway answers outside the cluster, with the Secret that holds its certificate."""
+    """The name at which the gateway answers outside the cluster, with the Secret that holds its certificate.
+
+    `annotations` are what its controller, or cert-manager, reads on the object.
+    """
 
     host: str
     tls_secret: str
     ingress_class: str | None = None
     controller_namespace: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,10 @@ def network_of(body: Mapping[str, Any]) -> Network:
 
 def ingress_of(body: Mapping[str, Any] | None) -> Ingress | None:
     """Build `sluice:ingress`, None where it is left out."""
-    return None if body is None else Ingress(**body)
+    if body is None:
+        return None
+    annotations = MappingProxyType(dict(body.get("annotations", {})))
+    return Ingress(**{**body, "annotations": annotations})
 
 
 def route_of(body: Mapping[str, Any] | None) -> Route | None:

@@ -210,10 +210,8 @@ Out: DNS, the API server, Redis and the providers. Everything else is refused in
 - `prometheus` is `embedded` where no one else measures, as in `dev`: one pod of 256 MiB, with the rules. It keeps a day
   in a folder that goes with the pod, and a change of rules replaces the pod: it is no place for a production's history.
   `alertmanager` in it names whom it tells. With `prometheus` and `guard` taken out, `sluice up` brings neither.
-- `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager. Gateway pods see its
-  public part, and show when it ends.
-- `route` is the same by the Gateway API: an HTTPRoute at a Gateway of the cluster's, which has the certificate and must
-  admit routes from this namespace (`allowedRoutes`). Both may stand side by side, to move from one to the other.
+- `ingress` takes a controller and a Secret with the certificate, by hand or by cert-manager. `route` is the same by the
+  Gateway API: an HTTPRoute at a Gateway of the cluster's. [More below](#callers-from-outside).
 - `litellm` runs LiteLLM's proxy behind the gateway, for providers that speak neither OpenAI's dialect nor Anthropic's.
 
 ## What an autoscaler asks for
@@ -228,6 +226,43 @@ rules:
     resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
     metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
 ```
+
+## Callers from outside
+
+```yaml
+  sluice:ingress:
+    host: llm.example.com
+    tls_secret: gateway-tls                # made by cert-manager for the annotation below, or by hand
+    ingress_class: nginx
+    controller_namespace: ingress-nginx    # what the network policy lets in
+    annotations:
+      cert-manager.io/cluster-issuer: letsencrypt
+      nginx.ingress.kubernetes.io/proxy-body-size: 4m
+      nginx.ingress.kubernetes.io/proxy-read-timeout: "130"
+```
+
+Outside are the paths below `/v1` alone, at the one host: metrics have a port of their own, which no Service names, and
+health has other paths. Gateway pods see the certificate's public part and show when it ends; one that is gone or broken
+pages. A route's certificate is the Gateway's, whose listener must admit routes from this namespace (`allowedRoutes`).
+Both may stand side by side, to move from one to the other. An update waits until a controller says that it serves them,
+and fails after 100 s where none does.
+
+A controller must take bodies of 4 MiB, wait `longest_request_seconds` (120, unless set) for an answer's next byte, hand
+on a stream as it comes, and turn away what comes without TLS. By their documentation:
+
+- ingress-nginx: the two annotations above; it takes 1 MiB and waits 60 s else. It redirects to TLS and buffers no
+  answer by itself.
+- Traefik: `traefik.ingress.kubernetes.io/router.entrypoints: websecure` and `.../router.tls: "true"`, or it answers
+  without TLS too; and in its own arguments `ingressEndpoint` with an address or a `publishedService`, else no Ingress
+  ever counts as served. It does not look at a route's `timeouts`.
+- Envoy Gateway, Istio and others by the Gateway API: nothing. The route says `longest_request_seconds`, and they cut
+  what takes longer, whole streams too.
+- AWS' load balancer controller, all below `alb.ingress.kubernetes.io/`: `target-type: ip`, `healthcheck-path: /readyz`,
+  `listen-ports: '[{"HTTPS":443}]'` and `load-balancer-attributes: idle_timeout.timeout_seconds=130`, 60 else. It shows
+  a certificate of ACM's: put the public part of it into `tls_secret`, or the alert finds it missing. It comes from no
+  namespace, so add a NetworkPolicy of your own for its addresses; policies add up.
+- GKE's: a BackendConfig (Ingress) or a GCPBackendPolicy and a HealthCheckPolicy (route) with `timeoutSec: 130`, 30
+  else, which cuts whole streams, and `/readyz`; for its addresses the same as above.
 
 ## LiteLLM, where there is one
 

@@ -20,6 +20,7 @@ def ingress(settings: Settings) -> tuple[KubernetesObject, ...]:
             NAME,
             namespace=settings.namespace,
             labels=labels(NAME, component="ingress"),
+            annotations=wanted.annotations,
             spec={
                 **({"ingressClassName": wanted.ingress_class} if wanted.ingress_class else {}),
                 "tls": [{"hosts": [wanted.host], "secretName": wanted.tls_secret}],

@@ -34,11 +34,16 @@ from components.stub_provider import StubProvider, StubProviderArgs
 from sluice.local.folders import PROJECT
 from sluice.registry import ExternalSecrets as Store
 from sluice.registry import Ingress as IngressSettings
+from sluice.registry import Route as RouteSettings
 from sluice.registry import load_environment
 from sluice.render import KubernetesObject, Rendered, render
 from tests.components.recording import OWNER, Recording, Secret, record
 from tests.everything import everything
 
+ROUTE_ACCEPTED = (
+    'jsonpath={.status.parents[*].conditions[?(@.type=="Accepted" && @.observedGeneration==$.metadata.generation)]'
+    ".status}=True"
+)
 ENVIRONMENTS = ("dev", "staging", "production", "everything")
 
 
@@ -96,9 +101,12 @@ def dev() -> Recording:
 def as_applied(wanted: KubernetesObject) -> dict[str, Any]:
     """A rendered object with what Pulumi is told beside it: whose its fields are, and that it may take them back.
 
-    Beside that stands the number of pods that a Deployment begins with, where an autoscaler counts them afterwards.
+    Beside that stands the number of pods that a Deployment begins with, where an autoscaler counts them afterwards, and
+    what makes a route one that is served.
     """
     annotations = {**wanted.body["metadata"].get("annotations", {}), **OWNER}
+    if wanted.kind == "HTTPRoute":
+        annotations["pulumi.com/waitFor"] = ROUTE_ACCEPTED
     if wanted.name in ("override", "rollbacks") or wanted.kind == "Lease":
         del annotations["pulumi.com/patchForce"]
     applied = {**wanted.body, "metadata": {**wanted.body["metadata"], "annotations": annotations}}
@@ -242,6 +250,17 @@ def test_an_ingress_that_no_controller_serves_fails_the_update_in_under_two_minu
 
     (made,) = record(lambda: Ingress("ingress", IngressArgs(of.ingress, "ours"))).of_kind("Ingress")
 
+    assert all(0 < seconds(made.timeouts[operation]) < 120 for operation in ("create", "update", "delete"))
+
+
+def test_a_route_that_no_gateway_takes_fails_the_update_in_under_two_minutes() -> None:
+    declared = load_environment(PROJECT, "staging")
+    settings = replace(declared.settings, route=RouteSettings("llm.example.com", "shared", "gateways", "https"))
+    of = render(declared.registry, declared.rollout, settings)
+
+    (made,) = record(lambda: Ingress("ingress", IngressArgs(of.ingress, "ours"))).of_kind("HTTPRoute")
+
+    assert made.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == ROUTE_ACCEPTED
     assert all(0 < seconds(made.timeouts[operation]) < 120 for operation in ("create", "update", "delete"))
 
 

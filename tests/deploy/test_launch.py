@@ -269,6 +269,21 @@ def test_where_all_pods_are_ready_the_reason_is_pulumis(boundaries: Boundaries, 
     assert type(raised.value) is PulumiFailed
 
 
+def test_a_route_that_nobody_serves_is_named_beside_what_pulumi_says(
+    boundaries: Boundaries, where: Target, api: ApiServer, quiet: Progress
+) -> None:
+    boundaries.up = fails
+    parent = {"name": "shared", "namespace": "gateways", "sectionName": "https"}
+    route = {"metadata": {"generation": 1}, "spec": {"parentRefs": [parent]}}
+    api.put("/apis/gateway.networking.k8s.io/v1/namespaces/sluice-dev/httproutes/gateway", route)
+
+    with pytest.raises(
+        PulumiFailed,
+        match=r"^pulumi up, stack dev failed\n  the Deployment is not ready\n  route gateway: nobody has looked at it",
+    ):
+        launch("dev", where, None, quiet)
+
+
 def test_only_a_pod_that_this_update_made_ends_it_early(
     boundaries: Boundaries,
     answering: list[dict[str, Any]],

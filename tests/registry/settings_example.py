@@ -29,7 +29,7 @@ config:
   sluice:cache: {{url: "rediss://redis.example.com:6380/1"}}
   sluice:redis-password: {{secure: v1:abc:def}}
   sluice:network: {{callers_from: [halo], api_server: [10.0.0.1/32]}}
-  sluice:ingress: {{host: llm.example.com, tls_secret: gateway-tls}}
+  sluice:ingress: {{host: llm.example.com, tls_secret: gateway-tls, annotations: {{a.example.com/b: "4m"}}}}
   sluice:quota: {{pods: 30, cpu: "8", memory: 8Gi}}
   sluice:prometheus: {{url: "http://prometheus.example.com:9090/"}}
   sluice:guard: {{image: "sluice.local/guard@{DIGEST}", replicas: 2}}

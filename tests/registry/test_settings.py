@@ -47,7 +47,7 @@ def test_the_settings_are_what_the_file_says(project: Path) -> None:
         protected=True,
         cache=ExternalCache("rediss://redis.example.com:6380/1"),
         network=Network(callers_from=("halo",), api_server=("10.0.0.1/32",)),
-        ingress=Ingress("llm.example.com", "gateway-tls"),
+        ingress=Ingress("llm.example.com", "gateway-tls", annotations={"a.example.com/b": "4m"}),
         route=Route("llm.example.com", "shared", "gateways", "https"),
         quota=Quota(30, "8", "8Gi"),
         prometheus=ExternalPrometheus("http://prometheus.example.com:9090", 'namespace="sluice-dev"'),
@@ -165,6 +165,14 @@ def test_what_is_optional_may_be_left_out(project: Path) -> None:
             (
                 '12:40: config.sluice:provider_addresses.mistral: "stub-provider:8080" cannot be used here; '
                 "the address below which chat/completions lies, for example http://stub-provider:8080/mistral/v1"
+            ),
+        ),
+        (
+            'b: "4m"',
+            "b: 4",
+            (
+                "17:99: config.sluice:ingress.annotations.a.example.com/b: 4 is not text; put it in quotes if it is "
+                "meant as text"
             ),
         ),
         (

@@ -125,6 +125,17 @@ def test_an_ingress_has_a_certificate_and_leads_to_the_api_alone() -> None:
     assert "Ingress" not in kinds(SETTINGS)
 
 
+def test_an_ingress_carries_what_its_controller_reads_and_nothing_else() -> None:
+    asked = {"cert-manager.io/cluster-issuer": "made", "nginx.ingress.kubernetes.io/proxy-body-size": "4m"}
+    plain = Ingress("llm.example.com", "gateway-tls")
+
+    with_some = only(of(replace(SETTINGS, ingress=replace(plain, annotations=asked))), "Ingress", "gateway")
+    with_none = only(of(replace(SETTINGS, ingress=plain)), "Ingress", "gateway")
+
+    assert with_some.body["metadata"]["annotations"] == asked
+    assert "annotations" not in with_none.body["metadata"]
+
+
 def test_the_gateway_sees_the_ingress_certificate_and_never_its_key() -> None:
     settings = replace(SETTINGS, ingress=Ingress("llm.example.com", "gateway-tls", "nginx"))
     (volume,) = [one for one in pod(settings)["volumes"] if one["name"] == "certificate"]

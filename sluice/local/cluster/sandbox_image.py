@@ -17,7 +17,6 @@ from typing import Any
 
 from sluice.local.cluster.layout import SANDBOX_IMAGE
 
-_PROGRAM = "pause"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _TYPE = "application/vnd.oci.image"
 
@@ -30,15 +29,15 @@ class SandboxImage:
     digest: str
 
 
-def pack(program: Path) -> SandboxImage:
-    """Pack the static `program` into an image that runs it as a user without rights."""
-    layer = _tar({_PROGRAM: program.read_bytes()}, mode=0o755)
+def pack(program: Path, name: str = SANDBOX_IMAGE) -> SandboxImage:
+    """Pack the static `program` into an image of that name and tag, which runs it as a user without rights."""
+    layer = _tar({program.name: program.read_bytes()}, mode=0o755)
     packed = gzip.compress(layer, compresslevel=6, mtime=0)
     config = _json(
         {
             "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
             "os": "linux",
-            "config": {"Entrypoint": [f"/{_PROGRAM}"], "User": "65535:65535"},
+            "config": {"Entrypoint": [f"/{program.name}"], "User": "65535:65535"},
             "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
         }
     )
@@ -58,8 +57,8 @@ def pack(program: Path) -> SandboxImage:
                 {
                     **_descriptor(manifest, "manifest.v1+json"),
                     "annotations": {
-                        "io.containerd.image.name": SANDBOX_IMAGE,
-                        "org.opencontainers.image.ref.name": SANDBOX_IMAGE.rpartition(":")[2],
+                        "io.containerd.image.name": name,
+                        "org.opencontainers.image.ref.name": name.rpartition(":")[2],
                     },
                 }
             ],

@@ -15,6 +15,7 @@ from sluice.local.toolchain.operators import (
     ensure_prometheus_adapter,
     ensure_prometheus_operator,
     ensure_source_controller,
+    ensure_traefik,
     ensure_watching,
 )
 from sluice.local.toolchain.pulumi import PulumiTools, ensure_pulumi
@@ -35,5 +36,6 @@ __all__ = [
     "ensure_prometheus_operator",
     "ensure_pulumi",
     "ensure_source_controller",
+    "ensure_traefik",
     "ensure_watching",
 ]

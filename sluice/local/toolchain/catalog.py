@@ -28,6 +28,7 @@ PROMETHEUS_VERSION = "3.5.0"
 ALERTMANAGER_VERSION = "0.28.1"
 """Both as that operator has them by default."""
 EXTERNAL_SECRETS_VERSION = "0.20.4"
+TRAEFIK_VERSION = "3.6.12"
 FLUX_VERSION = "1.7.3"
 """Of both controllers. The newest two of one minor release that the module proxy has whole, with all that they need."""
 PROMETHEUS_ADAPTER_VERSION = "0.12.0"
@@ -61,6 +62,9 @@ class GoTool:
     """Files installed beside the binary, executable."""
     embedded: tuple[ModuleFile, ...] = ()
     """Files that must lie beside main.go while it is compiled."""
+    narrowed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Modules by the folder of `modules/NAME/instead` that stands in place of files of theirs. Empty where that folder
+    itself stands for the package's own module."""
     disk_gib: float = field(default=0.1, repr=False)
     """What building it adds to Go's caches and to ours, as measured. It is no part of what is built."""
 
@@ -259,6 +263,18 @@ METRICS_SERVER = GoTool(
 )
 """What an autoscaler asks: the one for Prometheus' series, the other for CPU. Only a live test builds them."""
 
+TRAEFIK = GoTool(
+    name="traefik",
+    disk_gib=2,
+    title=f"Traefik {TRAEFIK_VERSION}",
+    binary="traefik",
+    package="github.com/traefik/traefik/v3/cmd/traefik",
+    variables={"github.com/traefik/traefik/v3/pkg/version.Version": TRAEFIK_VERSION},
+    narrowed={"lego": "github.com/go-acme/lego/v4", "traefik": "github.com/traefik/traefik/v3"},
+)
+"""A controller that serves an Ingress and a route as a cluster's own would. It has no client of any DNS hoster, nor
+Amazon's: they are half of what it is compiled from. Only a live test builds it."""
+
 JUDGES = (KUBE_SCORE, KUBECONFORM, GITLEAKS, RULE_JUDGE, ACTIONLINT)
 """What judges manifests, workflows and the history: nothing runs on them, and only the tests build them."""
 
@@ -289,6 +305,7 @@ BUILD_ORDER = (
     KUSTOMIZE_CONTROLLER,
     PROMETHEUS_ADAPTER,
     METRICS_SERVER,
+    TRAEFIK,
 )
 
 CRDS = Definitions(

@@ -127,17 +127,18 @@ def _build_into(folder: Path, tool: GoTool, step: Step) -> None:
 
 
 def _put_instead(tool: GoTool, source: Path) -> None:
-    """Have the tool built from a copy of its module in which the files of `INSTEAD` stand in place of its own.
+    """Have the tool built from copies of modules in which the files of `INSTEAD` stand in place of their own.
 
-    The module itself is the one of go.sum.
+    The modules themselves are those of go.sum; unless the tool names some, it is the one that has its package.
     """
-    module, copy = _module_of(tool, source), source / "module"
-    shutil.copytree(module_file(tool, ModuleFile(module, "")), copy, copy_function=shutil.copyfile)
-    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
-        folder.chmod(0o755)  # Go's cache of modules may not be written
-    shutil.copytree(source / INSTEAD, copy, dirs_exist_ok=True)
-    with (source / "go.mod").open("a") as requirements:
-        requirements.write(f"\nreplace {module} => ./module\n")
+    for name, module in (tool.narrowed or {"": _module_of(tool, source)}).items():
+        copy = source / "module" / name
+        shutil.copytree(module_file(tool, ModuleFile(module, "")), copy, copy_function=shutil.copyfile)
+        for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+            folder.chmod(0o755)  # Go's cache of modules may not be written
+        shutil.copytree(source / INSTEAD / name, copy, dirs_exist_ok=True)
+        with (source / "go.mod").open("a") as requirements:
+            requirements.write(f"\nreplace {module} => ./{copy.relative_to(source)}\n")
 
 
 def _module_of(tool: GoTool, source: Path) -> str:

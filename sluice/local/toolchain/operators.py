@@ -20,6 +20,7 @@ from sluice.local.toolchain.catalog import (
     PROMETHEUS_ADAPTER,
     PROMETHEUS_OPERATOR,
     SOURCE_CONTROLLER,
+    TRAEFIK,
     GoTool,
     ModuleFile,
 )
@@ -27,6 +28,7 @@ from sluice.progress import Progress
 
 _OF_PROMETHEUS = ModuleFile("github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd")
 _OF_FLUX = "config/crd/bases"
+_OF_GATEWAYS = ModuleFile("sigs.k8s.io/gateway-api", "config/crd/standard")
 _OF_SECRETS = ModuleFile(EXTERNAL_SECRETS.package, "config/crds/bases")
 
 
@@ -81,6 +83,11 @@ def ensure_prometheus_adapter(cache: Path, progress: Progress) -> Path:
 def ensure_metrics_server(cache: Path, progress: Progress) -> Path:
     """Build metrics-server where it is missing, and return the program. Raises what `go_build.build` raises."""
     return go_build.build([METRICS_SERVER], cache, progress)[METRICS_SERVER] / METRICS_SERVER.binary
+
+
+def ensure_traefik(cache: Path, progress: Progress) -> OperatorTools:
+    """Build Traefik where it is missing, with the Gateway API's definitions. Raises what `go_build.build` raises."""
+    return _ensure(TRAEFIK, _OF_GATEWAYS, cache, progress)
 
 
 def _ensure(tool: GoTool, definitions: ModuleFile, cache: Path, progress: Progress) -> OperatorTools:

@@ -25,6 +25,7 @@ from sluice.local.toolchain.catalog import (
     PAUSE,
     PULUMI,
     PYTHON_HOST,
+    TRAEFIK,
     GoTool,
     ModuleFile,
 )
@@ -124,7 +125,7 @@ def _modules_of_the_catalog(go: FakeGo) -> None:
     for tool in BUILD_ORDER:
         for file in (*tool.scripts, *tool.embedded):
             go.module_file(file.module, file.path, schema("0.0.0") if file.path.endswith(".json") else "#!/bin/sh\n")
-    for module in (EXTERNAL_SECRETS.package, "github.com/prometheus/prometheus"):
+    for module in (EXTERNAL_SECRETS.package, "github.com/prometheus/prometheus", *TRAEFIK.narrowed.values()):
         go.module_file(module, "main.go", "package main\n")
 
 
@@ -148,6 +149,24 @@ def test_files_stand_in_place_of_those_of_a_tools_module(
     assert seen == f"package fewpackage all{required}\nreplace example.com/operator => ./module\n"
     assert own.joinpath("pkg/register.go").read_text() == "package all", "the module itself is not written to"
     assert tool.source.joinpath("go.mod").read_text() == required, "nor is the checkout"
+
+
+def test_files_stand_in_place_of_those_of_modules_that_a_tool_is_made_of(
+    fake_go: FakeGo, cache: Path, quiet: Progress, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    files = {"go.mod": "module made\n", "instead/one/a.go": "package few", "instead/two/b/c.go": "package fewer"}
+    narrowed = {"one": "example.com/one/v4", "two": "example.com/two"}
+    tool = replace(made_tool(monkeypatch, tmp_path / "modules", files), package="example.com/x/cmd", narrowed=narrowed)
+    monkeypatch.setattr(go_build, "BUILD_ORDER", (tool,))
+    fake_go.module_file("example.com/one/v4", "a.go", "package all")
+    fake_go.module_file("example.com/two", "b/c.go", "package all")
+    fake_go.before_building = 'cat module/one/a.go module/two/b/c.go go.mod > "$(dirname "$0")/../seen"'
+    fake_go.install()
+
+    build([tool], cache, quiet)
+
+    replaced = "\nreplace example.com/one/v4 => ./module/one\n\nreplace example.com/two => ./module/two\n"
+    assert (tmp_path / "seen").read_text() == f"package fewpackage fewermodule made\n{replaced}"
 
 
 def test_a_tool_gets_its_further_names_and_the_scripts_of_its_module(

@@ -48,6 +48,7 @@ def access(settings: Settings, flags: Sequence[str]) -> tuple[KubernetesObject, 
             *_on_prometheus(settings),
             *_on_external_secrets(settings),
             *_on_the_report(settings),
+            *_on_the_route(settings),
         ),
         *_binding_of_groups(settings, OPERATOR, settings.operators),
         _role(settings, REVIEWER, *_of_a_reviewer()),
@@ -65,7 +66,7 @@ def _of_an_operator() -> list[dict[str, Any]]:
         _rule("policy", ["poddisruptionbudgets"], _READ),
         # What `sluice status` holds against git beside those; the few objects outside of the namespace it leaves out.
         _rule("", ["limitranges", "resourcequotas", "serviceaccounts"], ["get"]),
-        _rule("networking.k8s.io", ["ingresses", "networkpolicies"], ["get"]),
+        _rule("networking.k8s.io", ["ingresses", "networkpolicies"], _READ),
         _rule("rbac.authorization.k8s.io", ["rolebindings", "roles"], ["get"]),
         # `sluice status` reads metrics of pods and `sluice ask` asks the Service, both by the API server's proxy.
         _rule("", ["pods/proxy"], ["get"]),
@@ -88,6 +89,11 @@ def _on_external_secrets(settings: Settings) -> list[dict[str, Any]]:
 def _on_the_report(settings: Settings) -> list[dict[str, Any]]:
     """Return what says when the report was made, and whether it was."""
     return [] if settings.report is None else [_rule("batch", ["cronjobs", "jobs"], _READ)]
+
+
+def _on_the_route(settings: Settings) -> list[dict[str, Any]]:
+    """Return what says whether a Gateway has accepted it."""
+    return [] if settings.route is None else [_rule("gateway.networking.k8s.io", ["httproutes"], _READ)]
 
 
 def _of_a_reviewer() -> list[dict[str, Any]]:

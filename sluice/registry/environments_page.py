@@ -264,6 +264,9 @@ on a stream as it comes, and turn away what comes without TLS. By their document
 - GKE's: a BackendConfig (Ingress) or a GCPBackendPolicy and a HealthCheckPolicy (route) with `timeoutSec: 130`, 30
   else, which cuts whole streams, and `/readyz`; for its addresses the same as above.
 
+Traefik is the one that is tried here, with both objects, streams of more than a minute, a rotated certificate and an
+ending pod (`tests/live/test_ingress.py`); the others are by their documentation alone.
+
 ## LiteLLM, where there is one
 
 ```yaml

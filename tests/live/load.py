@@ -12,8 +12,9 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -57,7 +58,7 @@ class Load:
     """Calls from `with` to its end; then `calls` is all of them. Bounded in rate and in calls under way.
 
     `tries` is how often a caller asks when its connection breaks before an answer: 1, or 3 as OpenAI's clients do.
-    `users` are those of each agent, who ask in turn.
+    `users` are those of each agent, who ask in turn. `connector` makes what leads to the address in a way of its own.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Load:
         tries: int = 1,
         key: str | None = None,
         users: int = USERS_OF_AN_AGENT,
+        connector: Callable[[], aiohttp.BaseConnector] | None = None,
     ) -> None:
         self.calls: list[Call] = []
         self.seconds = 0.0
@@ -79,6 +81,7 @@ class Load:
         self._apart_seconds = 1 / calls_a_second
         self._tries = tries
         self._users = users
+        self._connector = connector or partial(aiohttp.TCPConnector, limit=0)
         self._stop = threading.Event()
         self._broken: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
@@ -136,9 +139,8 @@ class Load:
 
     async def _call_steadily(self) -> None:
         under_way: set[asyncio.Task[None]] = set()
-        connector = aiohttp.TCPConnector(limit=0)
         patience = aiohttp.ClientTimeout(total=_PATIENCE_SECONDS)
-        async with aiohttp.ClientSession(self._url, connector=connector, timeout=patience) as session:
+        async with aiohttp.ClientSession(self._url, connector=self._connector(), timeout=patience) as session:
             began = time.monotonic()
             for number in itertools.count():
                 await asyncio.sleep(max(0.0, began + number * self._apart_seconds - time.monotonic()))

@@ -36,7 +36,8 @@ def live_world(project: LiveProject) -> Iterator[World]:
     yield world
     for file, text in kept.items():
         file.write_text(text)
-    project.up()
+    # Providers that were stopped are replaced here once more, and asked before the node sends calls to their new pods.
+    project.wait_for(lambda: project.sluice("up", "live").exit_code == 0, seconds=240)
     world.kubectl("delete", "deployment,service", CANDIDATES)
 
 

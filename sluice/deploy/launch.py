@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from sluice.deploy.ask import Reply, ask
+from sluice.deploy.ask import NoReply, Reply, ask
 from sluice.deploy.by_hand import show_to_pulumi
 from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
 from sluice.deploy.diagnosis import reasons_pods_do_not_start
@@ -43,6 +45,10 @@ ANY_QUESTION = "What can you do for me?"
 
 SERVED_WITHIN_SECONDS = 10.0
 """How long the gateway may take for new weights before it is asked all the same."""
+_TRIES = 4
+"""One less than the failures after which the gateway leaves a model alone for a minute."""
+_PAUSE_SECONDS = 2.0
+_NO_PROVIDER = (502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,11 @@ def prepare_engine(
 
 
 def ask_every_agent(access: ClusterAccess, environment: Environment) -> tuple[Reply, ...]:
-    """Ask each agent of the registry as each of `USERS`; the replies are in the registry's order."""
+    """Ask each agent of the registry as each of `USERS`; the replies are in the registry's order.
+
+    Raises what `ask` raises. The first is asked alone, and again for some seconds where no provider could be: the
+    Service of one that was just replaced leads nowhere for a moment, of which nobody but who asks can know.
+    """
     pairs = [(agent, user) for agent in environment.registry.agents for user in USERS]
 
     def question(pair: tuple[str, str]) -> Reply:
@@ -150,8 +160,20 @@ def ask_every_agent(access: ClusterAccess, environment: Environment) -> tuple[Re
         key = os.environ.get("SLUICE_API_KEY")
         return ask(access, environment, agent, QUESTIONS.get(agent, ANY_QUESTION), user, key)
 
+    first = _patiently(lambda: question(pairs[0]))
     with ThreadPoolExecutor(max_workers=5) as several:
-        return tuple(several.map(question, pairs))
+        return (first, *several.map(question, pairs[1:]))
+
+
+def _patiently(asked: Callable[[], Reply]) -> Reply:
+    for _ in range(_TRIES - 1):
+        try:
+            return asked()
+        except NoReply as no:
+            if no.status not in _NO_PROVIDER:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+    return asked()
 
 
 def _update(engine: Engine, access: ClusterAccess, declared: Environment, where: Target, progress: Progress) -> Update:

@@ -18,7 +18,8 @@ from sluice.local.cluster.layout import NODE_NAME
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.images import build_litellm
 from sluice.progress import Progress
-from tests.live.project import NAMESPACE, LiveProject
+from tests.live.load import Load
+from tests.live.project import NAMESPACE, URL, LiveProject
 from tests.live.test_failures import edit
 
 pytestmark = pytest.mark.long
@@ -33,6 +34,7 @@ SETTINGS = """\
 """
 MANAGEMENT = ("/key/generate", "/user/new", "/model/info", "/config/yaml", "/ui/", "/spend/logs", "/health", "/metrics")
 CHAT = "/v1/chat/completions"
+_PATIENCE_SECONDS = 240
 
 # Runs in the gateway's pod: the only one that is to reach LiteLLM, with the key that the gateway has.
 _ASK_LITELLM = """
@@ -110,6 +112,18 @@ def in_pod(project: LiveProject, deployment: str, program: str, *arguments: str)
     return said
 
 
+def pods(project: LiveProject) -> dict[str, bool]:
+    """Return whether each pod of LiteLLM's that is to stay is ready, by its name."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    items = project.cluster.items(path, labelSelector="app.kubernetes.io/name=litellm")
+    staying = [item for item in items if "deletionTimestamp" not in item["metadata"]]
+    return {item["metadata"]["name"]: ("Ready", "True") in _conditions(item) for item in staying}
+
+
+def _conditions(item: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(one["type"], one["status"]) for one in item["status"].get("conditions", ())]
+
+
 def resident_mib(project: LiveProject) -> list[int]:
     """Return the memory that each pod of LiteLLM's has, as the kubelet measures it."""
     page = project.cluster.text(f"/api/v1/nodes/{NODE_NAME}/proxy/metrics/resource")
@@ -155,3 +169,27 @@ def test_its_pod_runs_as_nobody_in_particular_on_a_root_that_cannot_be_written(b
         "more rights": "1",
         "seccomp": "2",
     }
+
+
+def test_a_pod_that_ends_loses_no_request(behind_litellm: LiveProject, say: Say) -> None:
+    project = behind_litellm
+    first, second = pods(project)
+
+    # Few calls: the pod that is left has to answer them beside one that starts, on the same two processors.
+    with Load(URL, ("qa",), calls_a_second=2) as load:
+        project.wait_for(lambda: len(load.calls) > 6)
+        assert project.kubectl("delete", "pod", first, "--wait=false").exit_code == 0
+        gone = f"/api/v1/namespaces/{NAMESPACE}/pods/{first}"
+        took = project.wait_for(lambda: project.cluster.find(gone) is None, seconds=_PATIENCE_SECONDS)
+        again = took + project.wait_for(lambda: list(pods(project).values()) == [True, True], seconds=_PATIENCE_SECONDS)
+    say(f"gone {took:.0f} s after SIGTERM, replaced after {again:.0f} s; {len(load.calls)} calls: {load.counts()}")
+    assert [str(call) for call in load.failed] == []
+    assert second in pods(project)
+
+
+def test_without_a_pod_of_it_nobody_asks_its_models(behind_litellm: LiveProject) -> None:
+    project = behind_litellm
+    assert project.kubectl("scale", "deployment/litellm", "--replicas", "0").exit_code == 0
+    left = ("get", "pods", "--selector", "app.kubernetes.io/name=litellm", "--output", "name")
+    project.wait_for(lambda: not project.kubectl(*left).stdout, seconds=_PATIENCE_SECONDS)
+    assert project.sluice("ask", "live", "qa", "And now?", "--user", "ada").exit_code == 3

@@ -61,7 +61,7 @@ long: .venv/complete  ## Every property on a thousand examples, every alert chan
 	@$(BIN)/pytest -q $(WORKERS) -m "long and not live"
 	@$(BIN)/pytest -q -m "long and live" --durations=5
 
-operators: .venv/complete  ## Flux, External Secrets Operator, prometheus-operator and Traefik with our objects; the autoscaler under load; guard and pager by a real Prometheus
+operators: .venv/complete  ## Flux, External Secrets Operator, prometheus-operator, Traefik and LiteLLM with our objects; load, faults and a day of ladders
 	@$(BIN)/pytest -q -m operators --durations=5
 
 journey: .venv/complete  ## A model's way from dev to everybody, with a fall at 50 %, as docs/journey.md tells it: a quarter of an hour

@@ -286,8 +286,9 @@ ending pod (`tests/live/test_ingress.py`); the others are by their documentation
 - 1.106.2 by hash, without the packages that it starts and answers without (`requirements/litellm-image.lock`). One pod
   takes 370 MiB and answers thirty to a hundred requests a second: it is for what cannot be asked directly.
 - Rehearse it: a provider's own ways with a dialect are LiteLLM's, and are tested here with Anthropic's alone. Its image
-  (463 MB) runs in the local cluster by `make long`: an agent answers through two pods of it, as user 10001, on a root
-  that cannot be written, without a token or a capability; at their Service all but the chat is 404, also with the key.
+  (463 MB) runs in the local cluster by `make operators`: an agent answers through two pods of it, as user 10001, on a
+  root that cannot be written, without a token or a capability; at their Service all but the chat is 404, also with
+  the key.
 
 ## Adding one
 

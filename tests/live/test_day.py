@@ -32,7 +32,7 @@ from tests.live.prometheus_by_clock import measured_by
 from tests.live.test_failures import edit
 from tests.live.test_guard import GUARD, config_map
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.operators
 
 TIMES_AS_FAST = 200
 CLIMBING = ("content", "legal", "support")

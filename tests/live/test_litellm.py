@@ -22,7 +22,7 @@ from tests.live.load import Load
 from tests.live.project import NAMESPACE, URL, LiveProject
 from tests.live.test_failures import edit
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.operators
 
 Say = Callable[[str], None]
 

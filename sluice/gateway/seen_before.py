@@ -14,6 +14,8 @@ BITS = 1 << 21
 BYTES = BITS // 8
 _LAST_BIT = BITS - 1
 
+EACH = 4
+"""Bits that stand for a thing."""
 Positions = tuple[int, int, int, int]
 Fingerprint = tuple[int, int]
 """Of somebody: two numbers that are the same in every process."""

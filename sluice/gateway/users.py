@@ -21,7 +21,7 @@ from sluice.gateway.flags import Flags
 from sluice.gateway.metrics import Record
 from sluice.gateway.off_path import OffPath
 from sluice.gateway.outcome import Arm, Outcome
-from sluice.gateway.seen_before import Positions, SeenBefore, fingerprint, positions
+from sluice.gateway.seen_before import EACH, Positions, SeenBefore, fingerprint, positions
 from sluice.gateway.series import Series
 from sluice.gateway.store import SharedStore, StoreAway
 from sluice.gateway.ticking import Ticking
@@ -34,9 +34,6 @@ MOST_ROLLOUTS = 64
 _FAILURE = "failure"
 _KEPT_SECONDS = 40 * 86400
 _SAID_EVERY_SECONDS = 60.0
-_BITS = 4
-"""That stand for a mark."""
-
 _WORK_BYTES = 512
 _FAILED = (Outcome.ERROR, Outcome.FALLBACK)
 
@@ -146,20 +143,21 @@ class Users:
         sets = (part for at in marks.values() for bit in at for part in ("SET", "u1", bit, 1))
         try:
             were = await self._store.ask("BITFIELD", key, *sets)
-            new = [kind for number, kind in enumerate(marks) if not all(were[_BITS * number : _BITS * (number + 1)])]
-            if new and self._is_to_be_kept_longer(rollout):
-                await self._store.ask("EXPIRE", key, _KEPT_SECONDS)
         except StoreAway:
             return list(marks)
+        new = [kind for number, kind in enumerate(marks) if not all(were[EACH * number : EACH * (number + 1)])]
+        if new:
+            await self._keep_longer(rollout, key)
         return new
 
-    def _is_to_be_kept_longer(self, rollout: _Rollout) -> bool:
-        """Whether this process has not said for a minute how long a rollout's bits are kept."""
-        now, which = time.monotonic(), self._key(rollout)
-        if now < self._said_again_at.get(which, 0.0):
-            return False
-        self._said_again_at[which] = now + _SAID_EVERY_SECONDS
-        return True
+    async def _keep_longer(self, rollout: _Rollout, key: str) -> None:
+        """Say how long a rollout's bits are kept, where this process has not for a minute."""
+        which = self._key(rollout)
+        if time.monotonic() < self._said_again_at.get(which, 0.0):
+            return
+        with suppress(StoreAway):
+            await self._store.ask("EXPIRE", key, _KEPT_SECONDS)
+            self._said_again_at[which] = time.monotonic() + _SAID_EVERY_SECONDS
 
     def _forget(self, rollout: _Rollout) -> None:
         self._seen.pop(self._key(rollout), None)

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sluice.gateway.seen_before import SeenBefore, fingerprint, positions
-from sluice.gateway.store import SharedStore
+from sluice.gateway.store import SharedStore, StoreAway
 from tests.gateway.conftest import MountedFolder, Running
 from tests.gateway.process import running
 
@@ -275,3 +275,25 @@ async def test_a_new_users_marks_are_set_in_one_trip(
     assert of_users.count("BITFIELD") == len(USERS)  # the rollout's mark and its step's together
     assert of_users.count("EXPIRE") == 1  # and not again within a minute
     assert of_both(users, one) == len(USERS)
+
+
+async def test_whom_another_replica_counted_is_not_counted_again_where_redis_leaves_in_the_middle(
+    start: Any, stub: str, mounted: MountedFolder, connect_redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted.write_flags(qa=50)
+    one, two = [await start(stub, redis=connect_redis()) for _ in range(2)]
+    await call(one, *USERS)
+    await set_weight(mounted, 60, one, two)
+    ask_store = SharedStore.ask
+
+    async def leaves(store: SharedStore, *command: Any) -> Any:
+        if command[0] == "EXPIRE":
+            raise StoreAway
+        return await ask_store(store, *command)
+
+    monkeypatch.setattr(SharedStore, "ask", leaves)
+    await call(two, *USERS)  # new to this step, and not to the rollout
+
+    assert of_both(lambda each, arm: users(each, arm, "step"), two) == len(USERS)
+    assert users(two, "baseline") == 0
+    assert users(two, "candidate") < len(USERS) / 2, "none but who has come to the candidate with this step"

@@ -58,9 +58,10 @@ def clock_in(environment: Mapping[str, str]) -> SetClock | None:
     try:
         shows, at, rate = text.split()
         clock = SetClock(_moment(shows), _moment(at), float(rate))
-    except ValueError:
+        clock.shown_at(datetime.now(UTC))
+    except (ValueError, OverflowError):
         clock = None
-    if clock is None or not 0 < clock.rate < float("inf"):
+    if clock is None or not clock.rate > 0:
         raise ClockSet(
             f"{text!r} is no clock; write the time that it shows, the moment at which it does and how many times as "
             'fast it is, as "2025-11-06T00:00:00+00:00 2025-11-07T09:30:00+00:00 240", or unset it'

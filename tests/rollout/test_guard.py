@@ -297,6 +297,20 @@ def test_killed_as_all_are_held_the_next_guard_keeps_the_judgement_of_each() -> 
     assert json.loads(judgement_of(json.loads(text))) == [{"made": True}] * 3
 
 
+def test_what_does_not_answer_is_not_asked_for_every_agent_that_was_held() -> None:
+    cluster, court = MadeCluster(weights=dict.fromkeys("abcde", 10)), MadeCourt(frozenset("abc"))
+    cluster.fault = lambda method, path: said(500, {}) if method == "POST" else None
+    guard(cluster, court).round()  # it could set the override, and not note it
+    cluster.fault = lambda method, path: None
+    away = MadeCourt(frozenset("abc"), is_blind=True)
+
+    guard(cluster, away).round()
+
+    assert [one.agent for one in away.asked] == ["a"]
+    (text,) = cluster.facts.values()
+    assert judgement_of(json.loads(text)) == ""
+
+
 def test_what_another_guard_began_is_judged_as_it_was_since_a_person_lifted_the_one_before() -> None:
     lifted, fell = f"{START:%Y-%m-%dT%H:%M:%SZ}", f"{START + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
     cluster = MadeCluster(weights={"qa": 10}, override={"qa": Override(0, by="bob", at=lifted).text})

@@ -205,22 +205,23 @@ class Guard:
         at = read_moment(entry.at)
         if known is not None or at is None:
             return known or ""
-        if key != ALL:
-            ruling = self._judged_at(at, wanted.get(key), now)
-            return ruling.record if ruling else ""
-        # Of all, those went bad that have users and were not held one by one already.
-        left = [one for name, one in wanted.items() if one.weight_percent and name not in now.overrides.entries]
-        rulings = [self._judged_at(at, one, now) for one in left]
-        return _together(ruling for ruling in rulings if ruling is not None and ruling.is_rollback)
+        try:
+            if key != ALL:
+                ruling = self._judged_at(at, wanted.get(key), now)
+                return ruling.record if ruling else ""
+            # Of all, those went bad that have users and were not held one by one already.
+            left = [one for name, one in wanted.items() if one.weight_percent and name not in now.overrides.entries]
+            rulings = [self._judged_at(at, one, now) for one in left]
+        except CannotSee:
+            return ""  # what does not answer once is not asked for every agent, and a part is no judgement
+        bad = [ruling for ruling in rulings if ruling is not None and ruling.is_rollback]
+        return _together(bad) if bad else ""
 
     def _judged_at(self, at: datetime, one: Wanted | None, now: OverrideMap) -> Ruling | None:
         if one is None or one.candidate is None:
             return None
         resumed = _resumed_at(now, one.agent, before=at)
-        try:
-            return self.court.judge(Watched(one.agent, one.candidate, one.weight_percent, resumed), at)
-        except CannotSee:
-            return None
+        return self.court.judge(Watched(one.agent, one.candidate, one.weight_percent, resumed), at)
 
     def _entry(self, reason: str, evidence: str) -> Override:
         short, numbers = reason[:_MOST_REASON_CHARACTERS], evidence[:_MOST_EVIDENCE_CHARACTERS]

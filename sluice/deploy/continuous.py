@@ -67,7 +67,8 @@ class Continuous:
                 if is_over:
                     return str(found.follower)
             time.sleep(_LOOK_EVERY_SECONDS)
-        wait_until_served(access, declared, patience_seconds=SERVED_WITHIN_SECONDS)
+        if not wait_until_served(access, declared, patience_seconds=SERVED_WITHIN_SECONDS):
+            self.progress.say("  not every pod of the gateway is led to by its Service yet: it may not answer")
         ask_every_agent(access, declared)
         return str(found.follower)
 

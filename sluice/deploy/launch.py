@@ -46,9 +46,10 @@ ANY_QUESTION = "What can you do for me?"
 SERVED_WITHIN_SECONDS = 10.0
 """How long the gateway may take for new weights before it is asked all the same."""
 _TRIES = 4
-"""One less than the failures after which the gateway leaves a model alone for a minute."""
+"""Fewer than the failures after which the gateway, by default, leaves a model alone for a minute."""
 _PAUSE_SECONDS = 2.0
-_NO_PROVIDER = (502, 503, 504)
+_NO_PROVIDER = (502, 503)
+"""None could be reached; one that took its time (504) is not asked for four times as long."""
 
 
 @dataclass(frozen=True, slots=True)

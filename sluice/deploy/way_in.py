@@ -7,17 +7,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.deploy.cluster_access import ClusterAccess
+from sluice.deploy.cluster_access import ClusterAccess, NotAllowed
 from sluice.render.gateway import NAME
 from sluice.render.http_route import API_VERSION
 
 
 def reasons_nobody_serves(cluster: ClusterAccess, namespace: str) -> list[str]:
-    """Return a sentence for the Ingress and one for the route, where it is there and nobody serves it."""
-    ingress = cluster.find(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/{NAME}")
-    route = cluster.find(f"/apis/{API_VERSION}/namespaces/{namespace}/httproutes/{NAME}")
+    """Return a sentence for the Ingress and one for the route, where it is there and nobody serves it.
+
+    Of what the person may not see nothing is said. Raises `ClusterUnreachable`.
+    """
+    ingress = _find(cluster, f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/{NAME}")
+    route = _find(cluster, f"/apis/{API_VERSION}/namespaces/{namespace}/httproutes/{NAME}")
     found = [_of_ingress(ingress) if ingress else "", _of_route(route) if route else ""]
     return [reason for reason in found if reason]
+
+
+def _find(cluster: ClusterAccess, path: str) -> dict[str, Any] | None:
+    try:
+        return cluster.find(path)
+    except NotAllowed:
+        return None
 
 
 def _of_ingress(ingress: dict[str, Any]) -> str:

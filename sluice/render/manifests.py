@@ -26,6 +26,9 @@ from sluice.render.yaml_text import yaml_text
 KUSTOMIZATION = "kustomization.yaml"
 """The file that names the others to whoever applies the folder."""
 
+_UNFINISHED = ".unfinished-"
+"""How the folder's name begins in which manifests are before all of them are written."""
+
 _NOTE_OF_A_SECRET = "# the Secret with the providers' keys is not among these: it must be there before the pods start\n"  # noqa: S105 - it holds none
 _NOTE_OF_A_STORE = "# the External Secrets Operator makes the Secrets: it and the store's object must be there\n"
 
@@ -88,11 +91,13 @@ def write_manifests(rendered: Rendered, folder: Path) -> Written:
 
 def _write_all(folder: Path, texts: Mapping[str, str]) -> None:
     """Write every file or, on a disk that is full, none: half a manifest would be somebody else's the next time."""
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
+    if not texts:
+        return
+    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as inside:
         for name, text in texts.items():
-            (Path(beside) / name).write_bytes(text.encode())
+            (Path(inside) / name).write_bytes(text.encode())
         for name in texts:
-            (Path(beside) / name).replace(folder / name)
+            (Path(inside) / name).replace(folder / name)
 
 
 def _found(folder: Path) -> dict[str, bytes]:
@@ -103,6 +108,8 @@ def _found(folder: Path) -> dict[str, bytes]:
         raise ManifestsNotWritten(folder, "is not a folder", "choose another by --out")
     found = {}
     for file in sorted(folder.iterdir()):
+        if file.name.startswith(_UNFINISHED):
+            continue
         content = file.read_bytes() if file.is_file() else b""
         if not content.startswith(b"# rendered by `sluice render "):
             raise ManifestsNotWritten(

@@ -13,6 +13,7 @@ from sluice.deploy.cluster_access import Answer, ClusterAccess
 from sluice.deploy.launch import ask_every_agent
 from sluice.local.folders import PROJECT
 from sluice.registry import load_environment
+from sluice.registry.policy import Breaker
 from tests.deploy.api_server import ApiServer
 
 pytestmark = pytest.mark.slow
@@ -63,7 +64,7 @@ def test_an_agent_that_does_not_answer_is_said(
 
     with pytest.raises(NoReply, match=f"did not answer: status {status}"):
         ask_every_agent(access, DEV)
-    assert gateway.asked == times, "the breaker of a model opens at five"
+    assert gateway.asked == times < Breaker().failures, "or the gateway leaves the model alone for a minute"
 
 
 def test_only_the_first_is_waited_for(access: ClusterAccess, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -228,7 +228,9 @@ def test_in_a_day_those_that_are_good_climb_to_everybody_and_the_one_that_turns_
         assert stands.baseline[:2] == (f"{agent}-20251031", "gpt-4o")
     project.wait_for(partial(day.is_answered_by, BAD, "gpt-4o"))
     day.say(f"{(day.now - began) / timedelta(hours=1):.1f} hours; {len(day.load.calls)} calls: {day.load.counts()}")
-    assert [str(call) for call in day.load.failed if call.seconds] == [], "a call under way has no whole answer yet"
+    assert [str(call) for call in day.load.failed if call.seconds or not call.tries] == [], (
+        "a call under way has no whole answer yet"
+    )
     steps = [line for line in git(project, "log", "--format=%s", "main").splitlines() if line.startswith("live: ")]
     assert len(steps) == 5 * len(good) + 2, steps
 

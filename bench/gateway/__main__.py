@@ -2,7 +2,8 @@
 
 What is measured has half of this machine's processors to itself, as a pod has what it asks for; client, stub and Redis
 share the others. What counts is ratios. The gateway runs as a process of its own from the files of `dev`, with all that
-is on there; LiteLLM with its equivalent.
+is on there; LiteLLM with its equivalent. Each is measured again while a hypervisor gave these processors to other
+machines meanwhile: "stolen" is the share that those had in the best round, at full load and at half.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.gateway.folder import AGENT, MASTER_KEY, write_gateway_folder, write_litellm_settings
-from bench.gateway.load import CLIENTS, Measured, Target, at_full_load, at_rate, streams
+from bench.gateway.load import CLIENTS, Measured, Target, at_full_load, at_rate, least_stolen, streams
 from bench.gateway.programs import Program, debian_program, free_port, litellm_program, running
 from bench.gateway.share import Halves, halves, limited
 
@@ -39,8 +40,6 @@ class Row:
     name: str
     full: Measured
     half: Measured
-    cpu_ms: float
-    """Of a processor, for each request at full load."""
     token_ms: float
     memory_mib: float
 
@@ -51,7 +50,6 @@ class Scaled:
 
     workers: int
     full: Measured
-    cpu_ms: float
     shared: Measured | None
     """None where no bound can be set here."""
 
@@ -75,7 +73,7 @@ def main() -> int:
             target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
             rows.append(_measure(target, gateway, options))
             # What the gateway adds is told by the same rate without it.
-            rows[0] = replace(rows[0], half=at_rate(alone, rows[1].half.requests_per_second, options.seconds))
+            rows[0] = replace(rows[0], half=_at_rate(alone, rows[1].half.requests_per_second, options.seconds))
             memory = _memory_over(target, gateway, options.requests, scratch)
         scaled = [_scaled(scratch, stub, redis_port, cpus, workers, options.seconds) for workers in (1, 2)]
         if not options.without_litellm:
@@ -90,16 +88,23 @@ def _measure(target: Target, program: Program, options: argparse.Namespace) -> R
     print(f"measuring {target.name} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         at_full_load(target, 2, Path(scratch))  # warm
-        full, cpu_ms = _at_full_load(target, program, options.seconds, Path(scratch))
-    half = at_rate(target, min(full.requests_per_second / 2, _MOST_AT_RATE), options.seconds)
-    return Row(target.name, full, half, cpu_ms, streams(target, _TOKENS), _resident_mib(program))
+        full = _at_full_load(target, program, options.seconds, Path(scratch))
+    half = _at_rate(target, min(full.requests_per_second / 2, _MOST_AT_RATE), options.seconds)
+    return Row(target.name, full, half, streams(target, _TOKENS), _resident_mib(program))
 
 
-def _at_full_load(target: Target, program: Program, seconds: int, scratch: Path) -> tuple[Measured, float]:
-    """Return what was measured, and the milliseconds of a processor that a request took of the program."""
-    before = program.cpu_seconds
-    measured = at_full_load(target, seconds, scratch)
-    return measured, (program.cpu_seconds - before) / (measured.requests_per_second * seconds) * 1000
+def _at_full_load(target: Target, program: Program, seconds: int, scratch: Path) -> Measured:
+    def measure() -> Measured:
+        before = program.cpu_seconds
+        measured = at_full_load(target, seconds, scratch)
+        answers = measured.requests_per_second * seconds
+        return replace(measured, cpu_ms=(program.cpu_seconds - before) / answers * 1000)
+
+    return least_stolen(measure)
+
+
+def _at_rate(target: Target, requests_per_second: float, seconds: float) -> Measured:
+    return least_stolen(lambda: at_rate(target, requests_per_second, seconds))
 
 
 def _scaled(scratch: Path, stub: Program, redis_port: int, cpus: Halves, workers: int, seconds: int) -> Scaled:
@@ -108,14 +113,14 @@ def _scaled(scratch: Path, stub: Program, redis_port: int, cpus: Halves, workers
     with _gateway(scratch, stub, redis_port, cpus, workers) as gateway:
         target = Target(f"sluice, {workers} workers", f"{gateway.url}/v1/chat/completions", {}, AGENT)
         at_full_load(target, 2, scratch)  # warm
-        full, cpu_ms = _at_full_load(target, gateway, seconds, scratch)
+        full = _at_full_load(target, gateway, seconds, scratch)
         try:
             with limited(gateway.pids, workers * _SHARE_OF_A_WORKER):
                 at_full_load(target, 1, scratch)
-                shared = at_full_load(target, seconds, scratch)
+                shared = least_stolen(lambda: at_full_load(target, seconds, scratch))
         except OSError:
             shared = None
-        return Scaled(workers, full, cpu_ms, shared)
+        return Scaled(workers, full, shared)
 
 
 def _memory_over(target: Target, program: Program, requests: int, scratch: Path) -> list[tuple[int, float]]:
@@ -131,12 +136,20 @@ def _memory_over(target: Target, program: Program, requests: int, scratch: Path)
 
 def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, one: Scaled, two: Scaled) -> int:
     print(f"{CLIENTS} clients; {cpus}; load {os.getloadavg()[0]:.1f}\n")
-    head = ("", "requests/s", "CPU each", "median", "p99", "half: median", "p99", "a token", "memory")
+    head = ("", "requests/s", "CPU each", "median", "p99", "half: median", "p99", "a token", "memory", "stolen")
     print(f"{head[0]:20}" + "".join(f"{each:>14}" for each in head[1:]))
     for row in rows:
-        times = (row.cpu_ms, row.full.median_ms, row.full.p99_ms, row.half.median_ms, row.half.p99_ms, row.token_ms)
+        times = (
+            row.full.cpu_ms,
+            row.full.median_ms,
+            row.full.p99_ms,
+            row.half.median_ms,
+            row.half.p99_ms,
+            row.token_ms,
+        )
+        of_others = f"{row.full.stolen:.0%}, {row.half.stolen:.0%}"
         shown = "".join(f"{each:>11.2f} ms" for each in times)
-        print(f"{row.name:20}{row.full.requests_per_second:>14.0f}{shown}{row.memory_mib:>10.0f} MiB")
+        print(f"{row.name:20}{row.full.requests_per_second:>14.0f}{shown}{row.memory_mib:>10.0f} MiB{of_others:>14}")
         if row.full.failed or row.half.failed:
             print(f"{'':20}failed: {row.full.failed} at full load, {row.half.failed} at half")
     stub, ours = rows[0], rows[1]
@@ -160,14 +173,14 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, one: 
         bound = "at least" if at_least else "at most"
         print(f"{name:16}{value:8.2f}   goal: {bound} {_GOALS[name]:g}{'' if good else '   MISSED'}")
     if len(rows) > 2:
-        print(f"\nLiteLLM takes {rows[2].cpu_ms / ours.cpu_ms:.1f} times the processor for a request")
+        print(f"\nLiteLLM takes {rows[2].full.cpu_ms / ours.full.cpu_ms:.1f} times the processor for a request")
     print("\nmemory of one worker: " + ", ".join(f"{mib:.0f} MiB after {asked:,}" for asked, mib in memory))
     for scaled in (one, two):
         shared = f"; with {_SHARE_OF_A_WORKER:g} of a processor each: "
         shared += f"{scaled.shared.requests_per_second:.0f}" if scaled.shared else "cannot be said without root"
         print(
             f"workers {scaled.workers}: {scaled.full.requests_per_second:.0f} requests/s, {scaled.full.failed} failed, "
-            f"{scaled.cpu_ms:.2f} ms of a processor each{shared}"
+            f"{scaled.full.cpu_ms:.2f} ms of a processor each{shared}"
         )
     print("without that bound, workers that share a processor can only take from each other")
     return 1 if missed else 0

@@ -13,15 +13,19 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvloop
 
 from bench.gateway.programs import debian_program
+from bench.stolen import stolen
 
 CLIENTS = 16
+_MOST_ROUNDS = 4
+_NEXT_TO_NOTHING = 0.01
 
 _SCRIPT = """
 local count, seed = 0, tostring(os.time()) .. tostring({})
@@ -60,6 +64,25 @@ class Measured:
     median_ms: float
     p99_ms: float
     failed: int
+    cpu_ms: float = 0.0
+    """Of a processor, for each request, where it was watched who answers."""
+    stolen: float = 0.0
+    """The share of the processors' time that other machines had."""
+
+
+def least_stolen(measure: Callable[[], Measured]) -> Measured:
+    """Measure until the hypervisor took next to nothing, or some times; return the one that it took least of."""
+    best: Measured | None = None
+    for _ in range(_MOST_ROUNDS):
+        with stolen() as taken:
+            found = measure()
+        found = replace(found, stolen=taken.share)
+        if best is None or found.stolen < best.stolen:
+            best = found
+        if best.stolen < _NEXT_TO_NOTHING:
+            break
+    assert best is not None
+    return best
 
 
 def at_full_load(target: Target, seconds: int, scratch: Path) -> Measured:

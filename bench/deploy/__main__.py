@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.deploy.environment import STACK, benched_environment
 from bench.deploy.processors import computed
 from bench.deploy.tools import UPDATE, Tool, helm, kubectl, pulumi
+from bench.stolen import stolen
 from sluice.deploy.target import start_local_cluster, stop_local_cluster
 from sluice.local import cluster
 from sluice.local.folders import cache_folder, state_folder
@@ -30,6 +32,13 @@ _CREATE = "from nothing"
 _NOTHING = "nothing to do"
 _FLAGS = "one agent's flag"
 _OTHER_BASELINES = ("claude-sonnet-4", "gpt-4o")
+
+
+class Timed(NamedTuple):
+    """Seconds by the clock, and the share of the processors' time that a hypervisor gave to other machines in them."""
+
+    seconds: float
+    stolen: float
 
 
 def main() -> int:
@@ -54,8 +63,8 @@ def _bench(scratch: Path, rounds: int, progress: Progress) -> int:
     environment.run(["pulumi", "stack", "select", "--create", "--secrets-provider", "passphrase", "--stack", STACK])
     tools = (pulumi(environment), helm(environment, program, scratch), kubectl(environment, scratch))
     without_refresh = pulumi(environment, refresh=False)
-    times: dict[str, dict[str, float]] = {_CREATE: {}, _NOTHING: {}, _FLAGS: {}}
-    parts: dict[str, float] = {}
+    times: dict[str, dict[str, Timed]] = {_CREATE: {}, _NOTHING: {}, _FLAGS: {}}
+    parts: dict[str, Timed] = {}
     take_kinds_away = environment.define_kinds()
     try:
         for tool in tools:
@@ -83,42 +92,47 @@ def _bench(scratch: Path, rounds: int, progress: Progress) -> int:
             except SystemExit as failed:  # of what was never made: why it was not is what should be read
                 progress.say(str(failed))
     _print(times, parts, programs, tools)
-    return 0 if times[_NOTHING]["pulumi"] <= _GOAL_SECONDS else 1
+    return 0 if times[_NOTHING]["pulumi"].seconds <= _GOAL_SECONDS else 1
 
 
-def _note(times: dict[str, float], tool: Tool, apply: Callable[[], None]) -> None:
+def _note(times: dict[str, Timed], tool: Tool, apply: Callable[[], None]) -> None:
     tool.prepare()
     _best(times, tool.name, apply)
 
 
-def _best(times: dict[str, float], name: str, does: Callable[[], None]) -> None:
+def _best(times: dict[str, Timed], name: str, does: Callable[[], None]) -> None:
     """Keep the shortest: it has the least of what else the machine did."""
     began = time.perf_counter()
-    does()
-    times[name] = min(time.perf_counter() - began, times.get(name, float("inf")))
+    with stolen() as taken:
+        does()
+    timed = Timed(time.perf_counter() - began, taken.share)
+    times[name] = min(timed, times.get(name, timed))
 
 
 def _print(
-    times: dict[str, dict[str, float]],
-    parts: dict[str, float],
+    times: dict[str, dict[str, Timed]],
+    parts: dict[str, Timed],
     programs: dict[str, float],
     tools: tuple[Tool, ...],
 ) -> None:
-    print(f"{'':22}" + "".join(f"{tool.name:>18}" for tool in tools))
+    print(f"{'':22}" + "".join(f"{tool.name:>24}" for tool in tools))
     for what, of_tools in times.items():
-        least = of_tools["kubectl"]
-        cells = [f"{of_tools[tool.name]:8.2f} s ({of_tools[tool.name] / least:4.1f})" for tool in tools]
-        print(f"{what:22}" + "".join(f"{cell:>18}" for cell in cells))
-    print("\nthe least of all rounds, and as a ratio to kubectl; each waits for the pods")
+        least = of_tools["kubectl"].seconds
+        of_each = [of_tools[tool.name] for tool in tools]
+        cells = [f"{seconds:8.2f} s ({seconds / least:4.1f}; {share:3.0%})" for seconds, share in of_each]
+        print(f"{what:22}" + "".join(f"{cell:>24}" for cell in cells))
+    print("\nthe least of all rounds, as a ratio to kubectl, and what other machines had of the processors meanwhile;")
+    print("each waits for the pods")
     for tool in tools:
         print(f"  {tool.name}: {tool.title}")
-    for part, seconds in parts.items():
-        print(f"  {part}, {_NOTHING}: {seconds:.2f} s")
+    for part, timed in parts.items():
+        print(f"  {part}, {_NOTHING}: {timed.seconds:.2f} s")
     total = sum(programs.values())
     print(f"\nwhat pulumi computes with {_NOTHING}: {total:.2f} s of a processor, nearly all of it one after the other")
     for name, seconds in sorted(programs.items(), key=lambda item: -item[1]):
         print(f"  {name:58}{seconds:6.2f} s")
-    print(f"\npulumi with {_NOTHING}: {times[_NOTHING]['pulumi']:.2f} s (goal: {_GOAL_SECONDS:g} s)")
+    seconds, share = times[_NOTHING]["pulumi"]
+    print(f"\npulumi with {_NOTHING}: {seconds:.2f} s (goal: {_GOAL_SECONDS:g} s), {share:.0%} stolen")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.gateway.folder import AGENT, MASTER_KEY, write_gateway_folder, write_litellm_settings
+from bench.gateway.left_undone import counted, left_undone
 from bench.gateway.load import CLIENTS, Measured, Target, at_full_load, at_rate, least_stolen, streams
 from bench.gateway.programs import Program, debian_program, free_port, litellm_program, running
 from bench.gateway.share import Halves, halves, limited
@@ -42,6 +43,8 @@ class Row:
     half: Measured
     token_ms: float
     memory_mib: float
+    undone: tuple[str, str]
+    """What a gateway dropped of what follows answers, for each hundred of them: at full load, at half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,10 @@ def main() -> int:
         key = {"Authorization": "Bearer made-for-the-benchmark"}
         alone = Target("stub alone", f"{stub.url}/openai/v1/chat/completions", key, "gpt-4o")
         rows = [_measure(alone, stub, options)]
-        with _gateway(scratch, stub, redis_port, cpus, workers=1) as gateway:
+        metrics_port = free_port()
+        with _gateway(scratch, stub, redis_port, cpus, workers=1, metrics_port=metrics_port) as gateway:
             target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
-            rows.append(_measure(target, gateway, options))
+            rows.append(_measure(target, gateway, options, metrics_port))
             # What the gateway adds is told by the same rate without it.
             rows[0] = replace(rows[0], half=_at_rate(alone, rows[1].half.requests_per_second, options.seconds))
             memory = _memory_over(target, gateway, options.requests, scratch)
@@ -84,13 +88,17 @@ def main() -> int:
     return _print(rows, memory, cpus, *scaled)
 
 
-def _measure(target: Target, program: Program, options: argparse.Namespace) -> Row:
+def _measure(target: Target, program: Program, options: argparse.Namespace, metrics_port: int | None = None) -> Row:
     print(f"measuring {target.name} ...", file=sys.stderr, flush=True)
+    counts = [counted(metrics_port)]
     with tempfile.TemporaryDirectory() as scratch:
         at_full_load(target, 2, Path(scratch))  # warm
         full = _at_full_load(target, program, options.seconds, Path(scratch))
+    counts.append(counted(metrics_port))
     half = _at_rate(target, min(full.requests_per_second / 2, _MOST_AT_RATE), options.seconds)
-    return Row(target.name, full, half, streams(target, _TOKENS), _resident_mib(program))
+    counts.append(counted(metrics_port))
+    at_full, at_half = left_undone(counts[0], counts[1]), left_undone(counts[1], counts[2])
+    return Row(target.name, full, half, streams(target, _TOKENS), _resident_mib(program), (at_full, at_half))
 
 
 def _at_full_load(target: Target, program: Program, seconds: int, scratch: Path) -> Measured:
@@ -174,6 +182,8 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, one: 
         print(f"{name:16}{value:8.2f}   goal: {bound} {_GOALS[name]:g}{'' if good else '   MISSED'}")
     if len(rows) > 2:
         print(f"\nLiteLLM takes {rows[2].full.cpu_ms / ours.full.cpu_ms:.1f} times the processor for a request")
+    at_full, at_half = ours.undone
+    print(f"\nleft undone after a hundred answers, so that the next is not late: {at_full}; at half load {at_half}")
     print("\nmemory of one worker: " + ", ".join(f"{mib:.0f} MiB after {asked:,}" for asked, mib in memory))
     for scaled in (one, two):
         shared = f"; with {_SHARE_OF_A_WORKER:g} of a processor each: "
@@ -210,14 +220,16 @@ def _redis(scratch: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _gateway(scratch: Path, stub: Program, redis_port: int, cpus: Halves, workers: int) -> Iterator[Program]:
+def _gateway(
+    scratch: Path, stub: Program, redis_port: int, cpus: Halves, workers: int, metrics_port: int | None = None
+) -> Iterator[Program]:
     folder, port = scratch / f"gateway-{workers}", free_port()
     write_gateway_folder(folder, stub.url)
     variables = {
         "SLUICE_GATEWAY_FOLDER": str(folder),
         "SLUICE_GATEWAY_HOST": "127.0.0.1",
         "SLUICE_GATEWAY_PORT": str(port),
-        "SLUICE_GATEWAY_METRICS_PORT": str(free_port()),
+        "SLUICE_GATEWAY_METRICS_PORT": str(metrics_port or free_port()),
         "SLUICE_GATEWAY_WORKERS": str(workers),
         "SLUICE_GATEWAY_DRAIN_SECONDS": "0",
         "SLUICE_REDIS_URL": f"redis://127.0.0.1:{redis_port}",

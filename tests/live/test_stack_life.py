@@ -148,7 +148,7 @@ def test_an_environment_of_the_previous_release_is_taken_over_and_nothing_that_s
 
 
 def is_the_providers_fault(call: Call) -> bool:
-    """Tell whether the gateway said that its provider failed, which the stub does while it is replaced with the release.
+    """Tell whether the gateway said that its provider failed, which the stub does while the release replaces it.
 
     It stands for providers outside, and there is no other to ask meanwhile. Until it is replaced, it knows no Messages
     API, which the release's gateway asks claude-sonnet-4 by: 404.

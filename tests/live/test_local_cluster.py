@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,23 @@ def test_a_name_of_a_service_resolves_in_a_pod_to_its_address(serving: LiveProje
     address = kubectl(serving, "get", "service", "stub-provider", "--output", "jsonpath={.spec.clusterIP}")
 
     assert kubectl(serving, "exec", "deployment/gateway", "--", "python3", "-c", lookup).strip() == address
+
+
+@pytest.mark.parametrize(
+    "address", ["10.244.0.254", "10.96.254.254"], ids=["pod that has gone", "service that has gone"]
+)
+def test_what_is_sent_to_nobody_does_not_leave_the_machine(serving: LiveProject, address: str) -> None:
+    attempt = f"""import errno, socket
+try:
+    socket.create_connection(({address!r}, 8080), timeout=30)
+except OSError as error:
+    print(errno.errorcode.get(error.errno, error))
+"""
+
+    of_a_pod = kubectl(serving, "exec", "deployment/gateway", "--", "python3", "-c", attempt)
+    of_the_machine = subprocess.run([sys.executable, "-c", attempt], capture_output=True, text=True, check=True).stdout
+
+    assert (of_a_pod.strip(), of_the_machine.strip()) == ("EHOSTUNREACH", "EHOSTUNREACH")
 
 
 def test_the_gateway_runs_as_an_ordinary_user_on_a_root_that_cannot_be_written(serving: LiveProject) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from sluice.local.cluster import firewall, processes
 from sluice.local.cluster.components import system_program
 from sluice.local.cluster.errors import ProgramFailed
-from sluice.local.cluster.layout import CNI_NETWORK, INTERFACE, NODE_ADDRESS, Layout, write_if_changed
+from sluice.local.cluster.layout import CNI_NETWORK, INTERFACE, NODE_ADDRESS, POD_NETWORK, Layout, write_if_changed
 
 _SYSCTL = Path("/proc/sys")
 # What the kubelet, kube-proxy and the pod network change, found by comparing before and after.
@@ -49,6 +49,8 @@ def raise_up(layout: Layout) -> None:
         # /32: the pods are not behind this interface, each has a route of its own.
         _run("ip", "address", "add", f"{NODE_ADDRESS}/32", "dev", INTERFACE)
         _run("ip", "link", "set", INTERFACE, "up")
+    # A pod's own route is more exact. Without this one, what is sent to a pod that has gone leaves the machine.
+    _run("ip", "route", "replace", "unreachable", POD_NETWORK)
     for program, rules in _FAMILIES:
         changes = firewall.additions(rules, _saved(program))
         if changes:
@@ -62,6 +64,8 @@ def take_down(layout: Layout, *, kubernetes: bool) -> None:
     """
     if _interface_exists():
         _run("ip", "link", "delete", INTERFACE)
+    if _closing_route_exists():
+        _run("ip", "route", "delete", "unreachable", POD_NETWORK)
     for program, _ in _FAMILIES:
         changes = firewall.removals(_saved(program), kubernetes=kubernetes)
         if changes:
@@ -73,6 +77,8 @@ def take_down(layout: Layout, *, kubernetes: bool) -> None:
 def leftovers(layout: Layout, *, kubernetes: bool) -> tuple[str, ...]:
     """Return what of the network is still there, in words; `kubernetes` as for `take_down`."""
     found = [f"the interface {INTERFACE}"] if _interface_exists() else []
+    if _closing_route_exists():
+        found.append(f"the route of {POD_NETWORK}")
     for program, _ in _FAMILIES:
         count = len(firewall.leftovers(_saved(program), kubernetes=kubernetes))
         if count:
@@ -83,6 +89,11 @@ def leftovers(layout: Layout, *, kubernetes: bool) -> tuple[str, ...]:
 
 def _interface_exists() -> bool:
     return (Path("/sys/class/net") / INTERFACE).exists()
+
+
+def _closing_route_exists() -> bool:
+    shown = json.loads(_run("ip", "-json", "route", "show", "exact", POD_NETWORK) or "[]")
+    return any(route.get("type") == "unreachable" for route in shown)
 
 
 def _interface_is_good() -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from sluice.deploy.cluster_access import ClusterAccess
+from sluice.deploy.pods import gateway_pods, name_of
 from sluice.deploy.target import deliver_images, target
 from sluice.local import cluster as local_cluster
 from sluice.local.folders import PROJECT, cache_folder, state_folder
@@ -111,10 +112,9 @@ class Followed:
 
     def weights(self, agent: str) -> list[float]:
         """Return what each pod of the gateway that is to stay says that it serves of an agent."""
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods"
-        items = self.project.cluster.get(path, labelSelector="app.kubernetes.io/name=gateway")["items"]
-        pods = [item["metadata"]["name"] for item in items if "deletionTimestamp" not in item["metadata"]]
-        pages = [self.project.cluster.text(f"{path}/{pod}:9090/proxy/metrics") for pod in pods]
+        path, cluster = f"/api/v1/namespaces/{NAMESPACE}/pods", self.project.cluster
+        pods = map(name_of, gateway_pods(cluster, NAMESPACE))
+        pages = [cluster.text(f"{path}/{pod}:9090/proxy/metrics") for pod in pods]
         said = [re.search(rf'sluice_rollout_weight{{agent="{agent}",kind="served"}} (\S+)', page) for page in pages]
         return [float(one[1]) if one else -1.0 for one in said]
 

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from bench.gateway.programs import free_port, running
+from sluice.deploy.pods import gateway_pods, name_of
 from sluice.local import cluster as local_cluster
 from sluice.local.folders import PROJECT, cache_folder, state_folder
 from sluice.local.monitoring_programs import ensure_monitoring_programs
@@ -96,15 +97,13 @@ def _prometheus(project: LiveProject, folder: Path) -> Iterator[str]:
 
 
 def _gateways(project: LiveProject) -> list[dict[str, Any]]:
-    path = f"/api/v1/namespaces/{NAMESPACE}/pods"
-    pods = project.cluster.items(path, labelSelector="app.kubernetes.io/name=gateway")
     return [
         {
             "targets": [f"{pod['status']['podIP']}:{METRICS_PORT}"],
-            "labels": {"namespace": NAMESPACE, "pod": pod["metadata"]["name"]},
+            "labels": {"namespace": NAMESPACE, "pod": name_of(pod)},
         }
-        for pod in pods
-        if pod["status"].get("podIP") and "deletionTimestamp" not in pod["metadata"]
+        for pod in gateway_pods(project.cluster, NAMESPACE)
+        if pod["status"].get("podIP")
     ]
 
 

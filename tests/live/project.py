@@ -18,6 +18,7 @@ import aiohttp
 
 from sluice.deploy.cluster_access import ClusterAccess
 from sluice.deploy.engine import DEV_PASSPHRASE
+from sluice.deploy.pods import gateway_pods, name_of
 from sluice.local import cluster as local_cluster
 from sluice.local.folders import cache_folder, state_folder
 from sluice.local.toolchain import ensure_kubernetes
@@ -27,6 +28,8 @@ PORT = 30081
 URL = f"http://127.0.0.1:{PORT}"
 AGENTS = ("qa", "content", "legal", "support", "analyst")
 NAMESPACE = "sluice-live"
+STUB = f"/api/v1/namespaces/{NAMESPACE}/services/stub-provider:http/proxy/control"
+"""Where the stub provider's dials are, by the API server."""
 
 _CONCURRENT_REQUESTS = 48
 
@@ -166,10 +169,7 @@ class LiveProject:
 
     def pods(self) -> dict[str, str]:
         """Return the uid of each of the gateway's pods by its name."""
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods"
-        items = self.cluster.get(path, labelSelector="app.kubernetes.io/name=gateway")["items"]
-        running = [item for item in items if "deletionTimestamp" not in item["metadata"]]
-        return {item["metadata"]["name"]: item["metadata"]["uid"] for item in running}
+        return {name_of(pod): pod["metadata"]["uid"] for pod in gateway_pods(self.cluster, NAMESPACE)}
 
     def deployments(self) -> tuple[str, ...]:
         """Return the names of the Deployments."""
@@ -192,6 +192,13 @@ class LiveProject:
             assert time.monotonic() - began < seconds, "it does not come to hold"
             time.sleep(0.1)
         return time.monotonic() - began
+
+
+def edit(file: Path, pattern: str, replacement: str) -> None:
+    """Replace the first of what must stand in a file."""
+    text, count = re.subn(pattern, replacement, file.read_text(), count=1)
+    assert count == 1, f"{pattern} is not in {file.name}"
+    file.write_text(text)
 
 
 def _outer() -> dict[str, str]:

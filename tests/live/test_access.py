@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from tests.live.project import NAMESPACE, LiveProject, Ran
-from tests.live.test_failures import edit
+from tests.live.project import NAMESPACE, LiveProject, Ran, edit
 
 GATEWAY = ("--as", f"system:serviceaccount:{NAMESPACE}:gateway")
 GUARD = ("--as", f"system:serviceaccount:{NAMESPACE}:sluice-guard")

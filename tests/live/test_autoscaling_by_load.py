@@ -9,9 +9,8 @@ import pytest
 
 from tests.live.load import Load
 from tests.live.load_metrics import metrics_served
-from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
-from tests.live.test_autoscaling import every_number_of_pods
-from tests.live.test_failures import edit
+from tests.live.pod_numbers import every_number_of_pods
+from tests.live.project import AGENTS, NAMESPACE, STUB, URL, LiveProject, edit
 
 pytestmark = pytest.mark.operators
 
@@ -112,8 +111,7 @@ def every_pod_answers(project: LiveProject) -> bool:
 
 def latency(project: LiveProject, milliseconds: int) -> None:
     """Have the provider take so long for every answer from now on."""
-    dials = f"/api/v1/namespaces/{NAMESPACE}/services/stub-provider:http/proxy/control/default"
-    answered = project.cluster.ask("PUT", dials, {"latency_ms": milliseconds})
+    answered = project.cluster.ask("PUT", f"{STUB}/default", {"latency_ms": milliseconds})
     assert answered.status == 200, answered.body
 
 

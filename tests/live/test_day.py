@@ -19,6 +19,7 @@ from functools import partial
 
 import pytest
 
+from sluice.deploy.pods import gateway_pods, name_of
 from sluice.local.folders import cache_folder
 from sluice.local.monitoring_programs import ensure_monitoring_programs
 from sluice.override import read_moment
@@ -26,11 +27,10 @@ from sluice.progress import Progress
 from sluice.registry import load_environment
 from sluice.rollout.set_clock import VARIABLE, SetClock
 from tests.live.guard_process import credentials, guarding
+from tests.live.guards import config_map, stop_guards
 from tests.live.load import Load
-from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
+from tests.live.project import AGENTS, NAMESPACE, STUB, URL, LiveProject, edit
 from tests.live.prometheus_by_clock import measured_by
-from tests.live.test_failures import edit
-from tests.live.test_guard import GUARD, config_map
 
 pytestmark = pytest.mark.operators
 
@@ -40,7 +40,6 @@ BAD = "legal"
 CALLS_A_SECOND, USERS = 30.0, 1000
 HOLDS = {10: timedelta(hours=4), 25: timedelta(hours=4), 50: timedelta(hours=4), 100: timedelta(hours=2)}
 LONGEST = timedelta(hours=40)
-STUB = f"/api/v1/namespaces/{NAMESPACE}/services/stub-provider:http/proxy/control"
 NO_IMAGE = f"@sha256:{'0' * 64}"
 
 
@@ -151,8 +150,7 @@ def day(climbing: LiveProject, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("day")
     programs = ensure_monitoring_programs(cache_folder(), Progress(quiet=True))
     given = credentials(climbing, folder)
-    assert climbing.kubectl("scale", "deployment", "sluice-guard", "--replicas", "0").exit_code == 0
-    climbing.wait_for(lambda: not climbing.kubectl("get", "pods", *GUARD, "--output", "name").stdout, seconds=60)
+    stop_guards(climbing)
     real = datetime.now(UTC)
     yesterday = (real - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     clock = SetClock(yesterday, real, TIMES_AS_FAST)
@@ -168,10 +166,7 @@ def day(climbing: LiveProject, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def pages(project: LiveProject) -> dict[str, str]:
     """The names of the gateway's pods by the addresses of their metrics."""
-    path = f"/api/v1/namespaces/{NAMESPACE}/pods"
-    items = project.cluster.get(path, labelSelector="app.kubernetes.io/name=gateway")["items"]
-    running = [item for item in items if "deletionTimestamp" not in item["metadata"]]
-    return {f"{item['status']['podIP']}:9090": item["metadata"]["name"] for item in running}
+    return {f"{pod['status']['podIP']}:9090": name_of(pod) for pod in gateway_pods(project.cluster, NAMESPACE)}
 
 
 def bad(project: LiveProject, agent: str) -> None:

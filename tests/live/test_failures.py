@@ -11,13 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.project import AGENTS, NAMESPACE, PORT, LiveProject
-
-
-def edit(file: Path, pattern: str, replacement: str) -> None:
-    text, count = re.subn(pattern, replacement, file.read_text(), count=1)
-    assert count == 1, f"{pattern} is not in {file.name}"
-    file.write_text(text)
+from tests.live.project import AGENTS, NAMESPACE, PORT, LiveProject, edit
 
 
 @pytest.mark.long

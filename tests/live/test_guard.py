@@ -20,8 +20,8 @@ from sluice.local.cluster.layout import NODE_ADDRESS
 from sluice.rollout import Action, read, replay
 from sluice.rollout.guard.notes import judgement_of
 from tests.live.guard_process import Credentials, GuardProcess, Kill, credentials, guarding
-from tests.live.project import AGENTS, NAMESPACE, LiveProject
-from tests.live.test_failures import edit
+from tests.live.guards import GUARD, config_map, leader, stop_guards
+from tests.live.project import AGENTS, NAMESPACE, LiveProject, edit
 from tests.rollout.made_prometheus import SCRAPE, MadePrometheus, serving
 from tests.rollout.report_takers import taking_posts
 
@@ -30,7 +30,6 @@ pytestmark = pytest.mark.long
 USERS = tuple(f"user-{number}" for number in range(40))
 GOOD = {"candidate": {"ok": 6}, "baseline": {"ok": 54}}
 BAD = {"candidate": {"fallback": 6}, "baseline": {"ok": 54}}
-GUARD = ("--selector", "app.kubernetes.io/name=sluice-guard")
 
 
 class Scraping:
@@ -98,17 +97,6 @@ def guarded(project: LiveProject, made: Scraping, posted: tuple[str, list[tuple[
     yield project
     settings.write_text(before)
     project.end_guard()
-
-
-def leader(project: LiveProject) -> str:
-    """Return the name of the pod that holds the lease."""
-    lease = json.loads(project.kubectl("get", "lease", "sluice-guard", "--output", "json").stdout)
-    return str(lease.get("spec", {}).get("holderIdentity") or "").rpartition("-")[0]
-
-
-def config_map(project: LiveProject, name: str) -> dict[str, str]:
-    found = json.loads(project.kubectl("get", "configmap", name, "--output", "json").stdout)
-    return dict(found.get("data") or {})
 
 
 def events(project: LiveProject) -> list[dict[str, Any]]:
@@ -203,8 +191,7 @@ HELD = json.dumps({"weight": 0, "by": "ada"})
 def alone(guarded: LiveProject, tmp_path_factory: pytest.TempPathFactory) -> Credentials:
     """What a guard is given, in a cluster where no other runs any more."""
     given = credentials(guarded, tmp_path_factory.mktemp("guard"))
-    assert guarded.kubectl("scale", "deployment", "sluice-guard", "--replicas", "0").exit_code == 0
-    guarded.wait_for(lambda: not guarded.kubectl("get", "pods", *GUARD, "--output", "name").stdout, seconds=60)
+    stop_guards(guarded)
     return given
 
 

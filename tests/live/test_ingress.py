@@ -27,7 +27,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from sluice.gateway.certificate import METRIC
 from tests.live.load import Load
 from tests.live.made_authority import MadeAuthority
-from tests.live.project import AGENTS, NAMESPACE, LiveProject
+from tests.live.project import AGENTS, NAMESPACE, STUB, LiveProject
 from tests.live.traefik import (
     CONTROLLER_NAMESPACE,
     GATEWAY,
@@ -54,7 +54,6 @@ SETTINGS = f"""\
       traefik.ingress.kubernetes.io/router.tls: "true"
   sluice:route: {{host: {OF_ROUTE}, gateway: {GATEWAY}, gateway_namespace: {CONTROLLER_NAMESPACE}, listener: https}}
 """
-STUB = f"/api/v1/namespaces/{NAMESPACE}/services/stub-provider:http/proxy/control"
 HOSTS = (OF_INGRESS, OF_ROUTE)
 TRAEFIKS_PATIENCE_SECONDS = 60
 _BODY_LIMIT = 4 * 1024**2

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from sluice.deploy.pods import is_ready, name_of
 from sluice.local.cluster.layout import NODE_NAME
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.images import build_litellm
 from sluice.progress import Progress
 from tests.live.load import Load
-from tests.live.project import NAMESPACE, URL, LiveProject
-from tests.live.test_failures import edit
+from tests.live.project import NAMESPACE, URL, LiveProject, edit
 
 pytestmark = pytest.mark.operators
 
@@ -117,11 +117,7 @@ def pods(project: LiveProject) -> dict[str, bool]:
     path = f"/api/v1/namespaces/{NAMESPACE}/pods"
     items = project.cluster.items(path, labelSelector="app.kubernetes.io/name=litellm")
     staying = [item for item in items if "deletionTimestamp" not in item["metadata"]]
-    return {item["metadata"]["name"]: ("Ready", "True") in _conditions(item) for item in staying}
-
-
-def _conditions(item: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(one["type"], one["status"]) for one in item["status"].get("conditions", ())]
+    return {name_of(item): is_ready(item) for item in staying}
 
 
 def resident_mib(project: LiveProject) -> list[int]:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sluice.deploy.pods import gateway_pods, is_ready, name_of
 from sluice.deploy.prometheus_access import prometheus_of
 from sluice.local.cluster.layout import NODE_ADDRESS
 from sluice.local.folders import cache_folder
@@ -23,13 +24,12 @@ from sluice.local.monitoring_programs import ensure_monitoring_programs
 from sluice.progress import Progress
 from sluice.registry import load_environment
 from sluice.rollout.guard.loop import CannotSee
+from tests.live.guards import leader
 from tests.live.load import Call, Load
 from tests.live.pager import Pager, paging
-from tests.live.project import AGENTS, NAMESPACE, LiveProject
+from tests.live.project import AGENTS, NAMESPACE, STUB, LiveProject, edit
 from tests.live.stages import Stages, goes_to_candidate, last_of_candidate
-from tests.live.test_failures import edit
-from tests.live.test_guard import leader
-from tests.live.watched import STUB, Watched
+from tests.live.watched import Watched
 
 pytestmark = pytest.mark.operators
 
@@ -130,13 +130,10 @@ def test_while_all_is_well_nobody_is_sent_back_and_nobody_is_told(watched: Guard
 
 def addresses(project: LiveProject) -> dict[str, str]:
     """Where each of the gateway's pods that are ready answers, by its name."""
-    path = f"/api/v1/namespaces/{NAMESPACE}/pods"
     found = {}
-    for item in project.cluster.get(path, labelSelector="app.kubernetes.io/name=gateway")["items"]:
-        conditions = {one["type"]: one["status"] for one in item["status"].get("conditions", ())}
-        if conditions.get("Ready") == "True" and "deletionTimestamp" not in item["metadata"]:
-            ports = {port["name"]: port["containerPort"] for port in item["spec"]["containers"][0]["ports"]}
-            found[item["metadata"]["name"]] = f"http://{item['status']['podIP']}:{ports['http']}"
+    for pod in filter(is_ready, gateway_pods(project.cluster, NAMESPACE)):
+        ports = {port["name"]: port["containerPort"] for port in pod["spec"]["containers"][0]["ports"]}
+        found[name_of(pod)] = f"http://{pod['status']['podIP']}:{ports['http']}"
     return found
 
 

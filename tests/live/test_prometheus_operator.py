@@ -20,13 +20,12 @@ from sluice.deploy.prometheus_access import prometheus_of
 from sluice.local.cluster.layout import NODE_ADDRESS
 from sluice.registry import Settings, load_environment
 from sluice.render.alerts import alerts, rule_groups
+from tests.live.guards import leader
 from tests.live.load import Load
 from tests.live.operated import FOUND_BY, PROMETHEUS_URL, Operated, operating, routing
 from tests.live.pager import Pager, listening
-from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
-from tests.live.test_failures import edit
-from tests.live.test_guard import leader
-from tests.live.watched import STUB, Watched, until
+from tests.live.project import AGENTS, NAMESPACE, STUB, URL, LiveProject, edit
+from tests.live.watched import Watched, until
 from tests.rules.compressed import faster_routes, faster_rules
 
 pytestmark = pytest.mark.operators

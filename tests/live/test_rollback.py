@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from sluice.render.alerts.commands import HARMLESS, HARMLESS_WITH, on_page
-from tests.live.project import AGENTS, NAMESPACE, LiveProject
-from tests.live.test_failures import edit
+from tests.live.project import AGENTS, NAMESPACE, LiveProject, edit
 
 REPLICAS = 2
 USERS = tuple(f"user-{number}" for number in range(12))

@@ -16,10 +16,9 @@ import pytest
 
 from sluice.local.folders import state_folder
 from tests.live.load import Load
-from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
+from tests.live.project import AGENTS, STUB, URL, LiveProject
 from tests.live.traces import everything_that_is_written, places_that_hold_secrets, traces_of
 
-STUB = f"/api/v1/namespaces/{NAMESPACE}/services/stub-provider:http/proxy/control"
 FOLDERS = ("keys", "callers")
 
 _MODES = """

@@ -7,17 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
+from sluice.deploy.pods import is_ready
 from sluice.errors import SluiceError
 from sluice.registry import load_environment
 from sluice.rollout.guard.prometheus import Prometheus
+from tests.live.guards import config_map
 from tests.live.load import Call, Load
 from tests.live.pager import Pager
-from tests.live.project import AGENTS, NAMESPACE, LiveProject
-from tests.live.test_guard import config_map
+from tests.live.project import AGENTS, NAMESPACE, STUB, LiveProject
 
-STUB = f"/api/v1/namespaces/{NAMESPACE}/services/stub-provider:http/proxy/control"
 PATIENCE_SECONDS = 240.0
 USUAL = {"latency_ms": 40, "latency_jitter_ms": 10, "chunk_delay_ms": 2}
 
@@ -96,18 +95,12 @@ class Watched:
 
         def are_there() -> bool:
             found = self.project.cluster.items(pods, labelSelector=name)
-            return [is_ready(pod) for pod in found] == [True] * replicas
+            return [is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in found] == [True] * replicas
 
         until(f"{deployment} has {replicas} pods", are_there)
 
     def say(self, line: str) -> None:
         self.lines.append(line)
-
-
-def is_ready(pod: dict[str, Any]) -> bool:
-    """Whether a pod answers, by what the API server says."""
-    conditions = {one["type"]: one["status"] for one in pod["status"].get("conditions", [])}
-    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 
 
 def until(what: str, holds: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:

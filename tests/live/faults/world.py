@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sluice.deploy.cluster_access import ClusterUnreachable
+from sluice.deploy.in_gateway import ready_pods
 from tests.live.fault_table import TABLE
 from tests.live.load import Load
 from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
@@ -132,16 +133,7 @@ class World:
 
     def ready_pods(self) -> list[str]:
         """Return the gateways that are ready and are not ending."""
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods"
-        items = self.project.cluster.get(path, labelSelector="app.kubernetes.io/name=gateway")["items"]
-        return [
-            item["metadata"]["name"]
-            for item in items
-            if "deletionTimestamp" not in item["metadata"]
-            and any(
-                each["type"] == "Ready" and each["status"] == "True" for each in item["status"].get("conditions", ())
-            )
-        ]
+        return ready_pods(self.project.cluster, NAMESPACE)
 
     def flags(self) -> dict[str, Any]:
         """Return flags.json as it is in the cluster."""

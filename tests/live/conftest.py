@@ -20,6 +20,7 @@ from sluice.local.folders import PROJECT, state_folder
 from sluice.progress import Progress
 from tests.live.fault_table import TABLE
 from tests.live.project import LiveProject
+from tests.live.shown import Say, shown
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,6 +63,18 @@ def project(cluster: ClusterAccess, tmp_path_factory: pytest.TempPathFactory) ->
     yield made
     destroyed = made.pulumi("destroy", "--yes")
     assert destroyed.exit_code == 0, destroyed.stderr
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Say:
+    """Print a line where a reader of the run sees it, under the name of the file."""
+    subject = request.path.stem.removeprefix("test_").replace("_", " ")
+
+    def said(line: str) -> None:
+        with shown(request.config):
+            print(f"\n  {subject}: {line}")
+
+    return said
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from sluice.local import cluster as local_cluster
 from sluice.local.folders import cache_folder, state_folder
 from sluice.local.toolchain import ensure_kubernetes
 from sluice.progress import Progress
+from tests.live.waiting import until
 
 PORT = 30081
 URL = f"http://127.0.0.1:{PORT}"
@@ -187,11 +187,7 @@ class LiveProject:
 
     def wait_for(self, holds: Callable[[], bool], *, seconds: float = 30.0) -> float:
         """Wait until something holds and return after how many seconds it did."""
-        began = time.monotonic()
-        while not holds():
-            assert time.monotonic() - began < seconds, "it does not come to hold"
-            time.sleep(0.1)
-        return time.monotonic() - began
+        return until("what the test waits for", holds, seconds, every_seconds=0.1)
 
 
 def edit(file: Path, pattern: str, replacement: str) -> None:

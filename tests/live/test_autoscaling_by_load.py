@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,10 +11,9 @@ from tests.live.load import Load
 from tests.live.load_metrics import metrics_served
 from tests.live.pod_numbers import every_number_of_pods
 from tests.live.project import AGENTS, NAMESPACE, STUB, URL, LiveProject, edit
+from tests.live.shown import Say
 
 pytestmark = pytest.mark.operators
-
-Say = Callable[[str], None]
 
 LEAST, MOST = 1, 3
 LOADED_PERCENT = 30
@@ -38,17 +37,6 @@ def serving(metrics: None, fresh_project: LiveProject) -> Iterator[LiveProject]:
     fresh_project.roll_out(dict.fromkeys(AGENTS, 50))
     yield fresh_project
     latency(fresh_project, 50)
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Print where a reader of the run sees it."""
-
-    def said(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  autoscaling: {line}")
-
-    return said
 
 
 def scale(project: LiveProject, autoscaling: str, *, cpu: str) -> None:

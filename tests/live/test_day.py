@@ -31,6 +31,7 @@ from tests.live.guards import config_map, stop_guards
 from tests.live.load import Load
 from tests.live.project import AGENTS, NAMESPACE, STUB, URL, LiveProject, edit
 from tests.live.prometheus_by_clock import measured_by
+from tests.live.shown import shown
 
 pytestmark = pytest.mark.operators
 
@@ -51,6 +52,7 @@ class Day:
     prometheus: str
     clock: SetClock
     load: Load
+    config: pytest.Config
     changed: dict[str, dict[int, datetime]] = field(default_factory=lambda: {agent: {} for agent in CLIMBING})
 
     @property
@@ -58,7 +60,8 @@ class Day:
         return self.clock.shown_at(datetime.now(UTC))
 
     def say(self, text: str) -> None:
-        print(f"\n{self.now:%d. %H:%M}  {text}", end="", flush=True)
+        with shown(self.config):
+            print(f"\n{self.now:%d. %H:%M}  {text}", end="", flush=True)
 
     def advance(self, *agents: str) -> tuple[set[str], str]:
         """Ask for the next step of agents, each for itself; return those that were merged, and what was refused."""
@@ -145,7 +148,9 @@ def climbing(project: LiveProject) -> Iterator[LiveProject]:
 
 
 @pytest.fixture(scope="module")
-def day(climbing: LiveProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
+def day(
+    climbing: LiveProject, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Day]:
     """The day that begins: its clock shows yesterday's midnight."""
     folder = tmp_path_factory.mktemp("day")
     programs = ensure_monitoring_programs(cache_folder(), Progress(quiet=True))
@@ -160,7 +165,7 @@ def day(climbing: LiveProject, tmp_path_factory: pytest.TempPathFactory) -> Iter
     ):
         edit(folder / "guard.json", "http://127.0.0.1:9", prometheus)
         with guarding(given, None, **{VARIABLE: clock.text}):
-            yield Day(climbing, prometheus, clock, load)
+            yield Day(climbing, prometheus, clock, load, request.config)
             print(f"\n{(folder / 'guard.log').read_text()}")
 
 
@@ -228,12 +233,3 @@ def test_in_a_day_those_that_are_good_climb_to_everybody_and_the_one_that_turns_
     )
     steps = [line for line in git(project, "log", "--format=%s", "main").splitlines() if line.startswith("live: ")]
     assert len(steps) == 5 * len(good) + 2, steps
-
-
-@pytest.fixture(autouse=True)
-def told_at_once(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What is printed is for whoever runs this: it takes minutes."""
-    manager = request.config.pluginmanager.getplugin("capturemanager")
-    assert manager is not None
-    with manager.global_and_fixture_disabled():
-        yield

@@ -30,6 +30,7 @@ from sluice.local.toolchain import OperatorTools, ensure_external_secrets
 from sluice.progress import Progress
 from tests.live.load import Load
 from tests.live.project import AGENTS, NAMESPACE, URL, LiveProject
+from tests.live.shown import Say
 from tests.live.traces import everything_that_is_written, traces_of
 
 STORE_NAMESPACE = "sluice-live-store"
@@ -177,20 +178,19 @@ def hashes(project: LiveProject) -> set[float]:
 
 
 @contextmanager
-def steady(what: str, capsys: pytest.CaptureFixture[str]) -> Iterator[Load]:
+def steady(what: str, say: Say) -> Iterator[Load]:
     """Ask 20 times a second meanwhile; no call may fail."""
     with Load(URL, AGENTS, calls_a_second=20) as load:
         yield load
         time.sleep(1)
-    with capsys.disabled():
-        print(f"\n{what}: {len(load.calls)} calls, {len(load.failed)} failed; {load.counts()}")
+    say(f"{what}: {len(load.calls)} calls, {len(load.failed)} failed; {load.counts()}")
     assert load.failed == []
     assert load.fallen_back == []
 
 
 @pytest.mark.operators
 def test_keys_change_over_to_a_store_rotate_in_it_and_change_back_under_load(
-    project: LiveProject, store: Store, operator: Path, capsys: pytest.CaptureFixture[str]
+    project: LiveProject, store: Store, operator: Path, say: Say
 ) -> None:
     settings = project.folder / "Pulumi.live.yaml"
     before = settings.read_text()
@@ -199,7 +199,7 @@ def test_keys_change_over_to_a_store_rotate_in_it_and_change_back_under_load(
     planted = [made_key("mistral-api-key") for _ in range(2)]
     started = time.time()
     try:
-        with steady("to a store", capsys):
+        with steady("to a store", say):
             store.put(ENTRY, {"mistral-api-key": planted[0]})
             settings.write_text(with_store(before, ENTRY))
             said = project.up()
@@ -209,13 +209,12 @@ def test_keys_change_over_to_a_store_rotate_in_it_and_change_back_under_load(
         assert not pods.keys() & before_pods.keys(), "they mount the operator's Secrets"
         assert set(project.up()["changes"]) == {"same"}
 
-        with steady("rotated in the store", capsys):
+        with steady("rotated in the store", say):
             began = time.monotonic()
             store.put(ENTRY, {"mistral-api-key": planted[1]})
             project.wait_for(lambda: hashes(project) == {key_hash(planted[1])}, seconds=60)
             took = time.monotonic() - began
-        with capsys.disabled():
-            print(f"from the store to the pod: {took:.1f} s")
+        say(f"from the store to the pod: {took:.1f} s")
         assert project.pods() == pods, "no pod restarted"
 
         # A team is added in the store alone: its digest reaches the mounted files.
@@ -232,7 +231,7 @@ def test_keys_change_over_to_a_store_rotate_in_it_and_change_back_under_load(
         assert b"provider-keys-from-store" in written["the operator's log"], "its log is of this test"
     finally:
         settings.write_text(before)
-    with steady("back to Pulumi", capsys):
+    with steady("back to Pulumi", say):
         project.up()
         project.wait_for(lambda: hashes(project) == by_pulumi, seconds=60)
     assert project.kubectl("get", "externalsecrets", "--output", "name").stdout == ""

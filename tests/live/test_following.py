@@ -11,7 +11,7 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -26,10 +26,9 @@ from tests.live.flux import (
     make_secrets_by_hand,
 )
 from tests.live.git_server import git_server
+from tests.live.shown import Say
 
 pytestmark = pytest.mark.operators
-
-Say = Callable[[str], None]
 FLUX_OBJECT = "kustomization.kustomize.toolkit.fluxcd.io"
 
 
@@ -58,17 +57,6 @@ def followed(cluster: ClusterAccess, repository: str, tmp_path_factory: pytest.T
             yield made
     finally:
         made.remove()
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Print where a reader of the run sees it."""
-
-    def said(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  following: {line}")
-
-    return said
 
 
 def test_what_flux_makes_of_git_alone_is_what_git_says(followed: Followed) -> None:

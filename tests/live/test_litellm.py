@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,10 +21,9 @@ from sluice.local.images import build_litellm
 from sluice.progress import Progress
 from tests.live.load import Load
 from tests.live.project import NAMESPACE, URL, LiveProject, edit
+from tests.live.shown import Say
 
 pytestmark = pytest.mark.operators
-
-Say = Callable[[str], None]
 
 SETTINGS = """\
   sluice:litellm:
@@ -91,17 +90,6 @@ def behind_litellm(project: LiveProject) -> Iterator[LiveProject]:
     yield project
     for file, text in kept.items():
         file.write_text(text)
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Print where a reader of the run sees it."""
-
-    def said(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  LiteLLM: {line}")
-
-    return said
 
 
 def in_pod(project: LiveProject, deployment: str, program: str, *arguments: str) -> dict[str, Any]:

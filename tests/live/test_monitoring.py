@@ -28,6 +28,7 @@ from tests.live.guards import leader
 from tests.live.load import Call, Load
 from tests.live.pager import Pager, paging
 from tests.live.project import AGENTS, NAMESPACE, STUB, LiveProject, edit
+from tests.live.shown import shown
 from tests.live.stages import Stages, goes_to_candidate, last_of_candidate
 from tests.live.watched import Watched
 
@@ -73,7 +74,7 @@ def pager(project: LiveProject, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def watched(project: LiveProject, pager: Pager, capfd_disabled: None) -> Iterator[Guarded]:
+def watched(project: LiveProject, pager: Pager, request: pytest.FixtureRequest) -> Iterator[Guarded]:
     settings = project.folder / "Pulumi.live.yaml"
     before = settings.read_text()
     embedded = f"{{image: 'sluice.local/prometheus{NO_IMAGE}', alertmanager: '{pager.alertmanager}'}}"
@@ -95,21 +96,13 @@ def watched(project: LiveProject, pager: Pager, capfd_disabled: None) -> Iterato
         yield one
     for pod, load in loads.items():
         one.say(f"{pod}: {len(load.calls)} calls, {len(load.failed)} failed: {load.counts()}")
-    print("\n" + "\n".join(one.lines))
+    with shown(request.config):
+        print("\n" + "\n".join(one.lines))
     settings.write_text(before)
     project.kubectl("delete", "--raw", f"{STUB}/models")
     project.end_guard()
     project.kubectl("rollout", "restart", "deployment/cache")  # it keeps the worst answers, for other tests to find
     project.kubectl("rollout", "status", "deployment/cache", "--timeout=55s")
-
-
-@pytest.fixture(scope="module")
-def capfd_disabled(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What is printed is for whoever runs this: the seconds of each stage."""
-    manager = request.config.pluginmanager.getplugin("capturemanager")
-    assert manager is not None
-    with manager.global_and_fixture_disabled():
-        yield
 
 
 def test_while_all_is_well_nobody_is_sent_back_and_nobody_is_told(watched: Guarded) -> None:

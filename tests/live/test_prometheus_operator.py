@@ -25,7 +25,9 @@ from tests.live.load import Load
 from tests.live.operated import FOUND_BY, PROMETHEUS_URL, Operated, operating, routing
 from tests.live.pager import Pager, listening
 from tests.live.project import AGENTS, NAMESPACE, STUB, URL, LiveProject, edit
-from tests.live.watched import Watched, until
+from tests.live.shown import shown
+from tests.live.waiting import until
+from tests.live.watched import Watched
 from tests.rules.compressed import faster_routes, faster_rules
 
 pytestmark = pytest.mark.operators
@@ -109,9 +111,7 @@ def watched(
         yield one
     one.say(f"told of in all: {', '.join(sorted(pager.alerts()))}")
     one.say(f"in all {len(load.calls)} calls, {len(load.failed)} failed: {load.counts()}")
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    assert capture is not None
-    with capture.global_and_fixture_disabled():
+    with shown(request.config):
         print("\n" + "\n".join(one.lines))
     project.kubectl("delete", "--raw", f"{STUB}/models")
     for wanted in ("monitoring", "prometheus", "guard"):

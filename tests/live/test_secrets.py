@@ -17,6 +17,7 @@ import pytest
 from sluice.local.folders import state_folder
 from tests.live.load import Load
 from tests.live.project import AGENTS, STUB, URL, LiveProject
+from tests.live.shown import Say
 from tests.live.traces import everything_that_is_written, places_that_hold_secrets, traces_of
 
 FOLDERS = ("keys", "callers")
@@ -106,7 +107,7 @@ def callers_key(project: LiveProject) -> Iterator[str]:
 
 
 def test_a_providers_key_is_replaced_under_load_and_no_call_fails(
-    project: LiveProject, callers_key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: LiveProject, callers_key: str, tmp_path: Path, say: Say
 ) -> None:
     assert project.kubectl("scale", "deployment", "gateway", "--replicas", "2").exit_code == 0
     assert project.kubectl("rollout", "status", "deployment/gateway", "--timeout=55s").exit_code == 0
@@ -127,8 +128,7 @@ def test_a_providers_key_is_replaced_under_load_and_no_call_fails(
     after = refused(project)
     let_in(project, None)
 
-    with capsys.disabled():
-        print(f"\nrotated: {len(load.calls)} calls, {len(load.failed)} failed; {load.counts()}; seconds {said['pods']}")
+    say(f"rotated: {len(load.calls)} calls, {len(load.failed)} failed; {load.counts()}; seconds {said['pods']}")
     assert load.failed == []
     assert load.fallen_back == []
     assert after == before, "no call came with the old key once the command had ended"

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sluice.deploy.pods import is_ready
-from sluice.errors import SluiceError
 from sluice.registry import load_environment
 from sluice.rollout.guard.prometheus import Prometheus
 from tests.live.guards import config_map
 from tests.live.load import Call, Load
 from tests.live.pager import Pager
 from tests.live.project import AGENTS, NAMESPACE, STUB, LiveProject
+from tests.live.waiting import until
 
-PATIENCE_SECONDS = 240.0
 USUAL = {"latency_ms": 40, "latency_jitter_ms": 10, "chunk_delay_ms": 2}
 
 
@@ -101,16 +100,3 @@ class Watched:
 
     def say(self, line: str) -> None:
         self.lines.append(line)
-
-
-def until(what: str, holds: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until something holds; what does not answer just now is asked again. Fails with what did not hold."""
-    ends, last = time.monotonic() + seconds, ""
-    while True:
-        try:
-            if holds():
-                return
-        except SluiceError as error:
-            last = f"; {error}"
-        assert time.monotonic() < ends, f"not within {seconds:.0f} s: {what}{last}"
-        time.sleep(0.5)

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sluice.local.cluster.layout import API_PORT, NODE_ADDRESS, POD_NETWORK, SERVICE_NETWORK
+from sluice.local.cluster.layout import API_PORT, INTERFACE, NODE_ADDRESS, POD_NETWORK, SERVICE_NETWORK
 
 _SLUICE = re.compile(r"SLUICE-[A-Z0-9-]+")
 _WITH_KUBERNETES = re.compile(r"(?:KUBE|SLUICE)-[A-Z0-9-]+")
@@ -21,8 +21,12 @@ INPUT, FORWARD, OUTPUT = "SLUICE-INPUT", "SLUICE-FORWARD", "SLUICE-OUTPUT"
 POSTROUTING = "SLUICE-POSTROUTING"
 
 _FROM_PODS = f"-s {POD_NETWORK} -i veth+"
-# A Service's address that kube-proxy has made no pod's of: it is nobody's, and no router outside is to be asked for it.
-_TO_NO_SERVICE = f"-d {SERVICE_NETWORK} -j REJECT --reject-with icmp-host-unreachable"
+# A Service's address that kube-proxy has made no pod's of, and a pod's address that no pod has: they are nobody's, and
+# no router outside is to be asked for them.
+_TO_NOBODY = (
+    f"-d {SERVICE_NETWORK} -j REJECT --reject-with icmp-host-unreachable",
+    f"-d {POD_NETWORK} -o {INTERFACE} -j REJECT --reject-with icmp-host-unreachable",
+)
 # Word for word as iptables-save prints them (-s, -d, -i, -o, -p): they are compared as text.
 RULES_4: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "filter": {
@@ -36,11 +40,11 @@ RULES_4: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         ),
         # Where a firewall or Docker drops what it does not know, pods still reach each other and the world.
         FORWARD: (
-            _TO_NO_SERVICE,
+            *_TO_NOBODY,
             f"{_FROM_PODS} -j ACCEPT",
             f"-d {POD_NETWORK} -o veth+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         ),
-        OUTPUT: (_TO_NO_SERVICE,),
+        OUTPUT: _TO_NOBODY,
     },
     "nat": {POSTROUTING: (f"-s {POD_NETWORK} ! -d {POD_NETWORK} -j MASQUERADE",)},
 }

@@ -49,8 +49,9 @@ def raise_up(layout: Layout) -> None:
         # /32: the pods are not behind this interface, each has a route of its own.
         _run("ip", "address", "add", f"{NODE_ADDRESS}/32", "dev", INTERFACE)
         _run("ip", "link", "set", INTERFACE, "up")
-    # A pod's own route is more exact. Without this one, what is sent to a pod that has gone leaves the machine.
-    _run("ip", "route", "replace", "unreachable", POD_NETWORK)
+    # A pod's own route is more exact. Without this one, what is sent to a pod that has gone leaves the machine; here
+    # it comes to nobody, and firewall.py says so at once.
+    _run("ip", "route", "replace", POD_NETWORK, "dev", INTERFACE)
     for program, rules in _FAMILIES:
         changes = firewall.additions(rules, _saved(program))
         if changes:
@@ -64,8 +65,6 @@ def take_down(layout: Layout, *, kubernetes: bool) -> None:
     """
     if _interface_exists():
         _run("ip", "link", "delete", INTERFACE)
-    if _closing_route_exists():
-        _run("ip", "route", "delete", "unreachable", POD_NETWORK)
     for program, _ in _FAMILIES:
         changes = firewall.removals(_saved(program), kubernetes=kubernetes)
         if changes:
@@ -77,8 +76,6 @@ def take_down(layout: Layout, *, kubernetes: bool) -> None:
 def leftovers(layout: Layout, *, kubernetes: bool) -> tuple[str, ...]:
     """Return what of the network is still there, in words; `kubernetes` as for `take_down`."""
     found = [f"the interface {INTERFACE}"] if _interface_exists() else []
-    if _closing_route_exists():
-        found.append(f"the route of {POD_NETWORK}")
     for program, _ in _FAMILIES:
         count = len(firewall.leftovers(_saved(program), kubernetes=kubernetes))
         if count:
@@ -89,11 +86,6 @@ def leftovers(layout: Layout, *, kubernetes: bool) -> tuple[str, ...]:
 
 def _interface_exists() -> bool:
     return (Path("/sys/class/net") / INTERFACE).exists()
-
-
-def _closing_route_exists() -> bool:
-    shown = json.loads(_run("ip", "-json", "route", "show", "exact", POD_NETWORK) or "[]")
-    return any(route.get("type") == "unreachable" for route in shown)
 
 
 def _interface_is_good() -> bool:

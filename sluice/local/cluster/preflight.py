@@ -31,8 +31,6 @@ _NEEDED_BYTES = 2 * 2**30
 _CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
 _SOCKET_PATH_BYTES = 107
 _PROC = Path("/proc")
-_NO_INTERFACE = "*"
-"""As the kernel's table names that of an unreachable route, which network.py makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +141,7 @@ def parse_routes(text: str) -> Iterator[Route]:
 def _is_ours(route: Route, wanted: ipaddress.IPv4Network) -> bool:
     # A pod's own route is one address through its veth; one left behind goes away with its namespace.
     is_pod = route.interface.startswith("veth") and route.network.prefixlen == 32 and route.network.subnet_of(wanted)
-    closes = route.interface == _NO_INTERFACE and str(route.network) == POD_NETWORK
-    return route.interface == INTERFACE or is_pod or closes
+    return route.interface == INTERFACE or is_pod
 
 
 def ours(layout: Layout, marked: Iterable[Marked]) -> tuple[Marked, ...]:

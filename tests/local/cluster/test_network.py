@@ -18,7 +18,6 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setattr(network, "_SYSCTL", tmp_path / "sysctl")
     monkeypatch.setattr(network, "_FAMILIES", ())
     monkeypatch.setattr(network, "_interface_exists", lambda: False)
-    monkeypatch.setattr(network, "_closing_route_exists", lambda: False)
     write(tmp_path, VANISHED, REFUSED, OTHER, value="0")
     network._note_settings(layout)
     write(tmp_path, VANISHED, REFUSED, OTHER, value="1")

@@ -109,7 +109,7 @@ def test_addresses_of_others_are_refused(network: str, interface: str) -> None:
         ("10.0.0.0/8", "vpn0"),
         ("10.244.0.7/32", "vethabc"),
         ("10.244.1.0/24", "eth1"),
-        ("10.244.0.0/24", "*"),
+        ("10.244.0.0/24", "sluice0"),
     ],
 )
 def test_wide_routes_and_our_own_pods_are_no_obstacle(network: str, interface: str) -> None:

@@ -75,7 +75,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(network, "_saved", lambda _: machine.rules)
     monkeypatch.setattr(network, "_run", machine.run)
     monkeypatch.setattr(network, "_interface_exists", lambda: False)
-    monkeypatch.setattr(network, "_closing_route_exists", lambda: False)
     monkeypatch.setattr(network, "_CNI_RESULTS", tmp_path / "cni" / "results")
     monkeypatch.setattr(containers, "_CGROUPS", machine.cgroup.parent)
     monkeypatch.setattr(containers, "_DEVICE_PLUGINS", machine.socket.parent)

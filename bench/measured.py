@@ -12,7 +12,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Where a shell wants no bytecode kept, ours would be compiled in each process and an installed peer's in none.
-_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,24 @@ class Measured:
     exit_code: int
 
 
+@dataclass(frozen=True, slots=True)
+class Computing:
+    """A process that still runs: the id of its parent, and the seconds that it has computed."""
+
+    parent: int
+    cpu_seconds: float
+
+
+def computing(pid: int) -> Computing:
+    """Read what Linux counts of a process (man 5 proc_pid_stat). Raises OSError where it has ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return Computing(int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND)
+
+
 def measure(command: Sequence[str], *, expected: int = 0) -> Measured:
     """Run a command in the project's folder; end the benchmark where it does not end as expected."""
     begun = time.perf_counter()
-    process = subprocess.Popen(command, cwd=PROJECT, env=_ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(command, cwd=PROJECT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)

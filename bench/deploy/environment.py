@@ -5,7 +5,6 @@ The kinds that others bring are defined in the cluster for the time of the bench
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.measured import PROJECT
+from bench.measured import ENVIRONMENT, PROJECT
 from sluice.deploy.engine import DEV_PASSPHRASE
 from sluice.local.toolchain import definition
 from sluice.local.toolchain.catalog import CRDS
@@ -85,17 +84,12 @@ class BenchedEnvironment:
         return subprocess.Popen(
             command,
             cwd=self.project,
-            env={**_outer(), **self.variables},
+            env={**ENVIRONMENT, **self.variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-
-
-def _outer() -> dict[str, str]:
-    # Where a shell wants no bytecode kept, the stack's program would be compiled anew in each update.
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _with_images(manifest: str, variables: Mapping[str, str]) -> str:
@@ -120,7 +114,7 @@ def benched_environment(scratch: Path) -> BenchedEnvironment:
     own = {"PYTHONPATH": str(project), "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase)}
     script = f'exports=$({sys.executable} -m sluice env {STACK}); eval "$exports"; exec env -0'
     printed = subprocess.run(
-        ["bash", "-euc", script], cwd=project, env={**_outer(), **own}, stdout=subprocess.PIPE, text=True, check=True
+        ["bash", "-euc", script], cwd=project, env={**ENVIRONMENT, **own}, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
     variables = dict(line.split("=", 1) for line in printed.split("\0") if line)
     return BenchedEnvironment(project, {**variables, **own})

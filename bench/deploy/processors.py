@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from pathlib import Path
 
+from bench.measured import computing
+
 _LOOK_EVERY_SECONDS = 0.05
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PROGRAMS = (
     ("pip list", "pip, which lists what the environment has, for plugins"),
     ("pulumi-language-python-exec", "the program: what should be"),
@@ -41,13 +41,13 @@ def _family(ancestor: int) -> dict[int, float]:
     """Return what a process and its descendants have computed, by their ids."""
     spent: dict[int, float] = {}
     children: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
+    for pid in [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]:
         try:
-            fields = folder.joinpath("stat").read_text().rpartition(")")[2].split()
+            found = computing(pid)
         except OSError:  # it has ended
             continue
-        spent[int(folder.name)] = (int(fields[11]) + int(fields[12])) / _TICKS
-        children.setdefault(int(fields[1]), []).append(int(folder.name))
+        spent[pid] = found.cpu_seconds
+        children.setdefault(found.parent, []).append(pid)
     family = [ancestor]
     for pid in family:
         family += children.get(pid, ())

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.gateway.programs import PROJECT
+from bench.measured import PROJECT
 from sluice.registry import load_environment
 from sluice.render import render
 

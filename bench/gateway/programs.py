@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
+from bench.measured import PROJECT, computing
+
 CACHE = Path.home() / ".cache" / "sluice" / "bench"
 LITELLM_LOCK = PROJECT / "requirements" / "litellm.lock"
 
@@ -45,7 +46,7 @@ class Program:
     @property
     def cpu_seconds(self) -> float:
         """Return what the process and its children have taken of processors since they began."""
-        return sum(_cpu_seconds(pid) for pid in self.pids)
+        return sum(computing(pid).cpu_seconds for pid in self.pids)
 
 
 @contextmanager
@@ -82,10 +83,10 @@ def running(
             process.wait()
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port of an address of this machine that nobody listens on."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
@@ -116,11 +117,6 @@ def litellm_program() -> str:
         pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
         subprocess.run([*pip, "-r", str(LITELLM_LOCK)], check=True)
     return str(command)
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait_until_it_answers(program: Program, path: str | None, log: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.answering import answering
 
 TOKEN = "made-token"
 KUBE_SYSTEM = {"metadata": {"name": "kube-system", "uid": "5f0c4a1e-made"}}
@@ -122,13 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running_api_server() -> Iterator[ApiServer]:
     """Serve until the block ends."""
-    with _Http(("127.0.0.1", 0), _Handler) as http:
-        http.api = server = ApiServer(http.server_address[1])
-        server.put("/api/v1/namespaces/kube-system", KUBE_SYSTEM)
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            http.shutdown()
-            thread.join()
+    http = _Http(("127.0.0.1", 0), _Handler)
+    http.api = server = ApiServer(http.server_address[1])
+    server.put("/api/v1/namespaces/kube-system", KUBE_SYSTEM)
+    with answering(http):
+        yield server

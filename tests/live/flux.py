@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from bench.gateway.programs import free_port
 from sluice.deploy.cluster_access import ClusterAccess
 from sluice.deploy.pods import gateway_pods, name_of
 from sluice.deploy.target import deliver_images, target
@@ -225,7 +225,7 @@ def controllers(followed: Followed, folder: Path) -> Iterator[None]:
     if not followed.get("namespace", _FLUX):
         followed.kubectl("create", "namespace", _FLUX)
     off = ("--metrics-addr=0", "--health-addr=0", "--events-addr=", "--log-level=debug")
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     stored = folder / "storage"
     stored.mkdir()
     where = (f"--storage-path={stored}", f"--storage-addr={address}", f"--storage-adv-addr={address}")
@@ -262,12 +262,6 @@ def _process(command: list[str], log: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(timeout=60)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def make_secrets_by_hand(followed: Followed) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from tests.answering import answering
 
 
 class _Server(ThreadingHTTPServer):
@@ -58,12 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def git_server(root: Path) -> Iterator[str]:
     """Serve the bare repositories in a folder, for reading and writing, until the block ends; its address."""
-    with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.root = root
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.root = root
+    with answering(server):
+        yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -9,23 +9,23 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 import ssl
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import yaml
 
+from bench.gateway.programs import free_port
 from sluice.local import cluster as local_cluster
 from sluice.local.folders import PROJECT, state_folder
+from tests.answering import answering
 from tests.live.project import LiveProject
 
 _GUARD = "sluice-guard"
@@ -164,26 +164,23 @@ def credentials(project: LiveProject, folder: Path) -> Credentials:
 @contextmanager
 def guarding(given: Credentials, kill: Kill | None = None, **variables: str) -> Iterator[GuardProcess]:
     """Run a guard until the block ends, or until it dies."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), **variables}
     environment |= {"SLUICE_GUARD_FILE": str(given.folder / "guard.json"), "SLUICE_GUARD_PORT": str(port)}
-    with _Tap(("127.0.0.1", 0), _Handler) as tap, (given.folder / "guard.log").open("a") as log:
-        tap.upstream, tap.trusts, tap.kill = given.upstream, given.trusts, kill
-        url = f"http://127.0.0.1:{tap.server_address[1]}"
+    tap = _Tap(("127.0.0.1", 0), _Handler)
+    tap.upstream, tap.trusts, tap.kill = given.upstream, given.trusts, kill
+    url = f"http://127.0.0.1:{tap.server_address[1]}"
+    with (given.folder / "guard.log").open("a") as log:
         # The tap listens already, and answers from when it knows whom.
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.live.guard_program", str(given.folder), url],
             cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True,
         )  # fmt: skip
-        tap.guard = GuardProcess(process, port)
-        thread = threading.Thread(target=tap.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    tap.guard = GuardProcess(process, port)
+    with answering(tap):
         try:
             yield tap.guard
         finally:
             if not tap.guard.is_dead:
                 process.terminate()
                 process.wait(timeout=30)
-            tap.shutdown()
-            thread.join()

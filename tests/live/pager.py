@@ -6,14 +6,11 @@ Pods reach both at the node's address. PagerDuty and Slack are a server of this 
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,8 +18,10 @@ from typing import Any
 
 import yaml
 
+from bench.gateway.programs import free_port
 from sluice.local.monitoring_programs import MonitoringPrograms
-from tests.rules.test_alertmanager import root_of_its_own
+from tests.answering import answering
+from tests.rules.alertmanager import command, root_of_its_own
 
 _SECRETS = "etc/alertmanager/secrets/sluice"
 
@@ -105,15 +104,10 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def listening(host: str) -> Iterator[Pager]:
     """Run a pager at an address of this machine until the block ends."""
-    with _Http((host, 0), _Handler) as server:
-        pager = server.pager = Pager(port=server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
-        thread.start()
-        try:
-            yield pager
-        finally:
-            server.shutdown()
-            thread.join()
+    server = _Http((host, 0), _Handler)
+    pager = server.pager = Pager(port=server.server_address[1])
+    with answering(server):
+        yield pager
 
 
 @contextmanager
@@ -134,17 +128,9 @@ def _alertmanager(programs: MonitoringPrograms, file: Path, host: str, pager: Pa
     (root / _SECRETS).mkdir(parents=True)
     (root / _SECRETS / "pagerduty-routing-key").write_text("made-routing-key")
     (root / _SECRETS / "slack-webhook").write_text(f"{there}/slack")
-    with closing(socket.create_server((host, 0))) as free:
-        port = free.getsockname()[1]
-    changing_root = ["chroot"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "chroot"]
-    process = subprocess.Popen(
-        [
-            *(*changing_root, str(root), "/prometheus-alertmanager", "--config.file=/alertmanager.yaml"),
-            *("--storage.path=/data", f"--web.listen-address={host}:{port}"),
-            *("--cluster.listen-address=", "--log.level=warn"),
-        ]
-    )
-    pager.alertmanager = f"http://{host}:{port}"
+    address = f"{host}:{free_port(host)}"
+    process = subprocess.Popen(command(root, address))
+    pager.alertmanager = f"http://{address}"
     try:
         yield
     finally:

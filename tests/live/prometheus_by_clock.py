@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import subprocess
-import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,8 +20,10 @@ from urllib.parse import parse_qs, urlencode
 
 import yaml
 
+from bench.gateway.programs import free_port, running
 from sluice.local.monitoring_programs import MonitoringPrograms
 from sluice.rollout.set_clock import SetClock
+from tests.answering import answering
 
 SCRAPE_EVERY = "1s"
 _DURATION = re.compile(r"\[(\d+)s\]")
@@ -105,8 +103,7 @@ def measured_by(
     programs: MonitoringPrograms, folder: Path, pods: Mapping[str, str], namespace: str, clock: SetClock
 ) -> Iterator[str]:
     """Scrape pods, names by the addresses of their metrics, until the block ends; yield where the clock's are asked."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     targets = [
         {"targets": [address], "labels": {"namespace": namespace, "pod": name}} for address, name in pods.items()
     ]
@@ -115,41 +112,14 @@ def measured_by(
         "scrape_configs": [{"job_name": "gateway", "static_configs": targets}],
     }
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(wanted))
-    with (folder / "prometheus.log").open("w") as log:
-        process = subprocess.Popen(
-            [
-                programs.prometheus,
-                f"--config.file={folder / 'prometheus.yaml'}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        _wait_until_ready(process, port, folder / "prometheus.log")
-        with _Server(("127.0.0.1", 0), _Handler) as server:
-            server.upstream, server.clock = f"http://127.0.0.1:{port}", clock
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-            thread.start()
-            try:
-                yield f"http://127.0.0.1:{server.server_address[1]}"
-            finally:
-                server.shutdown()
-                thread.join()
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    until = time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.2)
+    command = [
+        str(programs.prometheus),
+        f"--config.file={folder / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with running(command, port, folder / "prometheus.log", path="/-/ready") as program:
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.upstream, server.clock = program.url, clock
+        with answering(server):
+            yield f"http://127.0.0.1:{server.server_address[1]}"

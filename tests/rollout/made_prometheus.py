@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from sluice.rollout import SCORE_EDGES, SECONDS_EDGES
+from tests.answering import answering
 
 SCRAPE = timedelta(seconds=15)
 
@@ -212,13 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(made: MadePrometheus, host: str = "127.0.0.1") -> Iterator[MadePrometheus]:
     """Serve it until the block ends."""
-    with _Http((host, 0), _Handler) as server:
-        server.made = made
-        made.url = f"http://{host}:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield made
-        finally:
-            server.shutdown()
-            thread.join()
+    server = _Http((host, 0), _Handler)
+    server.made = made
+    made.url = f"http://{host}:{server.server_address[1]}"
+    with answering(server):
+        yield made

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from tests.answering import answering
 
 
 class MailServer(socketserver.ThreadingTCPServer):
@@ -56,14 +57,9 @@ class _Session(socketserver.StreamRequestHandler):
 @contextmanager
 def taking_mail(refuses: str = "") -> Iterator[MailServer]:
     """Serve one until the block ends."""
-    with MailServer(refuses) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = MailServer(refuses)
+    with answering(server):
+        yield server
 
 
 @contextmanager
@@ -82,11 +78,6 @@ def taking_posts(status: int = 201, host: str = "127.0.0.1") -> Iterator[tuple[s
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named so by http.server
             """Say nothing."""
 
-    with HTTPServer((host, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://{host}:{server.server_address[1]}/reports", taken
-        finally:
-            server.shutdown()
-            thread.join()
+    server = HTTPServer((host, 0), Handler)
+    with answering(server):
+        yield f"http://{host}:{server.server_address[1]}/reports", taken

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from bench.gateway.programs import free_port, running
 from sluice.local.monitoring_programs import MonitoringPrograms
 from sluice.render.alerts import alertmanager_text
+from tests.rules.alertmanager import command, root_of_its_own
 from tests.rules.promtool import DECLARED
 
 pytestmark = pytest.mark.slow
@@ -94,50 +91,12 @@ def test_what_is_equal_must_be_there_on_both_sides() -> None:
 
 @pytest.fixture(scope="module")
 def alertmanager(programs: MonitoringPrograms, file: Path) -> Iterator[str]:
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
     root = root_of_its_own(programs, file)
-    # Its default template lies at a fixed path, which this machine's own root need not have.
-    changing_root = ["chroot"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "chroot"]
-    process = subprocess.Popen(
-        [
-            *(*changing_root, str(root), "/prometheus-alertmanager", "--config.file=/alertmanager.yaml"),
-            *("--storage.path=/data", f"--web.listen-address=127.0.0.1:{port}"),
-            *("--cluster.listen-address=", "--log.level=error"),
-        ]
-    )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(60):
-            try:
-                urllib.request.urlopen(f"{address}/-/ready", timeout=5)
-                break
-            except (urllib.error.URLError, ConnectionError):
-                assert process.poll() is None, "Alertmanager has ended"
-                time.sleep(1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def root_of_its_own(programs: MonitoringPrograms, file: Path) -> Path:
-    """A folder with Alertmanager, what it is linked with, its template and its configuration."""
-    root = file.parent / "root"
-    linked = subprocess.run(["ldd", programs.alertmanager], capture_output=True, text=True, check=True).stdout
-    placed = {
-        "prometheus-alertmanager": programs.alertmanager,
-        **{
-            f"usr/share/prometheus/alertmanager/{template.name}": template
-            for template in programs.alertmanager_templates
-        },
-        "alertmanager.yaml": file,
-        **{library.lstrip("/"): Path(library) for library in re.findall(r"(/\S+) \(0x", linked)},
-    }
-    for name, source in placed.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, root / name)
-    return root
+    port = free_port()
+    with running(
+        command(root, f"127.0.0.1:{port}"), port, root.parent / "alertmanager.log", path="/-/ready"
+    ) as program:
+        yield program.url
 
 
 def labelled(alert: str, severity: str, **labels: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from email.message import Message
@@ -26,6 +25,7 @@ from sluice.local.images.building import Image
 from sluice.local.images.credentials import Credentials, bearer_token
 from sluice.local.images.errors import PushError, RegistryNameError
 from sluice.local.images.push import push
+from tests.answering import answering
 
 pytestmark = pytest.mark.slow
 
@@ -127,12 +127,8 @@ def registry() -> Iterator[Registry]:
     registry = Registry()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"registry": registry}))
     registry.address = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield registry
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield registry
 
 
 def _log_in(folder: Path, registry: Registry, password: str = "made-password") -> None:

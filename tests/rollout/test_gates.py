@@ -289,7 +289,7 @@ def test_a_rollback_latches_until_a_person_resumes_it() -> None:
     held = case(standing=standing)
 
     assert judge(held).action is Action.HOLD
-    assert "only `sluice resume` or another candidate ends that" in said(held, Gate.ROLLOUT)
+    assert "only `sluice resume` ends that" in said(held, Gate.ROLLOUT)
 
 
 def test_a_resumed_rollout_begins_at_the_first_step() -> None:

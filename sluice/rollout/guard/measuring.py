@@ -7,6 +7,7 @@ so a round asks for the one that runs. A series that is not there is None, and n
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,9 +50,12 @@ _REMEMBERED = 4096
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
+    """A time at one weight. Where nobody was on the candidate for a while before it, what was counted then is none."""
+
     weight_percent: int
     began: datetime
     ended: datetime
+    is_from_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class _History:
     """When a rollout that runs got which weight; not to be believed of one that nobody looked at for a while."""
 
     changes: list[tuple[datetime, int]]
+    is_from_nothing: bool
+    """Whether the first of them raised it from 0, where it had been for as long as `_RECENT`."""
     looked_at: datetime
 
 
@@ -113,7 +119,9 @@ class Measuring:
         )
 
     def _stretches(self, watched: Watched, now: datetime) -> list[_Stretch]:
-        changes = [change for change in self._changes(watched, now) if change[0] <= now]
+        history = self._changes(watched, now)
+        changes = [change for change in history.changes if change[0] <= now]
+        is_from_nothing = history.is_from_nothing
         # What was lifted long before this rollout began was another's: nobody had users in between.
         if watched.resumed_at is not None and changes[0][0] - watched.resumed_at < _SEEN_WITHIN:
             later = [change for change in changes if change[0] > watched.resumed_at]
@@ -121,33 +129,39 @@ class Measuring:
             # Of one that rose after it was resumed nothing was served in between, and its first step is its own.
             if before or not later:
                 later = [(watched.resumed_at, before[-1][1] if before else watched.weight_percent), *later]
+                is_from_nothing = False
             changes = later
-        return _stretches_of(changes, now)
+        first, *others = _stretches_of(changes, now)
+        return [replace(first, is_from_nothing=is_from_nothing), *others]
 
-    def _changes(self, watched: Watched, now: datetime) -> list[tuple[datetime, int]]:
+    def _changes(self, watched: Watched, now: datetime) -> _History:
         """Return when the rollout that runs got which weight."""
         key = (watched.agent, watched.candidate)
         known = self._history.get(key)
         is_fresh = known is not None and now - known.looked_at < _SEEN_WITHIN
         if known is not None and is_fresh and known.changes[-1][1] == watched.weight_percent:
             known.looked_at = now
-            return known.changes
+            return known
         changes: list[tuple[datetime, int]] = []
-        last = 0
+        last, nothing_since, is_from_nothing = 0, math.inf, False
         for at, value in self._weights(watched.agent, now):
             weight = round(value)
             if weight < last:
-                changes = []  # what fell begins anew
+                changes, nothing_since = [], math.inf  # what fell begins anew
+            if weight == 0:
+                nothing_since = min(nothing_since, at)
             if weight not in (0, last) or (weight and not changes):
+                if not changes:
+                    is_from_nothing = at - nothing_since >= _RECENT.total_seconds()
                 # Prometheus is asked in whole milliseconds, and so may answer for a little later than now.
                 changes.append((min(now, datetime.fromtimestamp(at, UTC)), weight))
             last = weight
         if not changes or changes[-1][1] != watched.weight_percent:
             # The pods have it and Prometheus has not seen it yet.
             changes = [one for one in changes if one[1] < watched.weight_percent]
-            return [*changes, (now, watched.weight_percent)]
-        self._history[key] = _History(changes, now)
-        return changes
+            return _History([*changes, (now, watched.weight_percent)], is_from_nothing and bool(changes), now)
+        self._history[key] = _History(changes, is_from_nothing, now)
+        return self._history[key]
 
     def _weights(self, agent: str, now: datetime) -> list[tuple[float, float]]:
         """Return the weights that were served: of days ago every five minutes, of the last hour every scrape."""
@@ -163,6 +177,10 @@ class Measuring:
         if is_over and key in self._over:
             return self._over[key]
         window = stretch.ended - stretch.began
+        if stretch.is_from_nothing and not is_over and window < _RECENT:
+            # The candidate had counted nothing before, so a longer look counts it well from its first scrape on. The
+            # baseline had, which speaks for the candidate; and how users were drawn is not to be told from it.
+            return replace(self._asked(agent, _RECENT, stretch.ended), users=None, users_of_step=None)
         if window < _SHORTEST:
             return _Counted(ArmCounts(), ArmCounts())
         counted = self._asked(agent, window, stretch.ended)

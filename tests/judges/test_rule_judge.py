@@ -9,12 +9,12 @@ import pytest
 from sluice.local.toolchain import JudgeTools
 from tests.judges.judged import run
 
-# What it must find, in rules that are right otherwise.
+# What it must find in rules that are right otherwise: the text, what stands in its place, and what is said of it.
 BROKEN = {
-    "an expression that does not parse": ("expr: ", "expr: )"),
-    "a duration that is none": ('for: "10m"', 'for: "10 minutes"'),
-    "a field that is spelled wrongly": ("annotations:", "annotation:"),
-    "a template that does not parse": ("{{ $labels.agent }}", "{{ $labels.agent "),
+    "an expression that does not parse": ("expr: ", "expr: )", "could not parse expression"),
+    "a duration that is none": ('for: "10m"', 'for: "10 minutes"', 'unknown unit " minutes" in duration'),
+    "a field that is spelled wrongly": ("annotations:", "annotation:", 'unknown field "annotation"'),
+    "a template that does not parse": ("{{ $labels.agent }}", "{{ $labels.agent ", "template: __alert_Sluice"),
 }
 
 
@@ -28,8 +28,9 @@ def test_the_operator_takes_the_rules(tools: JudgeTools, folders: dict[str, Path
 @pytest.mark.parametrize("mistake", BROKEN)
 def test_the_operator_refuses(mistake: str, tools: JudgeTools, folders: dict[str, Path], tmp_path: Path) -> None:
     whole = (folders["production"] / "prometheusrule-sluice.yaml").read_text()
-    broken = whole.replace(*BROKEN[mistake], 1)
+    right, wrong, said = BROKEN[mistake]
+    broken = whole.replace(right, wrong, 1)
     assert broken != whole
     (tmp_path / "rule.yaml").write_text(broken)
 
-    assert run(tools.rules, tmp_path / "rule.yaml") != ""
+    assert said in run(tools.rules, tmp_path / "rule.yaml")

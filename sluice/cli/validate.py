@@ -1,4 +1,4 @@
-"""`sluice validate`: shows what is wrong in a registry folder, for a person, a program or a pull request on GitHub."""
+"""`sluice validate`: shows what is wrong in a registry and its settings, to a person, a program or a pull request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 from sluice.cli import options
 from sluice.cli.annotation import annotation
 from sluice.local.folders import PROJECT
-from sluice.registry import Examination, Finding, InvalidRegistry, Severity, examine
+from sluice.registry import Examination, Finding, InvalidRegistry, Severity, examine, examine_project
 from sluice.registry.findings import are_cut_short, printed
 
 
@@ -31,15 +31,21 @@ from sluice.registry.findings import are_cut_short, printed
 def validate(folder: Path | None, output_format: str, today: datetime | None, against: str | None) -> int:
     """Check a registry folder and show every mistake at once.
 
-    DIR holds models.yaml, rollouts/ and evidence/; without it, the project's own registry is checked. Each mistake is
-    one line, FILE:LINE:COL: path: what is wrong; what would be right [RULE]. `sluice explain RULE` says more. Warnings
-    are shown, and refuse nothing. JSON has "truncated": true where there is more of a kind than the thousand it lists.
+    DIR holds models.yaml, rollouts/ and evidence/; without it, the project's own registry is checked, and beside it
+    every environment's settings. Each mistake is one line, FILE:LINE:COL: path: what is wrong; what would be right
+    [RULE]. `sluice explain RULE` says more. Warnings are shown, and refuse nothing. JSON has "truncated": true where
+    there is more of a kind than the thousand it lists.
     """
+    whole_project = folder is None
     folder = folder or PROJECT / "registry"
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise click.BadParameter(f"{folder} {problem}; name the folder that holds models.yaml", param_hint="DIR")
-    examined = examine(folder, today=today.date() if today else None, against=against)
+    day = today.date() if today else None
+    if whole_project:
+        examined = examine_project(PROJECT, today=day, against=against)
+    else:
+        examined = examine(folder, today=day, against=against)
     findings = examined.findings
     is_valid = not any(finding.severity is Severity.ERROR for finding in findings)
     if output_format == "json":

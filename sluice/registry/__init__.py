@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sluice.registry.cache_settings import EmbeddedCache, ExternalCache
     from sluice.registry.cluster_settings import Autoscaling, Grafana, Ingress, Monitoring, Network, Quota, Route
-    from sluice.registry.environment import Environment, load_environment
+    from sluice.registry.environment import Environment, examine_project, load_environment
     from sluice.registry.evidence import Evidence, EvidenceKind
     from sluice.registry.findings import Finding, InvalidRegistry, Severity
     from sluice.registry.guard_settings import GuardSettings
@@ -114,6 +114,7 @@ __all__ = [
     "check",
     "environments",
     "examine",
+    "examine_project",
     "image_variable",
     "is_named",
     "load_environment",
@@ -128,7 +129,7 @@ __all__ = [
 _MODULES = {
     "cache_settings": "EmbeddedCache ExternalCache",
     "cluster_settings": "Autoscaling Grafana Ingress Monitoring Network Quota Route",
-    "environment": "Environment load_environment",
+    "environment": "Environment examine_project load_environment",
     "evidence": "Evidence EvidenceKind",
     "findings": "Finding InvalidRegistry Severity",
     "guard_settings": "GuardSettings",

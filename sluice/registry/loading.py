@@ -51,12 +51,16 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found in a registry folder, sorted by place, and what is sound in it: agents, models, rollouts."""
+    """What was found in a registry folder, sorted by place, and what is sound in it: agents, models, rollouts.
+
+    `names` are those that settings may refer to, as far as models.yaml could be read.
+    """
 
     findings: tuple[Finding, ...]
     agents: int
     models: int
     rollouts: tuple[str, ...]
+    names: Names | None = None
 
 
 def load_registry(folder: Path) -> Registry:
@@ -101,7 +105,7 @@ def examine(folder: Path, *, today: date | None = None, against: str | None = No
     if against is not None and commit_of(folder, against) is None:
         raise NothingToCompareWith(folder, against)
     registry = read.declared.registry
-    return Examination(findings, len(registry.agents), len(registry.models), rollout_names(folder))
+    return Examination(findings, len(registry.agents), len(registry.models), rollout_names(folder), read.declared.names)
 
 
 def rollout_names(folder: Path) -> tuple[str, ...]:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from sluice.cli import validate
 from sluice.cli.main import run
 
+PROJECT = Path(__file__).parent.parent.parent
 REGISTRIES = Path(__file__).parent.parent / "registry"
 
 
@@ -32,6 +35,27 @@ def test_a_valid_registry_is_counted(folder: str, capsys: pytest.CaptureFixture[
 def test_without_a_folder_the_projects_own_registry_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["validate", "--today", "2025-11-06"]) == 0
     assert capsys.readouterr().out.startswith("valid: 5 agents, 7 models, rollouts: dev, production, staging")
+
+
+def test_without_a_folder_every_environments_settings_are_checked_too(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(validate, "PROJECT", tmp_path)
+    shutil.copy(PROJECT / "Pulumi.production.yaml", tmp_path / "Pulumi.production.yaml")
+    assert run(["validate"]) == 0
+    assert capsys.readouterr().err == ""
+
+    file = tmp_path / "Pulumi.production.yaml"
+    file.write_text(
+        file.read_text().replace("    replicas: 3", "    replicas: three").replace("sluice:quota", "sluice:qouta")
+    )
+
+    assert run(["validate"]) == 1
+    refused = capsys.readouterr().err
+    assert "2 mistakes" in refused
+    assert re.search(r"Pulumi\.production\.yaml:12:15: config\.sluice:gateway\.replicas: .*\[SL022\]", refused)
+    assert re.search(r"Pulumi\.production\.yaml:\d+:3: config\.sluice:qouta: .*\"quota\"\? \[SL090\]", refused)
+    assert run(["validate", folder]) == 0, "a folder that is named is checked alone"
 
 
 def test_a_warning_is_shown_and_refuses_nothing(folder: str, capsys: pytest.CaptureFixture[str]) -> None:

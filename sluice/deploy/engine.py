@@ -26,6 +26,7 @@ from sluice.progress import Progress, Step
 
 _LOOK_EVERY_SECONDS = 2.0
 _MOST_NAMED = 12
+_LOCKED = "the stack is currently locked by"
 _WORDS = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
 
 IsHopeless = Callable[[frozenset[str]], bool]
@@ -167,6 +168,17 @@ class Engine:
     def _run(
         self, progress: Progress, title: str, arguments: Sequence[str], is_hopeless: IsHopeless = _is_never
     ) -> Update:
+        try:
+            return self._run_once(progress, title, arguments, is_hopeless)
+        except PulumiFailed as failure:
+            if _LOCKED not in str(failure) or _own_backend() is not None:
+                raise
+        # Two began at once, and neither saw the other's lock when it looked. Either that one runs, which is said now,
+        # or it has ended or given way as well, and nothing was done yet.
+        release_stale_locks(self.state, self.environment)
+        return self._run_once(progress, title, arguments, is_hopeless)
+
+    def _run_once(self, progress: Progress, title: str, arguments: Sequence[str], is_hopeless: IsHopeless) -> Update:
         with tempfile.TemporaryDirectory(prefix="sluice-") as scratch, progress.step(title) as step:
             log = EventLog(Path(scratch, "events"))
             log.file.touch(mode=0o600)
@@ -250,10 +262,19 @@ def _runs(process: subprocess.Popen[str]) -> bool:
     return False
 
 
+def _of_a_signal(number: int) -> str:
+    """Say what ended Pulumi: its last words are none, and whoever reads them looks for a cause in them."""
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    who = ", as the kernel does where memory runs out" if number == signal.SIGKILL else ""
+    return f"Pulumi was ended from outside by {name}{who}; run this again: it goes on from what was made"
+
+
 def _result(title: str, exit_code: int, said: str, events: list[dict[str, Any]]) -> Update:
     diagnostics = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
     if exit_code != 0:
         errors = [d["message"].strip() for d in diagnostics if d["severity"] == "error" and d["message"].strip()]
+        if exit_code < 0:
+            errors.append(_of_a_signal(-exit_code))
         raise PulumiFailed(title, errors or [said.strip() or f"it ended with exit code {exit_code}"])
     # A preview has a summary of its own, before the one of what was done.
     summaries: list[Mapping[str, Any]] = [event["summaryEvent"] for event in events if "summaryEvent" in event]

@@ -1,12 +1,16 @@
-"""Locks of a stack whose holder is gone, which a killed `pulumi up` leaves behind in a local backend."""
+"""Locks of a stack whose holder is gone, which a killed `pulumi up` or a full disk leaves behind in a local backend."""
 
 from __future__ import annotations
 
 import json
 import socket
+import time
 from pathlib import Path
 
 from sluice.deploy.errors import StackLocked, StackLockedElsewhere
+
+_WRITTEN_WITHIN_SECONDS = 0.5
+"""Pulumi writes a lock's few bytes beside it and renames them at once."""
 
 
 def release_stale_locks(state: Path, environment: str) -> bool:
@@ -31,7 +35,21 @@ def release_stale_locks(state: Path, environment: str) -> bool:
     for lock in stale:
         lock.unlink(missing_ok=True)
         lock.with_name(f"{lock.name}.attrs").unlink(missing_ok=True)
-    return bool(stale)
+    return _remove_unfinished(state, environment) or bool(stale)
+
+
+def _remove_unfinished(state: Path, environment: str) -> bool:
+    """Remove what was to become a lock when the disk was full, and say whether there was any.
+
+    Pulumi takes it for a lock, cannot read it, and says "unexpected end of JSON input" of every update from then on.
+    """
+    unfinished = list(state.glob(f".pulumi/locks/**/{environment}/*.json.*.tmp"))
+    if unfinished:
+        time.sleep(_WRITTEN_WITHIN_SECONDS)  # for one that another Pulumi is writing just now
+    left = [part for part in unfinished if part.exists()]
+    for part in left:
+        part.unlink(missing_ok=True)
+    return bool(left)
 
 
 def _is_pulumi(pid: int) -> bool:

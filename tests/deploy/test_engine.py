@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sluice.deploy.engine import DEV_PASSPHRASE, Engine
-from sluice.deploy.errors import MissingPassphrase, PulumiFailed
+from sluice.deploy.errors import MissingPassphrase, PulumiFailed, StackLocked
 from sluice.local.toolchain import PulumiTools
 from sluice.progress import Progress
 from tests.deploy.fake_pulumi import FakePulumi, diagnostic, outputs, summary
@@ -189,6 +190,68 @@ def test_the_lock_of_an_interrupted_update_is_released_first(
 
     assert not lock.exists()
     assert "its lock is gone now" in capsys.readouterr().err
+
+
+@pytest.fixture
+def overtaken_pulumi(tmp_path: Path, engine: Engine) -> Engine:
+    """A Pulumi that finds the stack locked by `lock.json`, which was not there before; without it, it has no work."""
+    locks = engine.state / ".pulumi" / "locks" / "organization" / "sluice" / "dev"
+    locks.mkdir(parents=True)
+    program = tmp_path / "overtaken-pulumi"
+    program.write_text(
+        f"""#!/bin/sh
+[ "$1" = stack ] && exit
+echo called >> {tmp_path}/log
+[ -e {tmp_path}/lock.json ] || exit 0
+mv {tmp_path}/lock.json {locks}/1.json
+echo 'error: the stack is currently locked by 1 lock(s). Either wait or delete the lock file with `pulumi cancel`.'
+exit 255
+"""
+    )
+    program.chmod(0o755)
+    return replace(engine, tools=replace(engine.tools, pulumi=program))
+
+
+def locked_by(pid: int) -> str:
+    return json.dumps({"pid": pid, "hostname": os.uname().nodename, "timestamp": "2026-03-01T10:00:00Z"})
+
+
+def test_of_two_that_begin_at_once_one_says_whom_to_wait_for(
+    overtaken_pulumi: Engine, tmp_path: Path, quiet: Progress
+) -> None:
+    shutil.copy2("/bin/sleep", tmp_path / "pulumi")
+    other = subprocess.Popen([tmp_path / "pulumi", "60"])
+    (tmp_path / "lock.json").write_text(locked_by(other.pid))
+    try:
+        with pytest.raises(StackLocked, match=f"dev is being updated by process {other.pid} since .*; wait until"):
+            overtaken_pulumi.up(quiet)
+    finally:
+        other.kill()
+        other.wait()
+    assert (tmp_path / "log").read_text().split() == ["called"]
+
+
+def test_who_gave_way_to_one_that_has_ended_since_goes_on(
+    overtaken_pulumi: Engine, tmp_path: Path, quiet: Progress
+) -> None:
+    other = subprocess.Popen(["/bin/true"])
+    other.wait()
+    (tmp_path / "lock.json").write_text(locked_by(other.pid))
+
+    assert overtaken_pulumi.up(quiet).unchanged
+    assert (tmp_path / "log").read_text().split() == ["called", "called"]
+
+
+def test_a_pulumi_that_was_killed_is_said_to_have_been(engine: Engine, pulumi: FakePulumi, quiet: Progress) -> None:
+    program = pulumi.install()
+    program.write_text("#!/bin/sh\n[ \"$1\" = stack ] && exit\necho '@ updating....'\nkill -9 $$\n")
+
+    with pytest.raises(
+        PulumiFailed,
+        match=r"^pulumi up, stack dev failed\n  Pulumi was ended from outside by SIGKILL, as the kernel does where "
+        r"memory runs out; run this again: it goes on from what was made$",
+    ):
+        engine.up(quiet)
 
 
 @pytest.fixture

@@ -89,6 +89,18 @@ def test_a_pid_that_another_program_has_by_now_holds_no_lock(tmp_path: Path) -> 
     assert release_stale_locks(tmp_path, "dev") is True
 
 
+def test_half_a_lock_of_a_full_disk_is_removed_for_pulumi_cannot_read_it(tmp_path: Path) -> None:
+    folder = tmp_path / ".pulumi" / "locks" / "organization" / "sluice" / "dev"
+    folder.mkdir(parents=True)
+    half = folder / "00a175f5.json.18ea4a8de41290d5.tmp"
+    half.touch()
+
+    assert release_stale_locks(tmp_path, "staging") is False
+    assert half.exists(), "another stack's locks are its own"
+    assert release_stale_locks(tmp_path, "dev") is True
+    assert not half.exists()
+
+
 def test_a_killed_pulumi_that_nobody_has_waited_for_is_gone(tmp_path: Path) -> None:
     program = tmp_path / "pulumi"
     shutil.copy2("/bin/sleep", program)

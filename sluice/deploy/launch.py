@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,8 +21,10 @@ from sluice.deploy.waiting import Waiting
 from sluice.deploy.way_in import reasons_nobody_serves
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
+from sluice.override import ALL
 from sluice.progress import Progress
 from sluice.registry import (
+    Arm,
     Environment,
     environments,
     image_variable,
@@ -31,6 +33,8 @@ from sluice.registry import (
     load_namespace,
     require_keys,
 )
+from sluice.rollout.cluster import ClusterRefused
+from sluice.rollout.override_map import NoOverrideMap, read_override_map
 
 USERS = ("ada@example.com", "grace@example.com")
 
@@ -80,9 +84,14 @@ def launch(environment: str, where: Target, registry: str | None, progress: Prog
     progress.say(f"  {update}")
     for line in update.named():
         progress.say(f"  {line}")
+    for line in _overridden(access, declared.settings.namespace):
+        progress.say(f"  {line}")
     if not wait_until_served(access, declared, patience_seconds=SERVED_WITHIN_SECONDS):
         progress.say("  not every pod of the gateway serves these weights yet: answers may still be by the old ones")
-    return Launch(str(update.outputs["url"]), update, ask_every_agent(access, declared))
+    replies = ask_every_agent(access, declared)
+    for line in _fallen_back(replies, declared):
+        progress.say(f"  {line}")
+    return Launch(str(update.outputs["url"]), update, replies)
 
 
 def require_environment(environment: str) -> None:
@@ -164,6 +173,35 @@ def ask_every_agent(access: ClusterAccess, environment: Environment) -> tuple[Re
     first = _patiently(lambda: question(pairs[0]))
     with ThreadPoolExecutor(max_workers=5) as several:
         return (first, *several.map(question, pairs[1:]))
+
+
+def _overridden(access: ClusterAccess, namespace: str) -> list[str]:
+    """Return a line for each override that holds, which no update lifts; none where they cannot be read."""
+    try:
+        entries = read_override_map(access, namespace).overrides.entries
+    except (ClusterUnreachable, ClusterRefused, NoOverrideMap):
+        return []
+    return [
+        f"an override holds: {'every agent' if key == ALL else key} at most {entry.weight_percent} %; "
+        "`sluice resume` lifts it, an update does not"
+        for key, entry in entries.items()
+    ]
+
+
+def _fallen_back(replies: Sequence[Reply], declared: Environment) -> list[str]:
+    """Return a line for each who has the candidate and was answered by another model."""
+    lines = []
+    for reply in replies:
+        rollout = declared.rollout.agents.get(reply.agent)
+        candidate = rollout.candidate if rollout else None
+        if reply.arm == Arm.CANDIDATE and candidate is not None and reply.model != candidate:
+            provider = declared.registry.models[candidate].provider
+            rate = declared.registry.providers[provider].requests_per_second
+            allowed = f": {provider} is asked {rate} times a second at most" if rate else ""
+            lines.append(
+                f"{reply.model} answered {reply.user} in place of {candidate}, which could not just then{allowed}"
+            )
+    return lines
 
 
 def _patiently(asked: Callable[[], Reply]) -> Reply:

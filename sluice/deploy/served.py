@@ -1,8 +1,12 @@
-"""Whether the gateway's pods serve the weights that git wants: flags reach a pod a moment after they were changed."""
+"""Whether the gateway's pods serve the weights that git wants, as far as an override lets them.
+
+Flags reach a pod a moment after they were changed.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from sluice.deploy.cluster_access import ClusterAccess, ClusterUnreachable
 from sluice.deploy.pods import gateway_pods, is_ready, name_of
@@ -15,34 +19,39 @@ _LOOK_EVERY_SECONDS = 0.2
 def wait_until_served(access: ClusterAccess, declared: Environment, *, patience_seconds: float) -> bool:
     """Wait until every ready pod of the gateway says in its metrics that it serves the wanted weights.
 
-    And until the Service leads to them: the API server hears a moment later than the pod that it is ready. Returns
-    whether all that came in time. Where pods cannot be asked, it has not.
+    Or what an override allows of them: more is not waited for, since no update lifts it. And until the Service leads to
+    them: the API server hears a moment later than the pod that it is ready. Returns whether all that came in time.
+    Where pods cannot be asked, it has not.
     """
     namespace = declared.settings.namespace
     wanted = {agent: declared.rollout.wanted_weight_percent(agent) for agent in declared.registry.agents}
     until = time.monotonic() + patience_seconds
     while True:
         try:
-            served = _served(access, namespace)
+            found = _pages(access, namespace)
         except ClusterUnreachable:
-            served = []
-        if served and all(weights == wanted for weights in served) and _is_led_to(access, namespace):
+            found = []
+        if found and all(page and _serves(page, wanted) for page in found) and _is_led_to(access, namespace):
             return True
         if time.monotonic() > until:
             return False
         time.sleep(_LOOK_EVERY_SECONDS)
 
 
-def _served(access: ClusterAccess, namespace: str) -> list[dict[str, float]]:
-    """Return each ready pod's weights by agent, none of a pod that does not answer."""
+def _pages(access: ClusterAccess, namespace: str) -> list[Page | None]:
+    """Return each ready pod's page, None of a pod that does not answer."""
     ready = [name_of(pod) for pod in gateway_pods(access, namespace) if is_ready(pod)]
-    return [_weights(page) if page else {} for page in pages(access, namespace, ready).values()]
+    return list(pages(access, namespace, ready).values())
 
 
-def _weights(page: Page) -> dict[str, float]:
+def _serves(page: Page, wanted: Mapping[str, int]) -> bool:
+    allowed, served = _weights(page, "allowed"), _weights(page, "served")
+    return served == {agent: min(weight, allowed.get(agent, 100)) for agent, weight in wanted.items()}
+
+
+def _weights(page: Page, kind: str) -> dict[str, float]:
     return {
-        dict(labels)["agent"]: weight
-        for labels, weight in page.labelled("sluice_rollout_weight", kind="served").items()
+        dict(labels)["agent"]: weight for labels, weight in page.labelled("sluice_rollout_weight", kind=kind).items()
     }
 
 

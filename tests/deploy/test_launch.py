@@ -144,6 +144,44 @@ def test_from_nothing_to_answers_in_this_order(
     assert len({question["messages"][0]["content"] for question in answering}) == 5, "each agent gets its own question"
 
 
+def test_an_override_that_holds_is_shown_beside_the_update_that_does_not_lift_it(
+    boundaries: Boundaries,
+    answering: list[dict[str, Any]],
+    api: ApiServer,
+    where: Target,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = {"qa": '{"weight": 0, "by": "ada"}', "all": "10"}
+    override = {"metadata": {"resourceVersion": "7"}, "data": data}
+    api.put("/api/v1/namespaces/sluice-dev/configmaps/override", override)
+
+    launch("dev", where, None, Progress())
+
+    shown = capsys.readouterr().err
+    assert "an override holds: qa at most 0 %; `sluice resume` lifts it, an update does not" in shown
+    assert "an override holds: every agent at most 10 %;" in shown
+
+
+def test_who_has_the_candidate_and_was_answered_by_another_is_explained(
+    boundaries: Boundaries, where: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def post(access: ClusterAccess, *arguments: Any, timeout_seconds: float) -> Answer:
+        agent = arguments[3]["model"]
+        model = "gpt-4o" if agent == "support" else f"{agent}-20251031"
+        said = json.dumps({"choices": [{"message": {"content": "yes"}}]})
+        return Answer(200, {"x-sluice-arm": "candidate", "x-sluice-model": model}, said.encode(), 1)
+
+    monkeypatch.setattr(ClusterAccess, "post_to_service", post)
+    launch("dev", where, None, Progress())
+
+    explained = [line for line in capsys.readouterr().err.splitlines() if "in place of" in line]
+    assert explained == [
+        f"  gpt-4o answered {user} in place of support-20251031, which could not just then: "
+        "mistral is asked 5 times a second at most"
+        for user in USERS
+    ]
+
+
 def test_a_cluster_of_the_persons_own_is_not_started(
     boundaries: Boundaries, answering: list[dict[str, Any]], where: Target, quiet: Progress
 ) -> None:

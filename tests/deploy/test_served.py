@@ -52,6 +52,17 @@ def test_a_ready_pod_with_the_wanted_weights_behind_the_service_serves(
     assert is_served(access, dev)
 
 
+def test_what_an_override_forbids_is_not_waited_for(
+    wanted: dict[str, int], api: ApiServer, access: ClusterAccess, dev: Environment
+) -> None:
+    path = f"{PODS}/gateway-1:9090/proxy/metrics"
+    api.put(path, page(wanted | {"qa": 0}))
+    assert not is_served(access, dev), "nothing says that it may not have what git wants"
+
+    api.put(path, page(wanted | {"qa": 0}) + '\nsluice_rollout_weight{agent="qa",kind="allowed"} 0')
+    assert is_served(access, dev)
+
+
 def test_a_pod_that_is_not_ready_serves_nobody_whatever_its_page_says(
     wanted: dict[str, int], api: ApiServer, access: ClusterAccess, dev: Environment
 ) -> None:

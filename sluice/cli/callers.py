@@ -48,9 +48,12 @@ def issue(team: str, environment: str) -> None:
 def list_(environment: str, output_format: str) -> None:
     """Print the teams that have a key."""
     teams = keys.teams(environment)
-    click.echo(
-        json.dumps([{"team": team} for team in teams], indent=2) if output_format == "json" else "\n".join(teams)
-    )
+    if output_format == "json":
+        click.echo(json.dumps([{"team": team} for team in teams], indent=2))
+    elif teams:
+        click.echo("\n".join(teams))
+    else:
+        click.echo(f"no team has a key; make one: sluice callers issue TEAM --env {environment}", err=True)
 
 
 @callers.command()

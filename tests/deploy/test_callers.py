@@ -93,6 +93,8 @@ def test_the_newest_two_keys_of_a_team_are_kept(project: Path, capsys: pytest.Ca
 
 
 def test_teams_are_listed_and_lose_their_keys(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["callers", "list", "--env", "dev"]) == 0
+    assert capsys.readouterr() == ("", "no team has a key; make one: sluice callers issue TEAM --env dev\n")
     issued(capsys)
     assert run(["callers", "issue", "ops", "--env", "dev"]) == 0
     capsys.readouterr()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 import socket
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tests.live.faults.world import BASELINES, CANDIDATES, Harm, World
+from tests.live.faults.world import BASELINES, CANDIDATES, DEADLINE_SECONDS, Harm, World
 from tests.live.project import PORT
 
 _BAD_CALLERS = 20
@@ -46,7 +47,10 @@ def assert_others_are_served(harm: Harm) -> None:
     assert harm.load.failed == []
     assert harm.load.fallen_back == []
     assert all(len(arms) == 1 for arms in harm.load.arms().values())
-    assert max(call.seconds for call in harm.load.calls if not call.streams) < 3
+    took = [call.seconds for call in harm.load.calls if not call.streams]
+    # A machine that is busy holds up some of them; a gateway that these callers held up would hold up all.
+    assert statistics.median(took) < 1
+    assert max(took) < DEADLINE_SECONDS
 
 
 def hung_up(world: World) -> int:

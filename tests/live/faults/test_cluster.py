@@ -9,15 +9,13 @@ import math
 import signal
 import statistics
 import time
+from typing import Any
 
 from sluice.render.gateway import DRAIN_SECONDS
+from tests.live.faults.served_weights import ServedWeights, served
 from tests.live.faults.world import BASELINES, CANDIDATES, GATEWAYS, World, assert_right, kill
 
 _CHANGES = 100
-
-
-def served(agent: str) -> str:
-    return f'sluice_rollout_weight{{agent="{agent}",kind="served"}}'
 
 
 def seconds_to_every_pod(world: World, series: str, value: float, began: float) -> float:
@@ -30,16 +28,29 @@ def seconds_to_every_pod(world: World, series: str, value: float, began: float) 
     return time.monotonic() - began
 
 
+def of_weight(flags: dict[str, Any], weight: int) -> str:
+    """Return flags.json with another weight of every agent, at which the same users come first."""
+    changed = copy.deepcopy(flags)
+    for flag in changed["flags"].values():
+        flag["metadata"]["weight"] = weight
+        flag["targeting"]["fractional"][1:] = [["candidate", weight], ["baseline", 100 - weight]]
+    return json.dumps(changed)
+
+
 def test_a_killed_redis_costs_no_answer(world: World) -> None:
     with world.harm("Redis killed") as harm:
         world.stop("cache")
         world.project.wait_for(lambda: world.metric("sluice_store_up") == [0.0] * GATEWAYS)
+        began = time.monotonic()
         harm.stay(5)
+        ended = time.monotonic()
         world.start("cache")
         world.project.wait_for(lambda: world.metric("sluice_store_up") == [1.0] * GATEWAYS)
 
     assert_right(harm)
-    assert harm.load.worst_ms < 2000
+    # A machine that is busy holds up some calls; a gateway that waited for Redis would hold up all of them.
+    without = [call.seconds for call in harm.load.calls if began < call.began < ended]
+    assert statistics.median(without) < 1
 
 
 def test_a_pod_told_to_end_finishes_what_it_began_long_streams_too(world: World) -> None:
@@ -105,19 +116,20 @@ def test_corrupted_flags_change_nothing_and_are_said_to_be(world: World) -> None
 def test_a_hundred_weight_changes_in_a_minute_fail_no_call_and_move_no_user_back_and_forth(world: World) -> None:
     good = world.flags()
     pods = world.project.pods()
+    changes: list[tuple[int, float]] = []
     try:
-        with world.harm(f"{_CHANGES} weight changes in a minute") as harm:
+        world.put_flags(of_weight(good, 0))
+        world.project.wait_for(lambda: world.metric(served("qa")) == [0.0] * GATEWAYS)
+        with world.harm(f"{_CHANGES} weight changes in a minute") as harm, ServedWeights(world, "qa") as gateways:
             began = time.monotonic()
-            for number in range(_CHANGES):
-                changed = copy.deepcopy(good)
-                weight = number  # ever more, so that a user may change once: to the candidate
-                for flag in changed["flags"].values():
-                    flag["metadata"]["weight"] = weight
-                    flag["targeting"]["fractional"][1:] = [["candidate", weight], ["baseline", 100 - weight]]
-                world.put_flags(json.dumps(changed))
-                time.sleep(max(0.0, began + (number + 1) * 60 / _CHANGES - time.monotonic()))
-            last = seconds_to_every_pod(world, served("qa"), _CHANGES - 1, time.monotonic())
-            harm.note = f"the last was served by every pod {last:.1f} s after the minute"
+            for weight in range(1, _CHANGES + 1):  # ever more, so that a user may change once: to the candidate
+                changes.append((weight, time.monotonic()))  # kubectl's own time is counted too
+                world.put_flags(of_weight(good, weight))
+                time.sleep(max(0.0, began + weight * 60 / _CHANGES - time.monotonic()))
+            world.project.wait_for(lambda: gateways.has_come_to(_CHANGES))
+            times = sorted(gateways.seconds_to_every_gateway(changes))
+            median, nearly_all = statistics.median(times), times[math.ceil(0.99 * len(times)) - 1]
+            harm.note = f"to every pod: median {median:.2f} s, 99th percentile {nearly_all:.2f} s"
     finally:
         world.put_flags(json.dumps(good))
 
@@ -129,6 +141,8 @@ def test_a_hundred_weight_changes_in_a_minute_fail_no_call_and_move_no_user_back
         arms = [call.arm for call in in_the_minute if call.user == user]
         # Two pods may differ for the moment that a change takes: a user who has come over may be sent back once or so.
         assert sum(before != after for before, after in itertools.pairwise(arms)) <= 3, (user, arms)
+    assert median < 1
+    assert nearly_all < 5
     world.project.wait_for(lambda: world.metric(served("qa")) == [50.0] * GATEWAYS)
 
 

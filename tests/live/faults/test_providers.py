@@ -102,7 +102,7 @@ def test_with_the_baselines_dead_their_users_are_told_so_at_once_and_candidates_
             assert call.streams, call
             assert call.error, call
             continue
-        # Until kube-proxy knows that a pod is gone, connections to it are not refused: they time out, after 5 seconds.
+        # Until kube-proxy knows that a pod is gone, a connection to it may time out, after 5 seconds.
         assert (call.status, call.error["code"]) in _TOLD_PLAINLY, call
         assert call.error["message"].startswith("Provider '"), call
     assert all(len(arms) == 1 for arms in harm.load.arms().values())

@@ -54,6 +54,7 @@ _FORWARDED_REQUEST_HEADERS = frozenset(
 )
 # What may not stand in a header (RFC 9110, 5.5). Servers let some of it in; to send it on would be an error of ours.
 _UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_JSON = (b"content-type", b"application/json")
 
 
 @dataclass(slots=True)
@@ -223,6 +224,7 @@ class Upstream:
             body, usage = dialect.answer(body, model)
         else:
             body = dialect.error(status, body)
+            headers = (*(pair for pair in headers if pair[0] != b"content-type"), _JSON)
         return Answer(model, status, headers, body, usage, chat, operation, response, self._silence_seconds)
 
     def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:

@@ -101,6 +101,18 @@ async def test_a_providers_own_error_is_passed_through_and_counted(
     await eventually(lambda: running.metric("sluice_requests_total", agent="qa", arm="baseline", outcome=outcome) == 1)
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b'["no object"]', b"null"])
+async def test_an_error_that_is_no_json_object_has_openais_shape_all_the_same(
+    start: Any, provider: Any, answer_with: Any, body: bytes
+) -> None:
+    recording, api = provider
+    recording.respond = answer_with(404, body, (b"content-type", b"text/html"))
+    running = await start(api)
+    async with running.post(ASK) as response:
+        assert (response.status, response.content_type) == (404, "application/json")
+        assert (await _error(response))["message"] == "The provider answered with status 404."
+
+
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refused_key_is_the_gateways_fault_and_its_words_stay_inside(
     start: Any, provider: Any, answer_with: Any, status: int

@@ -11,7 +11,7 @@ import orjson
 from sluice.gateway.chat_request import ChatRequest, dumped
 from sluice.gateway.configuration import Model
 from sluice.gateway.providers.anthropic_request import translated
-from sluice.gateway.providers.dialect import AnswerUnusable
+from sluice.gateway.providers.dialect import AnswerUnusable, error_of
 from sluice.gateway.providers.events import EventCutter, data_of, events_in
 from sluice.gateway.usage import Usage
 
@@ -69,10 +69,9 @@ class Anthropic:
         """Return the provider's message in the shape of OpenAI's errors."""
         try:
             given = orjson.loads(body)["error"]
-            kind, message = str(given["type"]), str(given["message"])
+            return error_of(status, str(given["type"]), str(given["message"]))
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            kind, message = "api_error", f"The provider answered with status {status}."
-        return orjson.dumps({"error": {"message": message, "type": kind, "param": None, "code": kind}})
+            return error_of(status)
 
     def reader(self, chat: ChatRequest, model: Model) -> AnthropicStream:
         """Return what reads a stream of Anthropic's events."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import orjson
+
 from sluice.gateway.chat_request import ChatRequest
 from sluice.gateway.configuration import Model
 from sluice.gateway.usage import Usage
@@ -15,6 +17,12 @@ from sluice.gateway.usage import Usage
 
 class AnswerUnusable(Exception):
     """What came is not an answer: garbage, an error in the middle, an end before the end. Its text says what."""
+
+
+def error_of(status: int, kind: str = "api_error", message: str | None = None) -> bytes:
+    """Return the body of an error in OpenAI's shape; without a message, that of a provider which gave no reason."""
+    said = message or f"The provider answered with status {status}."
+    return orjson.dumps({"error": {"message": said, "type": kind, "param": None, "code": kind}})
 
 
 class StreamReader(Protocol):
@@ -55,7 +63,7 @@ class Dialect(Protocol):
         """Return the body of a good answer as OpenAI's, and its usage. Raises AnswerUnusable."""
 
     def error(self, status: int, body: bytes) -> bytes:
-        """Return the body of an error as OpenAI's."""
+        """Return the body of an error as OpenAI's: JSON, whatever came."""
 
     def reader(self, chat: ChatRequest, model: Model) -> StreamReader:
         """Return what reads the stream that answers `chat`."""

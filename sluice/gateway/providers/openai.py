@@ -12,7 +12,7 @@ import orjson
 
 from sluice.gateway.chat_request import ChatRequest, dumped
 from sluice.gateway.configuration import Model, StreamUsageIs
-from sluice.gateway.providers.dialect import AnswerUnusable
+from sluice.gateway.providers.dialect import AnswerUnusable, error_of
 from sluice.gateway.providers.events import EventCutter, data_of, events_in
 from sluice.gateway.usage import Usage, usage_in
 
@@ -64,9 +64,12 @@ class OpenAI:
         return body, usage_in(document)
 
     def error(self, status: int, body: bytes) -> bytes:
-        """Return the provider's own words."""
-        del status
-        return body
+        """Return the provider's own words; what is no JSON object comes of something before it, and says nothing."""
+        try:
+            document = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            document = None
+        return body if isinstance(document, dict) else error_of(status)
 
     def reader(self, chat: ChatRequest, model: Model) -> OpenAIStream:
         """Return a reader that hides a usage nobody asked for."""

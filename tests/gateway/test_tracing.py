@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -128,37 +132,72 @@ async def test_without_a_collector_the_callers_trace_goes_on_as_it_came_and_noth
     assert ran.stdout.strip() == "[]"
 
 
-async def test_a_process_sends_its_spans_to_a_collector_and_the_last_of_them_when_it_stops(
-    mounted: Any, stub: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    received: list[ExportTraceServiceRequest] = []
+@asynccontextmanager
+async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[ResourceSpans]]:
+    """A collector that the processes started meanwhile are told of, and what it was sent."""
+    received: list[ResourceSpans] = []
 
     async def take(request: web.Request) -> web.Response:
-        received.append(ExportTraceServiceRequest.FromString(await request.read()))
+        received.extend(ExportTraceServiceRequest.FromString(await request.read()).resource_spans)
         return web.Response()
 
     app = web.Application()
     app.router.add_post("/v1/traces", take)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}")
-    mounted.write_configuration(stub)
     try:
-        async with running_process(mounted.path, DRAIN_SECONDS="0") as process, aiohttp.ClientSession() as session:
-            async with session.post(f"{process.url}/v1/chat/completions", json=ASK) as response:
-                assert response.status == 200
-            process.process.terminate()
-            async with asyncio.timeout(20):
-                assert await process.process.wait() == 0
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}")
+        yield received
     finally:
         await runner.cleanup()
-    resources = [resource for request in received for resource in request.resource_spans]
-    names = [span.name for resource in resources for scope in resource.scope_spans for span in scope.spans]
-    assert sorted(names) == ["POST /v1/chat/completions", "chat gpt-4o"]
-    said = {attribute.key: attribute.value.string_value for attribute in resources[0].resource.attributes}
+
+
+def spans_of(received: list[ResourceSpans]) -> list[Span]:
+    return [span for resource in received for scope in resource.scope_spans for span in scope.spans]
+
+
+async def asked_and_ended(path: Path, *headers: dict[str, str]) -> None:
+    """Start a gateway, ask it once with each of the headers, and have it end."""
+    async with running_process(path, DRAIN_SECONDS="0") as process, aiohttp.ClientSession() as session:
+        for each in headers:
+            async with session.post(f"{process.url}/v1/chat/completions", json=ASK, headers=each) as response:
+                assert response.status == 200
+        process.process.terminate()
+        async with asyncio.timeout(60):
+            assert await process.process.wait() == 0
+
+
+async def test_a_process_sends_its_spans_to_a_collector_and_the_last_of_them_when_it_stops(
+    mounted: Any, stub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted.write_configuration(stub)
+
+    async with collector(monkeypatch) as received:
+        await asked_and_ended(mounted.path, {})
+
+    assert sorted(span.name for span in spans_of(received)) == ["POST /v1/chat/completions", "chat gpt-4o"]
+    said = {attribute.key: attribute.value.string_value for attribute in received[0].resource.attributes}
     assert (said["service.name"], said["deployment.environment.name"]) == ("sluice-gateway", "dev")
+
+
+async def test_of_a_share_of_nothing_only_what_a_caller_samples_is_sent_and_of_a_whole_all_but_what_it_does_not(
+    mounted: Any, stub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted.write_configuration(stub)
+    sampled, left_out = {"traceparent": TRACEPARENT}, {"traceparent": f"00-{'7' * 32}-{PARENT}-00"}
+    sent = {}
+
+    for share in ("0", "1"):
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", share)
+        async with collector(monkeypatch) as received:
+            await asked_and_ended(mounted.path, {}, sampled, left_out)
+        sent[share] = {span.trace_id.hex() for span in spans_of(received)}
+
+    assert sent["0"] == {TRACE}
+    assert TRACE in sent["1"]
+    assert "7" * 32 not in sent["1"]
+    assert len(sent["1"]) == 2, "the caller's, and that of the request without one"
 
 
 @pytest.mark.parametrize(

@@ -5,53 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from sluice.registry import load_registry
-from sluice.registry.building import registry_of_sections, sections_of
 from sluice.rollout import Action, read, replay
-from sluice.rollout.guard.gates_court import GatesCourt
 from sluice.rollout.guard.loop import CannotSee, Guard, Watched
 from sluice.rollout.guard.measuring import Measuring
 from sluice.rollout.guard.metrics import GuardMetrics
 from sluice.rollout.guard.notes import judgement_of
 from sluice.rollout.guard.prometheus import Prometheus
-from sluice.rollout.wanted import read_wanted
-from tests.rollout.made_cluster import NAMESPACE, MadeCluster
+from tests.rollout.made_cluster import NAMESPACE
+from tests.rollout.made_court import (
+    BOTH_FAILING,
+    FAILING,
+    GOOD,
+    MATCH,
+    QA,
+    START,
+    cluster,
+    court,
+    measuring,
+)
 from tests.rollout.made_prometheus import SCRAPE, MadePrometheus, serving
 
 pytestmark = pytest.mark.slow
-
-
-PROJECT = Path(__file__).parent.parent.parent
-REGISTRY = registry_of_sections(json.loads(json.dumps(sections_of(load_registry(PROJECT / "registry")))), {})
-MATCH = 'namespace="sluice-made"'
-START = datetime(2026, 11, 21, 10, tzinfo=UTC)
-QA = Watched("qa", "qa-20251031", 10)
-GOOD = {"candidate": {"ok": 2}, "baseline": {"ok": 18}}
-FAILING = {"candidate": {"fallback": 2}, "baseline": {"ok": 18}}
-BOTH_FAILING = {"candidate": {"error": 2}, "baseline": {"error": 18}}
 
 
 @pytest.fixture
 def prometheus() -> Iterator[MadePrometheus]:
     with serving(MadePrometheus()) as made:
         yield made
-
-
-def cluster() -> MadeCluster:
-    return MadeCluster(weights={"qa": 10}, candidates={"qa": "qa-20251031"})
-
-
-def measuring(prometheus: MadePrometheus) -> Measuring:
-    return Measuring(Prometheus(prometheus.url), MATCH)
-
-
-def court(prometheus: MadePrometheus, of: MadeCluster | None = None) -> GatesCourt:
-    made = of or cluster()
-    return GatesCourt("made", REGISTRY, measuring(prometheus), lambda: read_wanted(made, NAMESPACE))
 
 
 def test_both_arms_are_counted_since_the_weight_rose(prometheus: MadePrometheus) -> None:
@@ -264,48 +247,6 @@ def test_a_candidate_that_always_fails_is_rolled_back_within_a_minute(prometheus
     print(f"\nall failing: ruled {(first - bad).total_seconds():.0f} s after the first bad scrape: {ruling.reason}")
     assert first - bad <= timedelta(seconds=60)
     assert replay(read(ruling.record)).action is Action.ROLLBACK
-
-
-def test_a_candidate_that_fails_from_its_first_users_on_is_rolled_back_before_its_first_minute_is_over(
-    prometheus: MadePrometheus,
-) -> None:
-    users = {"candidate": (2, 2), "baseline": (18, 0)}
-    before = {"baseline": {"ok": 20}}
-    prometheus.traffic("qa", 0, START - timedelta(minutes=10), START - SCRAPE, each_scrape=before, users={})
-    prometheus.traffic("qa", 10, START, START + timedelta(minutes=2), each_scrape=FAILING, users=users)
-
-    two, four = (court(prometheus).judge(QA, START + number * SCRAPE) for number in range(2))
-
-    assert two.is_rollback is False, "two users are not enough"
-    assert four.is_rollback is True
-    assert "4 of 4 users who met a failure are on the candidate" in four.reason
-
-
-def test_what_a_candidate_did_moments_before_it_fell_is_not_counted_in_the_first_minute_of_the_next_rollout(
-    prometheus: MadePrometheus,
-) -> None:
-    fell, rose = START + timedelta(minutes=30), START + timedelta(minutes=31)
-    users = {"candidate": (2, 2), "baseline": (18, 0)}
-    prometheus.traffic("qa", 10, START, fell - SCRAPE, each_scrape=FAILING, users=users)
-    prometheus.traffic("qa", 0, fell, rose - SCRAPE, each_scrape={"baseline": {"ok": 20}}, users={})
-    prometheus.traffic("qa", 10, rose, rose + SCRAPE, each_scrape=GOOD, users={})
-
-    (period,) = measuring(prometheus).of(QA, rose + SCRAPE).periods
-
-    assert period.candidate.requests is None
-
-
-def test_how_users_are_drawn_is_not_told_from_a_look_that_began_before_the_rollout(prometheus: MadePrometheus) -> None:
-    users = {"candidate": (2, 0), "baseline": (18, 0)}
-    prometheus.traffic(
-        "qa", 0, START - timedelta(minutes=10), START - SCRAPE, each_scrape=GOOD, users={"baseline": (20, 0)}
-    )
-    prometheus.traffic("qa", 10, START, START + timedelta(minutes=3), each_scrape=GOOD, users=users)
-
-    early, later = (measuring(prometheus).of(QA, START + timedelta(minutes=minutes)) for minutes in (1, 3))
-
-    assert (early.users_of_step, len(early.periods), early.periods[0].candidate.failed_users) == (None, 1, 0)
-    assert later.users_of_step is not None
 
 
 @pytest.mark.parametrize("each", [GOOD, BOTH_FAILING], ids=["both good", "both failing"])

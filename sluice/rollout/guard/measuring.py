@@ -23,6 +23,7 @@ from sluice.rollout import (
     Recent,
     Users,
 )
+from sluice.rollout.errors import FLOOR_REQUESTS
 from sluice.rollout.guard.loop import Watched
 from sluice.rollout.guard.matchers import matchers
 from sluice.rollout.guard.prometheus import Prometheus
@@ -216,9 +217,16 @@ class Measuring:
 
     def _recent(self, watched: Watched, now: datetime) -> Recent | None:
         # What it was sent back for, and lifted from, is no reason to send it back again.
-        window = min(_RECENT, now - watched.resumed_at) if watched.resumed_at is not None else _RECENT
-        if window < _TWO_SCRAPES:
+        longest = min(_RECENT, now - watched.resumed_at) if watched.resumed_at is not None else _RECENT
+        if longest < _TWO_SCRAPES:
             return None
+        # Where a minute holds enough to judge by, the good one before it hides nothing.
+        minute = self._recent_over(watched, min(longest, _SHORTEST), now)
+        if longest <= _SHORTEST or (minute is not None and minute.candidate_requests >= FLOOR_REQUESTS):
+            return minute
+        return self._recent_over(watched, longest, now)
+
+    def _recent_over(self, watched: Watched, window: timedelta, now: datetime) -> Recent | None:
         found = self._increase("sluice_requests_total", watched.agent, window, now, "arm, outcome")
         candidate, baseline = of_outcomes(found, "candidate"), of_outcomes(found, "baseline")
         return None if candidate is None or baseline is None else Recent(*candidate, *baseline)

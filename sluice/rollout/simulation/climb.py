@@ -36,7 +36,7 @@ _FEW_A_DAY = 2000
 """Up to here it is looked at after an answer of the candidate, at most once an hour: there seldom is one."""
 
 _RECENT_SECONDS = 120
-"""As the guard asks for them."""
+"""What the guard asks for at most."""
 
 _DOLLARS = (0.0024, 0.015)
 

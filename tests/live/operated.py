@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import yaml
 
@@ -86,8 +87,16 @@ class Operated:
 
     def rules(self) -> list[dict[str, Any]]:
         """Return the rules that Prometheus has."""
-        groups = (self.of_prometheus("rules") or {"groups": []})["groups"]
-        return [rule for group in groups for rule in group["rules"]]
+        return [rule for group in self.groups() for rule in group["rules"]]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Return the groups of rules that Prometheus has."""
+        return list((self.of_prometheus("rules") or {"groups": []})["groups"])
+
+    def formatted(self, expression: str) -> str | None:
+        """Return an expression as Prometheus itself writes it, None while it does not answer."""
+        found: str | None = self.of_prometheus(f"format_query?{urlencode({'query': expression})}")
+        return found
 
     def routed(self) -> dict[str, Any] | None:
         """Return the routes that Alertmanager has, as `routing` says them."""
@@ -118,7 +127,7 @@ def routing(configuration: dict[str, Any]) -> dict[str, Any]:
     routes = (configuration["route"], *configuration["route"]["routes"])
     return {
         "routes": [
-            [route["receiver"], sorted(route.get("matchers", [])), [_milliseconds(route.get(wait)) for wait in WAITS]]
+            [route["receiver"], sorted(route.get("matchers", [])), [milliseconds(route.get(wait)) for wait in WAITS]]
             for route in routes
         ],
         "together": configuration["route"]["group_by"],
@@ -133,7 +142,7 @@ def routing(configuration: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _milliseconds(duration: str | None) -> int | None:
+def milliseconds(duration: str | None) -> int | None:
     """Return a duration of Alertmanager's; None where it is the one of the route above."""
     parts = re.findall(r"(\d+)(ms|[smhd])", duration or "")
     return sum(int(count) * _UNITS[unit] for count, unit in parts) if duration else None

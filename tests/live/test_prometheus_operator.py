@@ -9,8 +9,11 @@ that no machine slows down.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -18,11 +21,16 @@ import yaml
 
 from sluice.deploy.prometheus_access import prometheus_of
 from sluice.local.cluster.layout import NODE_ADDRESS
+from sluice.local.folders import PROJECT
 from sluice.registry import Settings, load_environment
 from sluice.render.alerts import alerts, rule_groups
+from sluice.render.alerts.panels import Panel
+from sluice.render.dashboards import queries
+from sluice.render.dashboards.operations import OPERATIONS_DASHBOARD
+from tests.live.dashboard_pictures import picture, traces
 from tests.live.guards import leader
 from tests.live.load import Load
-from tests.live.operated import FOUND_BY, PROMETHEUS_URL, Operated, operating, routing
+from tests.live.operated import FOUND_BY, PROMETHEUS_URL, Operated, milliseconds, operating, routing
 from tests.live.pager import Pager, listening
 from tests.live.project import AGENTS, NAMESPACE, STUB, URL, LiveProject, edit
 from tests.live.shown import shown
@@ -39,6 +47,14 @@ SCRAPED: Final = "2s"
 CALLS_A_SECOND: Final = 10.0
 NO_IMAGE: Final = f"@sha256:{'0' * 64}"
 ROUTING_KEY: Final = "made-routing-key"
+LIVE_PICTURES: Final = PROJECT / "docs" / "pictures" / "live"
+DRAWN: Final = timedelta(minutes=15)
+EMPTY_HERE: Final = {
+    ("CERTIFICATES", "{{name}}"): "there is no Ingress",
+    ("LATENCY", "{{arm}} P99"): "it wants a hundred answers of each arm",
+    ("MODEL_FAILURES", "answer: {{error_type}}"): "no model fails where nothing is made to",
+}
+"""The questions of panels that may have no answer, by panel and legend, and why."""
 SECOND_BASELINE: Final = "claude-sonnet-4"
 FAULTS: Final = (
     ("analyst", "SluiceErrorRateHigh", "every model of it fails", True),
@@ -168,13 +184,37 @@ def test_prometheus_scrapes_gateway_and_guard_by_their_podmonitor(operated: Oper
     )
 
 
-def test_it_has_every_rule_as_it_is_rendered(operated: Operated, settings: Settings) -> None:
-    def said(rule: dict[str, Any]) -> str:
+def test_it_has_every_rule_as_it_is_rendered(operated: Operated, watched: Watched, settings: Settings) -> None:
+    def said(group: dict[str, Any], rule: dict[str, Any]) -> str:
         name = rule.get("name") or rule.get("alert") or rule["record"]
-        return json.dumps([name, rule["labels"], rule.get("annotations")], sort_keys=True)
+        return json.dumps([group["name"], name, rule["labels"], rule.get("annotations")], sort_keys=True)
 
-    wanted = sorted(said(rule) for group in rule_groups(settings) for rule in group["rules"])
-    until("it has the rules", lambda: sorted(map(said, operated.rules())) == wanted)
+    def all_said(groups: list[dict[str, Any]]) -> list[str]:
+        return sorted(said(group, rule) for group in groups for rule in group["rules"])
+
+    rendered = rule_groups(settings)
+    taken: dict[str, dict[str, Any]] = {}
+    written: dict[str, str | None] = {}
+
+    def are_taken() -> bool:
+        groups = operated.groups()
+        taken.update({group["name"]: group for group in groups})
+        return all_said(groups) == all_said(rendered)
+
+    def is_written(expression: str) -> bool:
+        """By Prometheus itself, which need not keep how an expression is wrapped and its durations are said."""
+        written[expression] = operated.formatted(expression)
+        return written[expression] is not None
+
+    until("it has the rules", are_taken)
+    for group in rendered:
+        there = taken[group["name"]]
+        assert 1000 * there["interval"] == milliseconds(group["interval"])
+        for rule, loaded in zip(group["rules"], there["rules"], strict=True):
+            for expression in (rule["expr"], loaded["query"]):
+                until(f"it writes {expression}", partial(is_written, expression))
+            assert written[loaded["query"]] == written[rule["expr"]], loaded["name"]
+            assert 1000 * loaded.get("duration", 0) == milliseconds(rule.get("for", "0s")), loaded["name"]
 
 
 def test_alertmanager_has_the_routes_as_they_are_rendered_and_is_known(
@@ -262,6 +302,44 @@ def test_a_gateway_that_is_gone_is_paged(watched: Watched, faster: None) -> None
     watched.scale("gateway", 1)
     until_over(watched, "all", "SluiceGatewayAbsent", time.monotonic())
     until_resolved(watched, "all")
+
+
+def test_operations_is_drawn_from_what_was_seen(
+    watched: Watched, settings: Settings, pytestconfig: pytest.Config
+) -> None:
+    (gateways,) = [one for one in OPERATIONS_DASHBOARD.panels if one.panel is Panel.GATEWAY]
+    until("it is seen for half a minute", lambda: watched.now("count_over_time(sluice_requests_in_flight[30s]) > 9"))
+    ended = datetime.now(UTC)
+    drawn = traces(watched.prometheus, gateways, settings.namespace, ended - DRAWN, ended)
+
+    assert [trace.label for trace in drawn if trace.points] == ["pods", "requests in flight"]
+    assert {point.value for point in drawn[0].points} >= {1.0}
+    if pytestconfig.getoption("--refresh-expected"):
+        LIVE_PICTURES.mkdir(exist_ok=True)
+        (LIVE_PICTURES / "operations-gateway.svg").write_text(picture(gateways, drawn, ended))
+
+
+def test_every_query_of_every_panel_is_answered(watched: Watched, settings: Settings) -> None:
+    asked = queries(settings.namespace, "qa", rate_interval="20s")
+    unanswered = set(asked)
+
+    def are_answered() -> bool:
+        ended = datetime.now(UTC)
+        for query in sorted(unanswered, key=lambda one: one.expression):
+            found = watched.prometheus.each_over(query.expression, ended - DRAWN, ended, timedelta(seconds=5))
+            if any(math.isfinite(value) for _, samples in found for _, value in samples):
+                unanswered.discard(query)
+        return names() <= EMPTY_HERE.keys()
+
+    def names() -> set[tuple[str, str]]:
+        return {(query.panel.name, query.legend) for query in unanswered}
+
+    try:
+        until("every panel is answered", are_answered)
+    finally:
+        watched.say(
+            f"{len(asked) - len(unanswered)} of {len(asked)} queries of panels answered; not: {names() or None}"
+        )
 
 
 def until_told(watched: Watched, agent: str, alert: str, what: str, since: float, *, pages: bool) -> None:

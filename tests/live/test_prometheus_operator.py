@@ -305,7 +305,7 @@ def test_a_gateway_that_is_gone_is_paged(watched: Watched, faster: None) -> None
 
 
 def test_operations_is_drawn_from_what_was_seen(
-    watched: Watched, settings: Settings, pytestconfig: pytest.Config
+    watched: Watched, faster: None, settings: Settings, pytestconfig: pytest.Config
 ) -> None:
     (gateways,) = [one for one in OPERATIONS_DASHBOARD.panels if one.panel is Panel.GATEWAY]
     until("it is seen for half a minute", lambda: watched.now("count_over_time(sluice_requests_in_flight[30s]) > 9"))
@@ -319,7 +319,7 @@ def test_operations_is_drawn_from_what_was_seen(
         (LIVE_PICTURES / "operations-gateway.svg").write_text(picture(gateways, drawn, ended))
 
 
-def test_every_query_of_every_panel_is_answered(watched: Watched, settings: Settings) -> None:
+def test_every_query_of_every_panel_is_answered(watched: Watched, faster: None, settings: Settings) -> None:
     asked = queries(settings.namespace, "qa", rate_interval="20s")
     unanswered = set(asked)
 

@@ -1,4 +1,4 @@
-"""`python -m bench.gateway`: this gateway, LiteLLM's proxy and the stub provider alone, one after the other in one run.
+"""`python -m bench.gateway`: this gateway, LiteLLM's proxy, a bare app and the stub alone, in turns in one run.
 
 What is measured has half of this machine's processors to itself, as a pod has what it asks for; client, stub and Redis
 share the others. What counts is ratios. The gateway runs as a process of its own from the files of `dev`, with all that
@@ -17,8 +17,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from math import isnan
 from pathlib import Path
 
+from bench.gateway.bare import PORT, STUB
 from bench.gateway.folder import AGENT, MASTER_KEY, write_gateway_folder, write_litellm_settings
 from bench.gateway.left_undone import counted, left_undone
 from bench.gateway.load import CLIENTS, Measured, Target, at_full_load, at_rate, least_stolen, streams
@@ -42,6 +44,7 @@ class Row:
     full: Measured
     half: Measured
     token_ms: float
+    """Not a number where answers are not passed on as they come."""
     memory_mib: float
     undone: tuple[str, str]
     """What a gateway dropped of what follows answers, for each hundred of them: at full load, at half."""
@@ -72,13 +75,18 @@ def main() -> int:
         key = {"Authorization": "Bearer made-for-the-benchmark"}
         alone = Target("stub alone", f"{stub.url}/openai/v1/chat/completions", key, "gpt-4o")
         rows = [_measure(alone, stub, options)]
-        metrics_port = free_port()
-        with _gateway(scratch, stub, redis_port, cpus, workers=1, metrics_port=metrics_port) as gateway:
-            target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
-            rows.append(_measure(target, gateway, options, metrics_port))
-            # What the gateway adds is told by the same rate without it.
-            rows[0] = replace(rows[0], half=_at_rate(alone, rows[1].half.requests_per_second, options.seconds))
-            memory = _memory_over(target, gateway, options.requests, scratch)
+        with _bare(scratch, stub, cpus) as bare:
+            forwarding = Target("bare app", f"{bare.url}/v1/chat/completions", {}, AGENT)
+            rows.append(replace(_measure(forwarding, bare, options), token_ms=float("nan")))
+            metrics_port = free_port()
+            with _gateway(scratch, stub, redis_port, cpus, workers=1, metrics_port=metrics_port) as gateway:
+                target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
+                rows.append(_measure(target, gateway, options, metrics_port))
+                # What the gateway adds is told by the same rate without it.
+                rate = rows[2].half.requests_per_second
+                rows[0] = replace(rows[0], half=_at_rate(alone, rate, options.seconds))
+                rows[1] = replace(rows[1], half=_at_rate(forwarding, rate, options.seconds))
+                memory = _memory_over(target, gateway, options.requests, scratch)
         scaled = [_scaled(scratch, stub, redis_port, cpus, workers, options.seconds) for workers in (1, 2)]
         if not options.without_litellm:
             with _litellm(scratch, stub, redis_port, cpus) as proxy:
@@ -156,11 +164,11 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, one: 
             row.token_ms,
         )
         of_others = f"{row.full.stolen:.0%}, {row.half.stolen:.0%}"
-        shown = "".join(f"{each:>11.2f} ms" for each in times)
+        shown = "".join(f"{'-':>14}" if isnan(each) else f"{each:>11.2f} ms" for each in times)
         print(f"{row.name:20}{row.full.requests_per_second:>14.0f}{shown}{row.memory_mib:>10.0f} MiB{of_others:>14}")
         if row.full.failed or row.half.failed:
             print(f"{'':20}failed: {row.full.failed} at full load, {row.half.failed} at half")
-    stub, ours = rows[0], rows[1]
+    stub, bare, ours = rows[:3]
     one_worker = ours.full.requests_per_second
     added = {
         "median ms": ours.half.median_ms - stub.half.median_ms,
@@ -170,8 +178,8 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, one: 
     }
     if one.shared is not None and two.shared is not None:
         added["workers"] = two.shared.requests_per_second / one.shared.requests_per_second
-    if len(rows) > 2:
-        added["LiteLLM ratio"] = one_worker / rows[2].full.requests_per_second
+    if len(rows) > 3:
+        added["LiteLLM ratio"] = one_worker / rows[3].full.requests_per_second
     missed = any(row.full.failed or row.half.failed for row in rows) or two.full.failed > 0
     print()
     for name, value in added.items():
@@ -180,8 +188,12 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, one: 
         missed |= not good
         bound = "at least" if at_least else "at most"
         print(f"{name:16}{value:8.2f}   goal: {bound} {_GOALS[name]:g}{'' if good else '   MISSED'}")
-    if len(rows) > 2:
-        print(f"\nLiteLLM takes {rows[2].full.cpu_ms / ours.full.cpu_ms:.1f} times the processor for a request")
+    if len(rows) > 3:
+        print(f"\nLiteLLM takes {rows[3].full.cpu_ms / ours.full.cpu_ms:.1f} times the processor for a request")
+    print(
+        f"\nan app that only forwards takes 1/{ours.full.cpu_ms / bare.full.cpu_ms:.1f} of the gateway's processor, "
+        f"and at half load {ours.half.median_ms - bare.half.median_ms:.1f} ms less"
+    )
     at_full, at_half = ours.undone
     print(f"\nleft undone after a hundred answers, so that the next is not late: {at_full}; at half load {at_half}")
     print("\nmemory of one worker: " + ", ".join(f"{mib:.0f} MiB after {asked:,}" for asked, mib in memory))
@@ -217,6 +229,16 @@ def _redis(scratch: Path) -> Iterator[int]:
     command += ["--maxmemory-policy", "volatile-lru", "--protected-mode", "no"]
     with running(command, port, scratch / "redis.log", path=None, variables=variables):
         yield port
+
+
+@contextmanager
+def _bare(scratch: Path, stub: Program, cpus: Halves) -> Iterator[Program]:
+    port = free_port()
+    variables = {PORT: str(port), STUB: stub.url}
+    command = [sys.executable, "-m", "bench.gateway.bare"]
+    log = scratch / "bare.log"
+    with running(command, port, log, path="/readyz", variables=variables, cpus=cpus.measured) as program:
+        yield program
 
 
 @contextmanager

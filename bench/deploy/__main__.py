@@ -35,7 +35,7 @@ _OTHER_BASELINES = ("claude-sonnet-4", "gpt-4o")
 
 
 class Timed(NamedTuple):
-    """Seconds by the clock, and the share of the processors' time that a hypervisor gave to other machines in them."""
+    """Seconds by the clock, and what was stolen of the processor time that was wanted in them, a share."""
 
     seconds: float
     stolen: float
@@ -121,7 +121,9 @@ def _print(
         of_each = [of_tools[tool.name] for tool in tools]
         cells = [f"{seconds:8.2f} s ({seconds / least:4.1f}; {share:3.0%})" for seconds, share in of_each]
         print(f"{what:22}" + "".join(f"{cell:>24}" for cell in cells))
-    print("\nthe least of all rounds, as a ratio to kubectl, and what other machines had of the processors meanwhile;")
+    print(
+        "\nthe least of all rounds, as a ratio to kubectl, and the share of the wanted processor time that was stolen;"
+    )
     print("each waits for the pods")
     for tool in tools:
         print(f"  {tool.name}: {tool.title}")

@@ -2,8 +2,8 @@
 
 What is measured has half of this machine's processors to itself, as a pod has what it asks for; client, stub and Redis
 share the others. What counts is ratios. The gateway runs as a process of its own from the files of `dev`, with all that
-is on there; LiteLLM with its equivalent. Each is measured again while a hypervisor gave these processors to other
-machines meanwhile: "stolen" is the share that those had in the best round, at full load and at half.
+is on there; LiteLLM with its equivalent. Each is measured again while a hypervisor gives these processors to other
+machines; the round that least was stolen from is shown, with what was, at full load and at half.
 """
 
 from __future__ import annotations

@@ -67,11 +67,11 @@ class Measured:
     cpu_ms: float = 0.0
     """Of a processor, for each request, where it was watched who answers."""
     stolen: float = 0.0
-    """The share of the processors' time that other machines had."""
+    """The steal time: its share of the time that this machine wanted processors for."""
 
 
 def least_stolen(measure: Callable[[], Measured]) -> Measured:
-    """Measure until the hypervisor took next to nothing, or some times; return the one that it took least of."""
+    """Measure until next to nothing is stolen, or some times; return the one that least was stolen from."""
     best: Measured | None = None
     for _ in range(_MOST_ROUNDS):
         with stolen() as taken:

@@ -39,8 +39,7 @@ waits by production's routes:
 
 An end is told at the latest then, where the same agent has nothing else. What is recorded every minute or five
 (`sluice-hours`, `sluice-days`) may be that much later. A smaller fault takes longer. Alerts over a day and more are
-about means of that day: they are slow by their nature, and tell of no emergency. Made time knows no load: run anew on a
-machine that much else ran on, it wrote the same page. Not in the table:
+about means of that day: they are slow by their nature, and tell of no emergency. Not in the table:
 
 {missing}
 

@@ -263,7 +263,7 @@ def _runs(process: subprocess.Popen[str]) -> bool:
 
 
 def _of_a_signal(number: int) -> str:
-    """Say what ended Pulumi: its last words are none, and whoever reads them looks for a cause in them."""
+    """Say that a signal ended Pulumi: what it printed last is not the cause."""
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     who = ", as the kernel does where memory runs out" if number == signal.SIGKILL else ""
     return f"Pulumi was ended from outside by {name}{who}; run this again: it goes on from what was made"

@@ -197,10 +197,8 @@ def _fallen_back(replies: Sequence[Reply], declared: Environment) -> list[str]:
         if reply.arm == Arm.CANDIDATE and candidate is not None and reply.model != candidate:
             provider = declared.registry.models[candidate].provider
             rate = declared.registry.providers[provider].requests_per_second
-            allowed = f": {provider} is asked {rate} times a second at most" if rate else ""
-            lines.append(
-                f"{reply.model} answered {reply.user} in place of {candidate}, which could not just then{allowed}"
-            )
+            allowed = f"; {provider} is asked {rate} times a second at most, which can be why" if rate else ""
+            lines.append(f"{reply.model} answered {reply.user} in place of {candidate}, which gave no answer{allowed}")
     return lines
 
 

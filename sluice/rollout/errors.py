@@ -16,6 +16,8 @@ SHARE_OF_HARM = 0.5
 """Of the chance of a false rollback: failures are worst, and must show in the fewest."""
 
 FLOOR_REQUESTS = 10
+FEWEST_OF_BASELINE = 4
+"""Requests of the baseline that tell whether it fails too."""
 """From how many recent requests on more than half that failed is enough by itself."""
 
 
@@ -38,7 +40,9 @@ def baseline_fails(view: View) -> bool:
     """Say whether the baseline fails too at the moment, so that going back to it would help nobody."""
     recent = view.case.measurements.recent
     return (
-        recent is not None and recent.baseline_requests >= 4 and recent.baseline_failed * 2 > recent.baseline_requests
+        recent is not None
+        and recent.baseline_requests >= FEWEST_OF_BASELINE
+        and recent.baseline_failed * 2 > recent.baseline_requests
     )
 
 

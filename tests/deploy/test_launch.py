@@ -176,8 +176,8 @@ def test_who_has_the_candidate_and_was_answered_by_another_is_explained(
 
     explained = [line for line in capsys.readouterr().err.splitlines() if "in place of" in line]
     assert explained == [
-        f"  gpt-4o answered {user} in place of support-20251031, which could not just then: "
-        "mistral is asked 5 times a second at most"
+        f"  gpt-4o answered {user} in place of support-20251031, which gave no answer; "
+        "mistral is asked 5 times a second at most, which can be why"
         for user in USERS
     ]
 

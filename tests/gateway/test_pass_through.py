@@ -113,6 +113,14 @@ async def test_an_error_that_is_no_json_object_has_openais_shape_all_the_same(
         assert (await _error(response))["message"] == "The provider answered with status 404."
 
 
+async def test_an_error_that_comes_in_a_list_is_given_without_it(start: Any, provider: Any, answer_with: Any) -> None:
+    recording, api = provider
+    recording.respond = answer_with(404, b'[{"error":{"message":"of the provider"}}]', JSON_TYPE)
+    running = await start(api)
+    async with running.post(ASK) as response:
+        assert await response.read() == b'{"error":{"message":"of the provider"}}'
+
+
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refused_key_is_the_gateways_fault_and_its_words_stay_inside(
     start: Any, provider: Any, answer_with: Any, status: int

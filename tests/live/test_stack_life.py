@@ -154,7 +154,7 @@ def is_the_providers_fault(call: Call) -> bool:
     API, which the release's gateway asks claude-sonnet-4 by: 404.
     """
     by_code = str(call.error.get("code")).startswith("provider_")
-    return by_code or str(call.error.get("message")).startswith("The provider answered with status ")
+    return by_code or call.error.get("message") == "The provider answered with status 404."
 
 
 def checked_out(folder: Path, project: LiveProject) -> LiveProject:

@@ -54,6 +54,22 @@ def test_a_minute_of_enough_requests_is_judged_by_itself_and_one_of_few_with_the
     assert (two_minutes.candidate_failed, two_minutes.candidate_requests) == (8, 16)
 
 
+def test_a_minute_with_too_few_of_the_baseline_is_judged_with_the_one_before_it(prometheus: MadePrometheus) -> None:
+    end = START + timedelta(minutes=5)
+    both_fail = {"candidate": {"fallback": 3}, "baseline": {"error": 1}}
+    prometheus.traffic("qa", 75, START, end - timedelta(minutes=1), each_scrape=both_fail)
+    prometheus.traffic(
+        "qa", 75, end - timedelta(seconds=45), end, each_scrape={"candidate": {"fallback": 3}, "baseline": {}}
+    )
+
+    recent = measuring(prometheus).of(QA, end).recent
+
+    assert recent is not None
+    assert recent.candidate_requests > 12, "two minutes"
+    assert recent.baseline_requests >= 4
+    assert recent.baseline_failed == recent.baseline_requests
+
+
 def test_what_a_candidate_did_moments_before_it_fell_is_not_counted_in_the_first_minute_of_the_next_rollout(
     prometheus: MadePrometheus,
 ) -> None:

@@ -64,12 +64,20 @@ class OpenAI:
         return body, usage_in(document)
 
     def error(self, status: int, body: bytes) -> bytes:
-        """Return the provider's own words; what is no JSON object comes of something before it, and says nothing."""
+        """Return the provider's own words, an object, which some give in a list; what is neither is replaced.
+
+        It comes of something in front of the provider, and says nothing to a client of this dialect.
+        """
         try:
             document = orjson.loads(body)
         except orjson.JSONDecodeError:
             document = None
-        return body if isinstance(document, dict) else error_of(status)
+        match document:
+            case dict():
+                return body
+            case [dict() as only]:
+                return orjson.dumps(only)
+        return error_of(status)
 
     def reader(self, chat: ChatRequest, model: Model) -> OpenAIStream:
         """Return a reader that hides a usage nobody asked for."""

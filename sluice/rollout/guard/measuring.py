@@ -23,7 +23,7 @@ from sluice.rollout import (
     Recent,
     Users,
 )
-from sluice.rollout.errors import FLOOR_REQUESTS
+from sluice.rollout.errors import FEWEST_OF_BASELINE, FLOOR_REQUESTS
 from sluice.rollout.guard.loop import Watched
 from sluice.rollout.guard.matchers import matchers
 from sluice.rollout.guard.prometheus import Prometheus
@@ -136,7 +136,7 @@ class Measuring:
         return [replace(first, is_from_nothing=is_from_nothing), *others]
 
     def _changes(self, watched: Watched, now: datetime) -> _History:
-        """Return when the rollout that runs got which weight."""
+        """Return when the rollout that runs got which weight, and whether nobody was on its candidate before."""
         key = (watched.agent, watched.candidate)
         known = self._history.get(key)
         is_fresh = known is not None and now - known.looked_at < _SEEN_WITHIN
@@ -220,9 +220,9 @@ class Measuring:
         longest = min(_RECENT, now - watched.resumed_at) if watched.resumed_at is not None else _RECENT
         if longest < _TWO_SCRAPES:
             return None
-        # Where a minute holds enough to judge by, the good one before it hides nothing.
+        # Where a minute holds enough of both arms to judge by, the good one before it hides nothing.
         minute = self._recent_over(watched, min(longest, _SHORTEST), now)
-        if longest <= _SHORTEST or (minute is not None and minute.candidate_requests >= FLOOR_REQUESTS):
+        if longest <= _SHORTEST or (minute is not None and _is_enough(minute)):
             return minute
         return self._recent_over(watched, longest, now)
 
@@ -263,6 +263,10 @@ class Measuring:
 def _floored(moment: datetime, step: timedelta) -> datetime:
     """Return the last whole number of steps since 1970 up to a moment."""
     return datetime.fromtimestamp(moment.timestamp() // step.total_seconds() * step.total_seconds(), UTC)
+
+
+def _is_enough(recent: Recent) -> bool:
+    return recent.candidate_requests >= FLOOR_REQUESTS and recent.baseline_requests >= FEWEST_OF_BASELINE
 
 
 def _stretches_of(changes: Sequence[tuple[datetime, int]], ended: datetime) -> list[_Stretch]:

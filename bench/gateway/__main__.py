@@ -133,7 +133,7 @@ def _scaled(scratch: Path, stub: Program, redis_port: int, cpus: Halves, workers
         try:
             with limited(gateway.pids, workers * _SHARE_OF_A_WORKER):
                 at_full_load(target, 1, scratch)
-                shared = least_stolen(lambda: at_full_load(target, seconds, scratch))
+                shared = _at_full_load(target, gateway, seconds, scratch)
         except OSError:
             shared = None
         return Scaled(workers, full, shared)

@@ -1,8 +1,9 @@
 """What is done after an answer was given: bounded queues of it, and the workers that do it.
 
 Nothing here may slow an answer or grow without end, so a full queue drops what comes and counts it. What is important
-(an output that its caller was told a person will look at) may use the last fifth, which scores may not. What waits for
-others' models goes another way, where it holds nothing up.
+(an output that its caller was told a person will look at) may use the last fifth, which the rest may not. Each kind
+waits in the line of what it needs: of what needs the store much is begun at a time, so that its commands go together;
+of what computes little, so that requests have their turn; and what waits for others' models holds nothing up.
 """
 
 from __future__ import annotations
@@ -16,18 +17,30 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from sluice.gateway import log
+from sluice.gateway.gathered import MOST_TOGETHER
 
 MOST_THINGS = 1000
 MOST_BYTES = 16 * 1024**2
 _SHARE_FOR_ALL = 0.8
-_SLOW_PART = 0.05
-"""Of both limits, what the slow queue may take besides: what waits longer there is not worth its memory."""
-_WORKERS = 2
-
-KINDS = ("score", "review", "capture", "judge", "cache", "users")
-_SLOW = frozenset({"judge"})
 
 Work = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Kinds that wait in one line: their part of both limits, and how many of them are done at a time."""
+
+    kinds: tuple[str, ...]
+    part: float
+    at_a_time: int
+
+
+_LINES = (
+    _Line(("review", "capture", "cache", "users"), part=0.75, at_a_time=MOST_TOGETHER),
+    _Line(("score",), part=0.25, at_a_time=2),
+    _Line(("judge",), part=0.05, at_a_time=2),  # what waits longer for a model is not worth its memory
+)
+KINDS = tuple(kind for line in _LINES for kind in line.kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +67,31 @@ class OffPath:
             multiprocess_mode="livesum",
             registry=registry,
         )
-        self._quick = _Queue(most_things, most_bytes, self._dropped, self._waiting_gauge)
-        self._slow = _Queue(
-            max(1, int(most_things * _SLOW_PART)), int(most_bytes * _SLOW_PART), self._dropped, self._waiting_gauge
-        )
+        self._queues = [
+            _Queue(
+                max(1, int(most_things * line.part)),
+                int(most_bytes * line.part),
+                line.at_a_time,
+                self._dropped,
+                self._waiting_gauge,
+            )
+            for line in _LINES
+        ]
+        self._queue_of = {kind: queue for line, queue in zip(_LINES, self._queues, strict=True) for kind in line.kinds}
 
     @property
     def busy(self) -> bool:
         """Whether something waits or is being done."""
-        return self._quick.busy or self._slow.busy
+        return any(queue.busy for queue in self._queues)
 
     def add(self, kind: str, size_bytes: int, work: Work, *, important: bool = False) -> bool:
         """Take `work` to be done soon, holding `size_bytes` until then. False, and counted, where there is no room."""
-        queue = self._slow if kind in _SLOW else self._quick
-        return queue.add(_Thing(kind, size_bytes, work), share=1.0 if important else _SHARE_FOR_ALL)
+        return self._queue_of[kind].add(_Thing(kind, size_bytes, work), share=1.0 if important else _SHARE_FOR_ALL)
 
     def open(self) -> None:
         """Begin to work."""
-        self._quick.open()
-        self._slow.open()
+        for queue in self._queues:
+            queue.open()
 
     async def close(self, seconds: float) -> None:
         """Do what waits, for so many seconds at most, and count the rest as dropped."""
@@ -80,7 +99,7 @@ class OffPath:
             async with asyncio.timeout(seconds):
                 while self.busy:
                     await asyncio.sleep(0.01)
-        undone = await self._quick.close() + await self._slow.close()
+        undone = sum([await queue.close() for queue in self._queues])
         if undone:
             log.warning("stopped with work undone", things=undone)
         self._waiting_gauge.set(0)
@@ -89,9 +108,10 @@ class OffPath:
 class _Queue:
     """One queue, bounded by count and bytes, and its workers."""
 
-    def __init__(self, most_things: int, most_bytes: int, dropped: Counter, waiting: Gauge) -> None:
+    def __init__(self, most_things: int, most_bytes: int, at_a_time: int, dropped: Counter, waiting: Gauge) -> None:
         self._most_things = most_things
         self._most_bytes = most_bytes
+        self._at_a_time = at_a_time
         self._dropped = dropped
         self._waiting_gauge = waiting
         self._waiting: deque[_Thing] = deque()
@@ -118,7 +138,7 @@ class _Queue:
         return True
 
     def open(self) -> None:
-        self._workers = [asyncio.create_task(self._work()) for _ in range(_WORKERS)]
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._at_a_time)]
 
     async def close(self) -> int:
         """Stop at once, and return how much was not begun."""

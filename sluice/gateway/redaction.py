@@ -10,6 +10,8 @@ Every pattern takes time linear in the text: runs are possessive and begin where
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from itertools import pairwise
 
 E_MAIL = "[e-mail]"
 PHONE = "[phone]"
@@ -50,7 +52,12 @@ _AFTER_A_WORD = re.compile(
 )
 _DATE = re.compile(r"\d{1,2}[./ -]\d{1,2}[./ -](?:19|20)\d\d|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}")
 _FEWEST_CLOSE_DIGITS = 7
-_CLOSE_DIGITS = re.compile(r"\d(?:\D{0,3}\d){6}")  # without them there is no phone number of any form
+_CLOSE_DIGITS = re.compile(r"\d(?:\D{0,3}+\d){6,}+")
+"""All digits of a phone number of any form stand so close: only there are the patterns above tried."""
+_BEFORE_A_PHONE = 6
+_BEFORE_A_NUMBER = 48
+"""Characters before the first digit that the patterns may want, the longest word and what follows it among them."""
+_AFTER_THEM = 2
 _FEWEST_DIGITS = 9
 _FEWEST_DIGITS_WITH_A_PLUS = 7
 
@@ -107,11 +114,10 @@ def redact(text: str) -> str:
         text = _RUN.sub(_unless_a_word, text)
     if _has_any(text, _AT_SIGNS) or (_has_any(text, _BRACKETS) and _AT_IN_BRACKETS.search(text)):
         text = _E_MAIL.sub(E_MAIL, text)
-    if not _has_close_digits(text):
+    if text.isascii() and sum(map(text.count, "0123456789")) < _FEWEST_CLOSE_DIGITS:
         return text
-    for pattern in _PHONES:
-        text = pattern.sub(_unless_a_date, text)
-    return _AFTER_A_WORD.sub(_number_unless_a_date, text)
+    text = _near_close_digits(text, _BEFORE_A_PHONE, _without_phones)
+    return _near_close_digits(text, _BEFORE_A_NUMBER, _without_numbers)
 
 
 def _has_any(text: str, parts: tuple[str, ...]) -> bool:
@@ -132,10 +138,23 @@ def _has_long_word(text: str) -> bool:
     return False
 
 
-def _has_close_digits(text: str) -> bool:
-    if text.isascii() and sum(map(text.count, "0123456789")) < _FEWEST_CLOSE_DIGITS:
-        return False
-    return _CLOSE_DIGITS.search(text) is not None
+def _near_close_digits(text: str, before: int, redacted: Callable[[str], str]) -> str:
+    """Redact around each place of close digits, the last first: what stands before it keeps its place."""
+    places = [found.span() for found in _CLOSE_DIGITS.finditer(text)]
+    for (_, last_end), (first, end) in reversed(list(pairwise([(0, 1), *places]))):
+        begin = max(last_end - 1, first - before)  # with one character more, which may be a word's
+        text = f"{text[:begin]}{redacted(text[begin : end + _AFTER_THEM])}{text[end + _AFTER_THEM :]}"
+    return text
+
+
+def _without_phones(text: str) -> str:
+    for pattern in _PHONES:
+        text = pattern.sub(_unless_a_date, text)
+    return text
+
+
+def _without_numbers(text: str) -> str:
+    return _AFTER_A_WORD.sub(_number_unless_a_date, text)
 
 
 def _unless_a_date(match: re.Match[str]) -> str:

@@ -23,7 +23,7 @@ from sluice.gateway.off_path import OffPath
 from sluice.gateway.outcome import Arm, Outcome
 from sluice.gateway.seen_before import EACH, Positions, SeenBefore, fingerprint, positions
 from sluice.gateway.series import Series
-from sluice.gateway.store import SharedStore, StoreAway
+from sluice.gateway.store import Script, SharedStore, StoreAway
 from sluice.gateway.ticking import Ticking
 
 PER_ROLLOUT, PER_STEP = "rollout", "step"
@@ -36,6 +36,18 @@ _KEPT_SECONDS = 40 * 86400
 _SAID_EVERY_SECONDS = 60.0
 _WORK_BYTES = 512
 _FAILED = (Outcome.ERROR, Outcome.FALLBACK)
+_ALL = (1 << EACH) - 1
+
+# Sets bits and answers which were set before: the first as 1, the second as 2 ... One text goes out and one number
+# comes back; of a BITFIELD each part of each bit was written, and each answer read, by itself.
+_SET_BITS = Script("""
+local were, place = 0, 1
+for bit in string.gmatch(ARGV[1], '%d+') do
+  were = were + place * redis.call('SETBIT', KEYS[1], bit, 1)
+  place = place * 2
+end
+return were
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +152,12 @@ class Users:
     async def _new_to_all(self, rollout: _Rollout, marks: dict[str, Positions]) -> list[str]:
         """Set marks for all replicas, in one step, and return those that none had set."""
         key = self._store.key("users", *self._key(rollout))
-        sets = (part for at in marks.values() for bit in at for part in ("SET", "u1", bit, 1))
+        bits = " ".join(str(bit) for at in marks.values() for bit in at)
         try:
-            were = await self._store.ask("BITFIELD", key, *sets)
+            were = int(await self._store.evaluate(_SET_BITS, [key], [bits]))
         except StoreAway:
             return list(marks)
-        new = [kind for number, kind in enumerate(marks) if not all(were[EACH * number : EACH * (number + 1)])]
+        new = [kind for number, kind in enumerate(marks) if were >> EACH * number & _ALL != _ALL]
         if new:
             await self._keep_longer(rollout, key)
         return new

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
+from sluice.gateway.gathered import MOST_TOGETHER
 from sluice.gateway.off_path import OffPath
 
 pytestmark = pytest.mark.anyio
@@ -39,22 +40,47 @@ async def test_what_waits_is_done_before_the_end() -> None:
 
 async def test_a_full_queue_drops_and_counts_and_keeps_room_for_what_is_important() -> None:
     registry = CollectorRegistry()
-    off_path = OffPath(registry, most_things=10)
+    off_path = OffPath(registry, most_things=14)  # 10 of them for what needs the store
 
-    assert sum(off_path.add("score", 1, nothing) for _ in range(20)) == 8
+    assert sum(off_path.add("cache", 1, nothing) for _ in range(20)) == 8
     assert sum(off_path.add("review", 1, nothing, important=True) for _ in range(20)) == 2
-    assert dropped(registry, "score") == 12
+    assert dropped(registry, "cache") == 12
     assert dropped(registry, "review") == 18
     assert registry.get_sample_value("sluice_off_path_waiting") == 10
 
 
 async def test_a_queue_is_full_by_bytes_too() -> None:
     registry = CollectorRegistry()
-    off_path = OffPath(registry, most_bytes=100)
+    off_path = OffPath(registry, most_bytes=1000)
 
-    assert off_path.add("score", 70, nothing)
-    assert not off_path.add("score", 70, nothing)
+    assert off_path.add("score", 170, nothing)
+    assert not off_path.add("score", 170, nothing)
     assert dropped(registry, "score") == 1
+
+
+async def test_what_needs_the_store_is_begun_together_and_scores_two_at_a_time() -> None:
+    off_path = OffPath(CollectorRegistry())
+    off_path.open()
+    begun: dict[str, int] = {"users": 0, "score": 0}
+    go_on = asyncio.Event()
+
+    def work(kind: str) -> None:
+        async def waits() -> None:
+            begun[kind] += 1
+            await go_on.wait()
+
+        off_path.add(kind, 1, waits)
+
+    for kind in begun:
+        for _ in range(40):
+            work(kind)
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+    assert begun == {"users": MOST_TOGETHER, "score": 2}
+    go_on.set()
+    await off_path.close(5)
+    assert begun == {"users": 40, "score": 40}
 
 
 async def test_work_that_fails_is_counted_and_stops_nothing() -> None:

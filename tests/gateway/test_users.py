@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from sluice.gateway.gathered import Gathered
 from sluice.gateway.seen_before import SeenBefore, fingerprint, positions
 from sluice.gateway.store import SharedStore, StoreAway
 from tests.gateway.conftest import MountedFolder, Running
@@ -261,18 +262,19 @@ async def test_a_new_users_marks_are_set_in_one_trip(
 ) -> None:
     mounted.write_flags(qa=50)
     one = await start(stub, redis=connect_redis())
-    asked: list[str] = []
-    ask_store = SharedStore.ask
+    asked: list[tuple[Any, ...]] = []
+    ask_gathered = Gathered.ask
 
-    async def noted(store: SharedStore, *command: Any) -> Any:
-        asked.append(command[0])
-        return await ask_store(store, *command)
+    async def noted(gathered: Gathered, *command: Any) -> Any:
+        asked.append(command)
+        return await ask_gathered(gathered, *command)
 
-    monkeypatch.setattr(SharedStore, "ask", noted)
+    monkeypatch.setattr(Gathered, "ask", noted)
     await call(one, *USERS)
 
-    of_users = [command for command in asked if command in ("BITFIELD", "EXPIRE")]
-    assert of_users.count("BITFIELD") == len(USERS)  # the rollout's mark and its step's together
+    of_users = [command[0] for command in asked if any(":users:" in str(part) for part in command)]
+    assert of_users.count("EVALSHA") == len(USERS)  # the rollout's mark and its step's together
+    assert of_users.count("EVAL") == 1  # where Redis did not know the script yet
     assert of_users.count("EXPIRE") == 1  # and not again within a minute
     assert of_both(users, one) == len(USERS)
 

@@ -1,10 +1,23 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sluice.override import Override, read_moment, read_override, read_overrides
+from sluice.override import ALL, UNKNOWN, Override, read_moment, read_override, read_overrides
+
+OLD, NEW = "qa-20251031", "qa-20260301"
+CANDIDATES = (OLD, NEW, "qa-20260601")
+ENTRY = st.builds(
+    Override,
+    st.integers(0, 100),
+    by=st.sampled_from(["", "guard", "ada"]),
+    reason=st.text(max_size=5),
+    candidate=st.sampled_from(["", *CANDIDATES]),
+)
 
 
 @pytest.mark.parametrize("text", ["0", " 0\n", "25", "100"])
@@ -69,3 +82,88 @@ def test_a_moment_without_a_zone_is_by_utc(text: str) -> None:
 
 def test_what_is_no_moment_is_none() -> None:
     assert read_moment("this morning") is None
+
+
+def test_an_entry_for_a_candidate_holds_while_the_flag_names_that_one() -> None:
+    overrides = read_overrides({"qa": Override(0, "guard", candidate=OLD).text})
+
+    assert [overrides.allowed_percent("qa", named) for named in (OLD, NEW, None)] == [0, 100, 100]
+    assert [overrides.is_active("qa", named) for named in (OLD, NEW, None)] == [True, False, False]
+    assert [one.candidate for one in overrides.ended("qa", NEW)] == [OLD]
+
+
+def test_where_it_is_not_known_what_the_flag_names_every_entry_holds() -> None:
+    overrides = read_overrides({"qa": Override(0, candidate=OLD).text})
+
+    assert overrides.allowed_percent("qa") == overrides.allowed_percent("qa", UNKNOWN) == 0
+    assert overrides.ended("qa", UNKNOWN) == ()
+
+
+@pytest.mark.parametrize("candidate", ['""', "null", "7", '["qa-20251031"]', '{"name": "qa-20251031"}', "true"])
+def test_a_candidate_that_cannot_be_read_holds_every_one(candidate: str) -> None:
+    overrides = read_overrides({"qa": f'{{"weight": 0, "candidate": {candidate}}}'})
+
+    assert [overrides.allowed_percent("qa", named) for named in (OLD, NEW, None)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("text", ["0", "off", '{"weight": 0, "by": "ada"}'])
+def test_an_entry_that_names_no_candidate_holds_every_one(text: str) -> None:
+    assert read_overrides({"qa": text}).allowed_percent("qa", NEW) == 0
+
+
+def test_an_override_of_all_is_ended_by_no_candidate_whatever_it_says() -> None:
+    overrides = read_overrides({"all": Override(0, candidate=OLD, earlier=(Override(5, candidate=OLD),)).text})
+
+    assert overrides.allowed_percent("qa", NEW) == 0
+    assert overrides.ended(ALL, NEW) == ()
+
+
+def test_an_entry_goes_on_to_say_what_it_replaced_and_does_not_cover() -> None:
+    first = Override(0, "guard", "errors", "21 of 40", "2026-03-02T10:00:00Z", candidate=OLD)
+    second = Override(0, "guard", "points", "", "2026-03-09T10:00:00Z", candidate=NEW).over(first)
+
+    assert read_override(second.text) == second
+    assert json.loads(second.text)["earlier"] == [json.loads(first.text)]
+    overrides = read_overrides({"qa": second.text})
+    assert [overrides.allowed_percent("qa", named) for named in (OLD, NEW, "qa-20260601")] == [0, 0, 100]
+
+
+def test_what_an_entry_covers_it_replaces() -> None:
+    fell = Override(25, "ada", candidate=OLD)
+
+    assert Override(0, "guard", candidate=OLD).over(fell).earlier == ()
+    assert Override(0, "ada").over(Override(10, "bob").over(fell)).earlier == ()
+    assert Override(0, "guard", candidate=NEW).over(Override(25, "ada")).earlier == (Override(25, "ada"),)
+
+
+@pytest.mark.parametrize("earlier", ["3", '"all"', "{}", "[7]", "null", '[{"weight": "0"}]'])
+def test_what_was_replaced_and_cannot_be_read_stops_every_candidate(earlier: str) -> None:
+    overrides = read_overrides({"qa": f'{{"weight": 0, "candidate": "{OLD}", "earlier": {earlier}}}'})
+
+    assert overrides.allowed_percent("qa", NEW) == 0
+
+
+def test_after_many_candidates_that_fell_every_one_is_held_until_a_person_looks() -> None:
+    entry = Override(0, "guard", candidate="qa-0")
+    for number in range(1, 12):
+        entry = Override(5, "guard", "bad", candidate=f"qa-{number}").over(entry)
+        if not entry.candidate:
+            break
+
+    assert (number, entry) == (9, Override(0, "guard", "bad"))
+
+
+@given(entries=st.lists(ENTRY, min_size=1, max_size=14))
+def test_no_entry_allows_any_candidate_more_than_those_it_replaced(entries: list[Override]) -> None:
+    there: Override | None = None
+    allowed = dict.fromkeys(CANDIDATES, 100)
+    for entry in entries:
+        there = entry.over(there)
+        overrides = read_overrides({"qa": there.text})
+        for named in CANDIDATES:
+            now = overrides.allowed_percent("qa", named)
+            assert now <= allowed[named]
+            assert now <= entry.weight_percent or not entry.holds(named)
+            allowed[named] = now
+    assert there is not None
+    assert read_override(there.text) == there

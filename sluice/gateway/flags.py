@@ -23,7 +23,7 @@ from sluice.gateway.configuration import Configuration
 from sluice.gateway.expectations import expectations
 from sluice.gateway.metrics import Metrics, Weights
 from sluice.gateway.mounted_map import MapContent
-from sluice.override import ALL, Override, Overrides, read_overrides
+from sluice.override import ALL, UNKNOWN, Override, Overrides, read_overrides
 
 
 class Flags(AbstractProvider):
@@ -36,6 +36,7 @@ class Flags(AbstractProvider):
         self._documents: Mapping[str, object] = {}
         self._overrides = Overrides({})
         self._flags: Mapping[str, AgentFlag] = {}  # replaced as a whole, never changed
+        self._ended: Mapping[str, frozenset[str]] = {}
         self.not_loaded_because = "not read yet"
         """Empty once a flags.json has been read."""
 
@@ -83,11 +84,16 @@ class Flags(AbstractProvider):
             entries.update({key: Override(0, unreadable_because=reason) for key, reason in content.unreadable.items()})
         overrides = Overrides(entries)
         for key, entry in entries.items():
-            log.warning("override in force", key=key, weight=entry.weight_percent, by=entry.by, at=entry.at)
+            for one in entry.each:
+                if key == ALL or one.holds(self._named(key)):
+                    log.warning("override in force", key=key, weight=one.weight_percent, by=one.by, at=one.at)
         if self._overrides.entries and not entries:
             log.info("override lifted")
         faults = [
-            f"override.{key}: {entry.unreadable_because}" for key, entry in entries.items() if entry.unreadable_because
+            f"override.{key}: {one.unreadable_because}"
+            for key, entry in entries.items()
+            for one in entry.each
+            if one.unreadable_because
         ]
         faults += [
             f"override.{key}: is no agent" for key in entries if key not in self._configuration.agents and key != ALL
@@ -153,13 +159,33 @@ class Flags(AbstractProvider):
         return read_agent_flag(agent, documents[agent], self._configuration.models)
 
     def _put_in_force(self, flags: Mapping[str, AgentFlag]) -> None:
-        self._flags = {agent: flag.at_most(self._overrides.allowed_percent(agent)) for agent, flag in flags.items()}
+        allowed_percent = self._overrides.allowed_percent
+        self._flags = {agent: flag.at_most(allowed_percent(agent, flag.candidate)) for agent, flag in flags.items()}
         for agent, flag in self._flags.items():
-            allowed = self._overrides.allowed_percent(agent)
+            allowed = allowed_percent(agent, flag.candidate)
             self._metrics.weights(agent, Weights(flag.wanted_percent, allowed, flag.served_percent))
             self._metrics.expected(agent, expectations(flag, self._configuration))
         for agent in self._configuration.agents:
-            self._metrics.override_active(agent, self._overrides.is_active(agent))
+            self._metrics.override_active(agent, self._overrides.is_active(agent, self._named(agent)))
+        self._say_ended()
+
+    def _named(self, agent: str) -> str | None:
+        """Return the candidate that an agent's flag names. Without a flag every override holds."""
+        flag = self._flags.get(agent)
+        return flag.candidate if flag else UNKNOWN
+
+    def _say_ended(self) -> None:
+        """Log each override that the registry's rule ends from now on, or that holds again: its candidate is back."""
+        ended: dict[str, frozenset[str]] = {}
+        for agent in self._overrides.entries:
+            named = self._named(agent)
+            was = self._ended.get(agent, frozenset())
+            ended[agent] = frozenset(one.candidate for one in self._overrides.ended(agent, named))
+            for candidate in sorted(ended[agent] - was):
+                log.warning("override ended by the registry's rule", key=agent, held=candidate, candidate=named)
+            if named in was and named not in ended[agent]:
+                log.warning("override in force again", key=agent, candidate=named)
+        self._ended = ended
 
     def _broken(self, faults: list[str]) -> None:
         if not self._flags:

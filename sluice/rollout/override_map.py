@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.errors import SluiceError
-from sluice.override import NAME, Override, Overrides, read_overrides
+from sluice.override import ALL, NAME, Override, Overrides, read_override, read_overrides
 from sluice.rollout.cluster import MERGE_PATCH, Cluster, ClusterRefused, parsed, refused
 
 LIFTED = "sluice/lifted"
@@ -37,6 +37,12 @@ class Lifted:
     at: str
     was: str
 
+    def concerns(self, agent: str, named: str | None) -> bool:
+        """Say whether it held an agent whose rollout names this candidate, None for none."""
+        if self.key == ALL:
+            return True
+        return self.key == agent and any(one.holds(named) for one in read_override(self.was).each)
+
 
 @dataclass(frozen=True, slots=True)
 class OverrideMap:
@@ -49,12 +55,20 @@ class OverrideMap:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What came of a write: the entry that holds now, None for none, the one before, and whether anything changed."""
+    """What came of a write: the entry that is there now, None for none, the one before, and whether it changed."""
 
     key: str
     entry: Override | None
     before: Override | None
     made: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """What to send, and the entry that is there once it was taken."""
+
+    patch: dict[str, Any]
+    entry: Override | None
 
 
 class NoOverrideMap(SluiceError):
@@ -105,17 +119,20 @@ def lower(
 ) -> Change:
     """Allow `key`, an agent or all, no more than `entry` says. An entry as low is left alone.
 
-    One that is as low but says neither who nor why, as a patch by hand may, is replaced by one that does. `manager`
-    names the writer in the object's own record.
+    One that is as low but says neither who nor why, as a patch by hand may, is replaced by one that does; and one that
+    holds another candidate is replaced by one that goes on to say so. `manager` names the writer in the object's own
+    record.
     """
 
-    def decide(now: OverrideMap) -> dict[str, Any] | None:
+    def decide(now: OverrideMap) -> _Write | Change:
         holds = now.overrides.entries.get(key)
-        if holds is not None and holds.weight_percent <= entry.weight_percent and (holds.by or holds.reason):
-            return None
-        return {"data": {key: entry.text}}
+        for one in holds.each if holds else ():
+            if one.covers(entry) and (one.by or one.reason):
+                return Change(key, one, one, made=False)
+        new = entry.over(holds)
+        return _Write({"data": {key: new.text}}, new)
 
-    return _written(cluster, namespace, key, decide, entry, manager, pause)
+    return _written(cluster, namespace, key, decide, manager, pause)
 
 
 def lift(
@@ -131,45 +148,44 @@ def lift(
 ) -> Change:
     """Take the entry of `key` away, and note who did and why; without an entry nothing changes."""
 
-    def decide(now: OverrideMap) -> dict[str, Any] | None:
+    def decide(now: OverrideMap) -> _Write | Change:
         holds = now.overrides.entries.get(key)
         if holds is None:
-            return None
+            return Change(key, None, None, made=False)
         noted = (Lifted(key, by, reason, at, holds.text), *now.lifted)[:_KEPT_LIFTED]
-        return {"data": {key: None}, "metadata": {"annotations": {LIFTED: _lifted_text(noted)}}}
+        return _Write({"data": {key: None}, "metadata": {"annotations": {LIFTED: _lifted_text(noted)}}}, None)
 
-    return _written(cluster, namespace, key, decide, None, manager, pause)
+    return _written(cluster, namespace, key, decide, manager, pause)
 
 
 def _written(
     cluster: Cluster,
     namespace: str,
     key: str,
-    decide: Callable[[OverrideMap], dict[str, Any] | None],
-    entry: Override | None,
+    decide: Callable[[OverrideMap], _Write | Change],
     manager: str,
     pause: Callable[[float], None],
 ) -> Change:
     before: Override | None = None
-    wrote = False
+    wrote: _Write | None = None
     failure: SluiceError = NeverQuiet(namespace)
     began = time.monotonic()
     for attempt in range(_ATTEMPTS):
         try:
             now = read_override_map(cluster, namespace)
             holds = now.overrides.entries.get(key)
-            if wrote and holds == entry:  # the answer to an earlier attempt was lost, the write was not
-                return Change(key, entry, before, made=True)
-            patch = decide(now)
-            if patch is None:
-                return Change(key, holds, holds, made=False)
-            before, wrote = holds, True
-            patch.setdefault("metadata", {})["resourceVersion"] = now.version
+            if wrote and holds == wrote.entry:  # the answer to an earlier attempt was lost, the write was not
+                return Change(key, holds, before, made=True)
+            decided = decide(now)
+            if isinstance(decided, Change):
+                return decided
+            before, wrote = holds, decided
+            decided.patch.setdefault("metadata", {})["resourceVersion"] = now.version
             answer = cluster.ask(
-                "PATCH", _path(namespace), patch, content_type=MERGE_PATCH, query={"fieldManager": manager}
+                "PATCH", _path(namespace), decided.patch, content_type=MERGE_PATCH, query={"fieldManager": manager}
             )
             if answer.status == 200:
-                return Change(key, entry, holds, made=True)
+                return Change(key, decided.entry, holds, made=True)
             failure = (
                 NeverQuiet(namespace)
                 if answer.status == 409

@@ -70,6 +70,9 @@ class MadeCluster:
     def overrides(self) -> Overrides:
         return read_overrides(self.override or {})
 
+    def candidate(self, agent: str) -> str:
+        return self.candidates.get(agent, f"{agent}-1")
+
     @property
     def writes(self) -> int:
         return sum(method == "PATCH" for method, *_ in self.requests)
@@ -117,7 +120,7 @@ class MadeCluster:
         return {
             agent: {
                 "state": "ENABLED",
-                "metadata": {"weight": weight, "candidate": self.candidates.get(agent, f"{agent}-1")},
+                "metadata": {"weight": weight, "candidate": self.candidate(agent)},
             }
             for agent, weight in weights.items()
         }
@@ -156,7 +159,7 @@ class MadeCluster:
     def _page(self, pod: MadePod) -> str:
         lines = ["# HELP made"]
         for agent, wanted in self.weights.items():
-            allowed = self.overrides.allowed_percent(agent) if pod.hears else 100
+            allowed = self.overrides.allowed_percent(agent, self.candidate(agent)) if pod.hears else 100
             for kind, weight in (("wanted", wanted), ("allowed", allowed), ("served", min(wanted, allowed))):
                 lines.append(f'sluice_rollout_weight{{agent="{agent}",kind="{kind}"}} {float(weight)}')
             lines.append(f'sluice_threshold{{agent="{agent}",name="error_rate_rollback_percent"}} 5.0')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -189,3 +190,58 @@ def test_what_is_no_config_map_is_said_and_nothing_is_written(body: bytes) -> No
     with pytest.raises(ClusterRefused, match="cannot be read: the API server answers 200: with something that is no"):
         lowered(LoginPage())  # type: ignore[arg-type]
     assert set(asked) == {"GET"}
+
+
+def test_an_entry_as_low_for_another_candidate_is_replaced_and_goes_on_to_hold_its_own() -> None:
+    first, second = replace(ENTRY, candidate="qa-1"), replace(ENTRY, candidate="qa-2", at="later")
+    cluster = MadeCluster(override={"qa": first.text})
+
+    assert lowered(cluster, entry=second)
+    assert cluster.overrides.entries == {"qa": replace(second, earlier=(first,))}
+    change = lower(cluster, NAMESPACE, "qa", replace(first, at="again"), manager="made", pause=no_pause)
+    assert (change.made, change.entry) == (False, first)
+    assert not lowered(cluster, entry=second)
+
+
+def test_an_entry_for_every_candidate_is_not_narrowed_and_narrows_none() -> None:
+    cluster = MadeCluster(override={"qa": ENTRY.text})
+
+    assert not lowered(cluster, entry=replace(ENTRY, candidate="qa-1"))
+    cluster.override = {"qa": replace(ENTRY, candidate="qa-1").text}
+    assert lowered(cluster)
+    assert cluster.overrides.entries == {"qa": ENTRY}
+
+
+@pytest.mark.parametrize("there", ["0", "off", '{"weight": 25, "by": "ada"}'])
+def test_what_a_person_set_for_every_candidate_outlives_one_for_a_candidate(there: str) -> None:
+    cluster = MadeCluster(override={"qa": there})
+    allowed = cluster.overrides.allowed_percent("qa", "qa-2")
+
+    assert lowered(cluster, entry=replace(ENTRY, candidate="qa-1"))
+    assert cluster.overrides.allowed_percent("qa", "qa-1") == 0
+    assert cluster.overrides.allowed_percent("qa", "qa-2") == allowed
+
+
+def test_a_lost_answer_to_a_write_over_another_candidates_is_not_written_twice() -> None:
+    cluster = MadeCluster(override={"qa": replace(ENTRY, candidate="qa-1").text})
+
+    def losing(method: str, path: str) -> MadeAnswer | None:
+        if method == "PATCH" and cluster.writes == 1:
+            cluster._patch(cluster.requests[-1][2])
+            raise NoAnswer("broken")
+        return None
+
+    cluster.fault = losing
+    assert lowered(cluster, entry=replace(ENTRY, candidate="qa-2"))
+    assert cluster.writes == 1
+
+
+def test_what_is_lifted_is_noted_with_all_that_it_said() -> None:
+    entry = replace(ENTRY, candidate="qa-2").over(replace(ENTRY, candidate="qa-1"))
+    cluster = MadeCluster(override={"qa": entry.text})
+
+    assert lifted(cluster)
+    (noted,) = read_override_map(cluster, NAMESPACE).lifted
+    assert noted.was == entry.text
+    assert [noted.concerns("qa", named) for named in ("qa-1", "qa-2", "qa-3")] == [True, True, False]
+    assert not noted.concerns("legal", "qa-1")

@@ -19,10 +19,11 @@ from sluice.deploy.target import target
 from sluice.gateway.draw import bucket_of
 from sluice.git import Git
 from sluice.gitops.ledger import Entry, EvidenceSaid, Ledger
-from sluice.gitops.moment import Moment, Rendered, Served, moment, named, overrides_at
+from sluice.gitops.moment import Moment, Rendered, Served, ended, holding, moment, overrides_at
 from sluice.gitops.stepping import require_agents
 from sluice.local.folders import PROJECT
-from sluice.override import ALL
+from sluice.override import ALL, Overrides
+from sluice.registry import Rollout
 from sluice.registry.history import NothingToCompareWith
 from sluice.rollout.override_map import OverrideMap
 
@@ -95,10 +96,13 @@ def log(
         return
     entries = list(islice(Ledger(git, environment, reference).entries(agent), last))
     if output_format == "json":
-        document = {"overrides": _overrides(overrides, agent), "changes": [_entry_data(entry) for entry in entries]}
+        document = {
+            "overrides": _overrides(overrides, agent, declared.rollout),
+            "changes": [_entry_data(entry) for entry in entries],
+        }
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    for line in _overrides(overrides, agent):
+    for line in _overrides(overrides, agent, declared.rollout):
         click.echo(line)
     for entry in entries:
         click.echo("\n".join(_entry_lines(entry)))
@@ -118,12 +122,13 @@ def _history(reference: str) -> Git:
     return git
 
 
-def _overrides(found: OverrideMap | None, agent: str | None) -> list[str]:
+def _overrides(found: OverrideMap | None, agent: str | None, rollout: Rollout) -> list[str]:
     if found is None:
         return []
-    concerned = {key for key in found.overrides.entries if agent is None or key in (agent, ALL)}
-    holding = {key: entry for key, entry in found.overrides.entries.items() if key in concerned}
-    lines = [f"override holds: {printable(line)}" for line in named(holding)]
+    entries = found.overrides.entries
+    there = Overrides({key: entry for key, entry in entries.items() if agent is None or key in (agent, ALL)})
+    lines = [f"override holds: {printable(line)}" for line in holding(there, rollout)]
+    lines += [f"override over: {printable(line)}" for line in ended(there, rollout)]
     lines += [
         printable(f"override lifted: {one.key} at {one.at} by {one.by}: {one.reason}; it was {one.was}")
         for one in found.lifted
@@ -166,13 +171,15 @@ def _at(
         held = overrides_at(found, at)
         served = [one for one in then.served(held, user, bucket_of) if agent in (None, one.agent)]
         rendered = then.render_into(folder) if folder is not None else None
+        rollout = then.declared.rollout
+        overrides = [*holding(held, rollout), *ended(held, rollout)]
     if output_format == "json":
         document = {
             "at": at.isoformat(),
             "commit": then.commit,
             "since": then.since.isoformat(),
             "user": user,
-            "overrides": list(named(held.entries)),
+            "overrides": overrides,
             "agents": [{**dataclasses.asdict(one), "served_percent": one.served_percent} for one in served],
             "rendered": dataclasses.asdict(rendered) if rendered else None,
         }
@@ -183,7 +190,7 @@ def _at(
     width = max((len(one.agent) for one in served), default=0)
     for one in served:
         click.echo(f"  {one.agent:{width}}  {_served_line(one, user)}")
-    for line in named(held.entries):
+    for line in overrides:
         click.echo(f"  override: {printable(line)}")
     if rendered is not None and folder is not None:
         click.echo(_rendered_line(rendered, folder, then))

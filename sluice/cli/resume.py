@@ -58,6 +58,7 @@ def _text(done: Resumed) -> str:
     if not done.change.made or done.change.before is None:
         return f"{done.change.key}: there is no override to lift"
     lines = [f"{done.change.key}: lifted; it was set {said_by(done.change.before)}"]
+    lines += [f"  it {ended}" for ended in done.ended]
     return "\n".join([*lines, *(f"  {_after(agent)}" for agent in done.agents)])
 
 
@@ -76,6 +77,7 @@ def _data(done: Resumed) -> dict[str, object]:
         "key": done.change.key,
         "lifted": done.change.made,
         "was": None if before is None else json.loads(before.text),
+        "ended_before": list(done.ended),
         "agents": [
             {
                 "agent": agent.agent,

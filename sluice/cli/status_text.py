@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sluice.deploy.fares import Fare, Fares
 from sluice.deploy.status import AgentStatus, Status
+from sluice.override import UNKNOWN
 from sluice.rollout import Action, ArmCounts, Verdict
 from sluice.rollout.conditions import UNSIGNED
 from sluice.rollout.numerals import two_digits
@@ -115,8 +116,11 @@ def _cluster(found: Status) -> Iterator[str]:
     if found.follower:
         yield str(found.follower)
     for key, entry in found.overrides.items():
-        said = ", ".join(part for part in (entry.by, entry.at, entry.reason) if part)
-        yield f"override: {key} at most {entry.weight_percent} %{f' ({said})' if said else ''}"
+        named = _candidate(found, key)
+        for one in entry.each:
+            said = ", ".join(part for part in (one.by, one.at, one.reason) if part)
+            ended = "" if one.holds(named) else f" {one.why_ended(named)}"
+            yield f"override: {key} at most {one.weight_percent} %{f' ({said})' if said else ''}{ended}"
     yield from found.complaints
     yield from (f"drift: {difference}" for difference in found.differences)
     if found.differences:
@@ -125,6 +129,10 @@ def _cluster(found: Status) -> Iterator[str]:
         yield f"not looked at, for want of the right to read: {', '.join(found.unseen)}"
     if found.is_as_git_says:
         yield "the rest is what git says" if found.unseen else "the cluster is what git says"
+
+
+def _candidate(found: Status, key: str) -> str | None:
+    return next((agent.candidate for agent in found.agents if agent.agent == key), UNKNOWN)
 
 
 def _mending(found: Status) -> str:
@@ -156,7 +164,10 @@ def data(look: Look) -> dict[str, Any]:
             for agent in found.agents
         ],
         "pods": [{"pod": pod, "answers": answers} for pod, answers in found.pods.items()],
-        "overrides": {key: asdict(entry) for key, entry in found.overrides.items()},
+        "overrides": {
+            key: {**asdict(entry), "holds": any(one.holds(_candidate(found, key)) for one in entry.each)}
+            for key, entry in found.overrides.items()
+        },
         "complaints": list(found.complaints),
         "drift": [asdict(difference) for difference in found.differences],
         "not_looked_at": list(found.unseen),

@@ -21,7 +21,7 @@ from sluice.deploy.waiting import Waiting
 from sluice.deploy.way_in import reasons_nobody_serves
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.toolchain import ensure_pulumi
-from sluice.override import ALL
+from sluice.override import ALL, UNKNOWN
 from sluice.progress import Progress
 from sluice.registry import (
     Arm,
@@ -84,7 +84,7 @@ def launch(environment: str, where: Target, registry: str | None, progress: Prog
     progress.say(f"  {update}")
     for line in update.named():
         progress.say(f"  {line}")
-    for line in _overridden(access, declared.settings.namespace):
+    for line in _overridden(access, declared):
         progress.say(f"  {line}")
     if not wait_until_served(access, declared, patience_seconds=SERVED_WITHIN_SECONDS):
         progress.say("  not every pod of the gateway serves these weights yet: answers may still be by the old ones")
@@ -175,17 +175,26 @@ def ask_every_agent(access: ClusterAccess, environment: Environment) -> tuple[Re
         return (first, *several.map(question, pairs[1:]))
 
 
-def _overridden(access: ClusterAccess, namespace: str) -> list[str]:
-    """Return a line for each override that holds, which no update lifts; none where they cannot be read."""
+def _overridden(access: ClusterAccess, declared: Environment) -> list[str]:
+    """Return a line for each override, which no update lifts; none where they cannot be read.
+
+    One for another candidate than is rolled out now is there yet, and holds nobody.
+    """
     try:
-        entries = read_override_map(access, namespace).overrides.entries
+        overrides = read_override_map(access, declared.settings.namespace).overrides
     except (ClusterUnreachable, ClusterRefused, NoOverrideMap):
         return []
-    return [
-        f"an override holds: {'every agent' if key == ALL else key} at most {entry.weight_percent} %; "
-        "`sluice resume` lifts it, an update does not"
-        for key, entry in entries.items()
-    ]
+    lines = []
+    for key, entry in overrides.entries.items():
+        stands = declared.rollout.agents.get(key)
+        named = stands.candidate if stands else UNKNOWN
+        for one in entry.each:
+            allowed = f"{'every agent' if key == ALL else key} at most {one.weight_percent} %"
+            if one.holds(named):
+                lines.append(f"an override holds: {allowed}; `sluice resume` lifts it, an update does not")
+            else:
+                lines.append(f"an override, {allowed}, {one.why_ended(named)}")
+    return lines
 
 
 def _fallen_back(replies: Sequence[Reply], declared: Environment) -> list[str]:

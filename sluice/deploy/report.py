@@ -15,7 +15,7 @@ from sluice.deploy.in_gateway import kept
 from sluice.deploy.launch import declared_environment
 from sluice.deploy.prometheus_access import match_of, prometheus_of
 from sluice.errors import SluiceError
-from sluice.override import read_moment, read_override
+from sluice.override import Override, read_moment, read_override
 from sluice.registry import Environment
 from sluice.rollout.guard.prometheus import Prometheus
 from sluice.rollout.override_map import OverrideMap, read_override_map
@@ -55,14 +55,17 @@ def _with_notes(material: Material, connect: Connect, declared: Environment) -> 
 def notes_of(found: OverrideMap) -> Iterator[Note]:
     """Return what the override and its record say: each entry that holds, and each that was lifted, set and lifted."""
     for key, entry in found.overrides.entries.items():
-        if (at := read_moment(entry.at)) is not None:
-            yield Note(key, at, entry.by, entry.reason or entry.unreadable_because)
+        yield from _set(key, entry)
     for one in found.lifted:
-        was = read_override(one.was)
-        if (at := read_moment(was.at)) is not None:
-            yield Note(one.key, at, was.by, was.reason)
+        yield from _set(one.key, read_override(one.was))
         if (at := read_moment(one.at)) is not None:
             yield Note(one.key, at, one.by, one.reason, lifted=True)
+
+
+def _set(key: str, entry: Override) -> Iterator[Note]:
+    for one in entry.each:
+        if (at := read_moment(one.at)) is not None:
+            yield Note(key, at, one.by, one.reason or one.unreadable_because, candidate=one.candidate)
 
 
 def _with_what_was_kept(material: Material, connect: Connect, declared: Environment) -> Material:

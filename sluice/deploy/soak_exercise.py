@@ -14,7 +14,7 @@ from sluice.deploy.pods import gateway_pods, is_ready
 from sluice.deploy.served import wait_until_served
 from sluice.deploy.soak import Asks, CannotSoak, SoakTime
 from sluice.errors import SluiceError
-from sluice.override import ALL, Override, moment
+from sluice.override import ALL, UNKNOWN, Override, moment
 from sluice.registry import Environment
 from sluice.registry.soak_contents import image_digest
 from sluice.rollout.effect import Clock, wait_until_reached
@@ -47,12 +47,17 @@ class Exercise:
     def tidy(self) -> None:
         """Lift what a killed soak left. Raises CannotSoak where somebody else's override holds."""
         namespace = self.declared.settings.namespace
+        agents = self.declared.rollout.agents
         for key, entry in read_override_map(self.access, namespace).overrides.entries.items():
-            if entry.by != BY:
+            named = agents[key].candidate if key in agents else UNKNOWN
+            others = [one for one in entry.each if one.by != BY]
+            holds = next((one for one in others if one.holds(named)), None)
+            if holds is not None:
                 raise CannotSoak(
-                    f"override: {key} is held at {entry.weight_percent} % by {entry.by or 'somebody'}: resume it first"
+                    f"override: {key} is held at {holds.weight_percent} % by {holds.by or 'somebody'}: resume it first"
                 )
-            self._lift(key)
+            if not others:
+                self._lift(key)
 
     def run(self) -> Exercised:
         """Go there and back. Raises what the cluster's access does; the override is lifted all the same."""

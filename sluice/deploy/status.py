@@ -104,7 +104,7 @@ def status(access: ClusterAccess, declared: Environment) -> Status:
                 agent,
                 of_agent.candidate,
                 rollout.wanted_weight_percent(agent),
-                overrides.allowed_percent(agent),
+                overrides.allowed_percent(agent, of_agent.candidate),
                 _served(agent, metrics.values()),
             )
             for agent, of_agent in rollout.agents.items()
@@ -146,8 +146,9 @@ def _overrides(access: ClusterAccess, namespace: str) -> Overrides:
 def _complaints(overrides: Overrides, agents: Iterable[str], pods: Mapping[str, _Gauges]) -> Iterator[str]:
     known = {*agents, ALL}
     for key, entry in overrides.entries.items():
-        if entry.unreadable_because:
-            yield f"override.{key}: {entry.unreadable_because}; until then it counts as 0"
+        for one in entry.each:
+            if one.unreadable_because:
+                yield f"override.{key}: {one.unreadable_because}; until then it counts as 0"
         if key not in known:
             yield f"override.{key}: is no agent, and stops nobody"
     for pod, gauges in pods.items():

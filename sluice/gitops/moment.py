@@ -6,7 +6,7 @@ The moment is when everybody's branch had a commit; that it was applied a while 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +15,9 @@ from pathlib import Path
 from sluice.errors import SluiceError
 from sluice.git import Git
 from sluice.gitops.checkout import checkout
-from sluice.override import ALL, Override, Overrides, read_moment
+from sluice.override import ALL, UNKNOWN, Override, Overrides, read_moment
 from sluice.override import read_override as read_entry
-from sluice.registry import Environment, load_environment
+from sluice.registry import Environment, Rollout, load_environment
 from sluice.render import manifests, render, write_manifests
 from sluice.rollout.override_map import OverrideMap
 
@@ -78,7 +78,7 @@ class Moment:
             Served(
                 agent,
                 rollout.wanted_weight_percent(agent),
-                overrides.allowed_percent(agent),
+                overrides.allowed_percent(agent, stands.candidate),
                 stands.candidate,
                 stands.baseline,
             )
@@ -121,14 +121,18 @@ def overrides_at(found: OverrideMap | None, at: datetime) -> Overrides:
         return Overrides(held)
     for one in found.lifted:
         entry, lifted = read_entry(one.was), read_moment(one.at)
-        began = read_moment(entry.at)
-        if began is not None and lifted is not None and began <= at < lifted:
-            held[one.key] = entry
+        if lifted is not None and at < lifted:
+            held |= _begun(one.key, entry, at, is_dated=True)
     for key, entry in found.overrides.entries.items():
-        began = read_moment(entry.at)
-        if began is None or began <= at:
-            held[key] = entry
+        held |= _begun(key, entry, at, is_dated=False)
     return Overrides(held)
+
+
+def _begun(key: str, entry: Override, at: datetime, *, is_dated: bool) -> dict[str, Override]:
+    """Return what an entry said by a moment, by its key. Where `is_dated` what has no date is left out."""
+    began = [(one, read_moment(one.at)) for one in entry.each]
+    then = [one for one, when in began if (not is_dated if when is None else when <= at)]
+    return {key: dataclasses.replace(then[0], earlier=tuple(then[1:]))} if then else {}
 
 
 def _arm(one: Served, user: str, bucket: Bucket) -> str:
@@ -136,9 +140,25 @@ def _arm(one: Served, user: str, bucket: Bucket) -> str:
     return "candidate" if drawn is not None and drawn < one.served_percent else "baseline"
 
 
-def named(overrides: Mapping[str, Override]) -> Iterator[str]:
-    """Write overrides, a line each."""
-    for key, entry in overrides.items():
-        whose = "every agent" if key == ALL else key
-        said = ", ".join(part for part in (entry.by, entry.at, entry.reason) if part)
-        yield f"{whose}: at most {entry.weight_percent} %{f' ({said})' if said else ''}"
+def holding(overrides: Overrides, rollout: Rollout) -> Iterator[str]:
+    """Write the overrides that hold, by the candidates of a rollout, a line each."""
+    for key, entry in overrides.entries.items():
+        named = _candidate(rollout, key)
+        yield from (_said(key, one) for one in entry.each if one.holds(named))
+
+
+def ended(overrides: Overrides, rollout: Rollout) -> Iterator[str]:
+    """Write the overrides that hold nobody any more, for another candidate is rolled out, a line each."""
+    for key in overrides.entries:
+        named = _candidate(rollout, key)
+        yield from (f"{_said(key, one)} {one.why_ended(named)}" for one in overrides.ended(key, named))
+
+
+def _candidate(rollout: Rollout, key: str) -> str | None:
+    return rollout.agents[key].candidate if key in rollout.agents else UNKNOWN
+
+
+def _said(key: str, entry: Override) -> str:
+    whose = "every agent" if key == ALL else key
+    said = ", ".join(part for part in (entry.by, entry.at, entry.reason) if part)
+    return f"{whose}: at most {entry.weight_percent} %{f' ({said})' if said else ''}"

@@ -22,7 +22,7 @@ from sluice.registry.editing import edit_file
 from sluice.registry.findings import Finding, did_you_mean, printed
 from sluice.registry.plan import NoSuchEnvironment, plan_of
 from sluice.rollout.case import Standing
-from sluice.rollout.next_step import entry, next_step
+from sluice.rollout.next_step import entry, next_step, proposed
 from sluice.rollout.proposal import Force, Kind, NextStep, Refused
 from sluice.rollout.record import Record, written
 
@@ -111,7 +111,7 @@ class Entering:
         registry, target = read(project, self.environment)
         _, source = read(project, self.source)
         require_agents(registry, self.agents)
-        standings = self.overrides.standings(target)
+        standings = self.overrides.standings(proposed(registry, source, target, self.agents))
         steps = [entry(registry, source, target, agent, self.now, standings, self.force) for agent in self.agents]
         refused = [step for step in steps if isinstance(step, Refused)]
         if refused:

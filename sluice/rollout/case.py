@@ -21,14 +21,15 @@ from sluice.rollout.measurements import Measurements
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """That this candidate was taken back. It stays so until a person resumes it, or another rollout is merged.
+    """That this candidate was taken back. It stays so until a person resumes it.
 
-    `at` is None where whoever wrote the override did not say.
+    `at` is None where whoever wrote the override did not say. `another_ends_it` is whether another candidate is let in.
     """
 
     at: datetime | None
     by: str
     reason: str
+    another_ends_it: bool = False
 
 
 @dataclass(frozen=True, slots=True)

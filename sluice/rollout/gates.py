@@ -66,7 +66,8 @@ def _stopped(case: Case) -> Iterator[Reason]:
     if back is not None:
         at = f" at {back.at:%Y-%m-%d %H:%M}" if back.at else ""
         said = f"was rolled back{at} by {back.by}: {back.reason}"
-        yield Reason(Gate.ROLLOUT, Action.HOLD, f"{said}; only `sluice resume` ends that")
+        only = "`sluice resume` or another candidate" if back.another_ends_it else "only `sluice resume`"
+        yield Reason(Gate.ROLLOUT, Action.HOLD, f"{said}; {only} ends that")
     elif resumed is not None and case.weight_percent > first and _began_above(case, first):
         said = (
             f"was resumed at {resumed:%Y-%m-%d %H:%M}: the way up begins at {first} %, not at {case.weight_percent} %"

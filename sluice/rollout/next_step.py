@@ -9,7 +9,7 @@ the registry: a freeze or a sign-off is changed there.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from types import MappingProxyType
 
@@ -80,18 +80,30 @@ def entry(
     see the edited file.
     """
     candidate = _tried(registry, source, agent)
-    stands = target.agents[agent]
     in_the_way = tuple(_in_the_way(source, target, agent, candidate))
     if in_the_way:
         return Refused(target.environment, agent, candidate, in_the_way)
-    proposed = dataclasses.replace(stands, candidate=candidate, weight_percent=0, since=None)
-    with_it = dataclasses.replace(target, agents=MappingProxyType({**target.agents, agent: proposed}))
+    with_it = proposed(registry, source, target, (agent,))
     record = judged(registry, with_it, agent, Measurements(now), now, standings.get(agent))
     step = next_step(registry, with_it, record, standings, force)
     if isinstance(step, Refused):
         first = record.case.steps[0].weight_percent
         return dataclasses.replace(step, would_be=_changed(Kind.ENTRY, with_it, record.case, first))
     return step
+
+
+def proposed(registry: Registry, source: Rollout, target: Rollout, agents: Iterable[str]) -> Rollout:
+    """Return `target` with the models that `source` tried as candidates that have no users yet.
+
+    An override that another candidate ends does not stand in their way. Raises NoCandidate as `entry` does.
+    """
+    entering = {
+        agent: dataclasses.replace(
+            target.agents[agent], candidate=_tried(registry, source, agent), weight_percent=0, since=None
+        )
+        for agent in agents
+    }
+    return dataclasses.replace(target, agents=MappingProxyType({**target.agents, **entering}))
 
 
 def _tried(registry: Registry, source: Rollout, agent: str) -> str:

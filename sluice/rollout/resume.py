@@ -6,17 +6,16 @@ the weight that went wrong, or git may, and a candidate comes back at the first 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice.errors import AnswerIsNo, SluiceError
-from sluice.override import ALL, Override, moment
+from sluice.override import ALL, UNKNOWN, Override, Overrides, moment
 from sluice.registry import Environment
 from sluice.rollout.cluster import Cluster
 from sluice.rollout.effect import Clock
 from sluice.rollout.override_map import Change, lift, read_override_map
 from sluice.rollout.rollback import UnknownAgent
-from sluice.rollout.wanted import read_wanted
+from sluice.rollout.wanted import Wanted, read_wanted
 
 MANAGER = "sluice-resume"
 _FIRST_STEP_PERCENT = 10
@@ -60,6 +59,8 @@ class Resumed:
 
     change: Change
     agents: tuple[Afterwards, ...]
+    ended: tuple[str, ...] = ()
+    """What of it held nobody any more, for another candidate came: each as a sentence's end."""
 
 
 class NotInOrder(AnswerIsNo):
@@ -97,9 +98,9 @@ def resume(
     """
     key = ALL if agent is None else agent
     now = read_override_map(cluster, namespace)
-    entries = dict(now.overrides.entries)
+    entries = now.overrides.entries
     try:
-        wanted = {name: flag.weight_percent for name, flag in read_wanted(cluster, namespace).items()}
+        wanted = read_wanted(cluster, namespace)
     except SluiceError as error:
         if key in entries and not force:
             raise FlagsUnreadable(error) from None
@@ -109,34 +110,28 @@ def resume(
         raise UnknownAgent(agent, known)
     if key not in entries:
         return Resumed(Change(key, None, None, made=False), ())
-    left = {name: entry for name, entry in entries.items() if name != key}
-    concerned = [name for name in wanted if agent is None or name == agent]
-    after = tuple(_afterwards(name, wanted[name], entries, left, declared) for name in concerned)
+    left = Overrides({name: entry for name, entry in entries.items() if name != key})
+    concerned = [flag for name, flag in wanted.items() if agent is None or name == agent]
+    after = tuple(_afterwards(flag, now.overrides, left, declared) for flag in concerned)
+    named = wanted[key].candidate if key in wanted else UNKNOWN
+    ended = tuple(one.why_ended(named) for one in now.overrides.ended(key, named))
     dangers = [one.danger for one in after if one.danger]
     if dangers and not force:
         raise NotInOrder(dangers)
     noted = f"{reason} (forced)" if dangers else reason
     change = lift(cluster, namespace, key, by=by, reason=noted, at=moment(), manager=MANAGER, pause=clock.sleep)
-    return Resumed(change, after)
+    return Resumed(change, after, ended)
 
 
-def _afterwards(
-    agent: str,
-    wanted_percent: int,
-    before: Mapping[str, Override],
-    left: Mapping[str, Override],
-    declared: Environment | None,
-) -> Afterwards:
-    holding = [(key, left[key]) for key in (agent, ALL) if key in left]
-    lowest = min(holding, key=lambda one: one[1].weight_percent, default=None)
-    allowed = lowest[1].weight_percent if lowest else 100
-    allowed_before = min((before[key].weight_percent for key in (agent, ALL) if key in before), default=100)
+def _afterwards(flag: Wanted, before: Overrides, left: Overrides, declared: Environment | None) -> Afterwards:
+    agent, wanted_percent = flag.agent, flag.weight_percent
+    lowest = min(left.holding(agent, flag.candidate), key=lambda one: one[1].weight_percent, default=None)
     steps = declared.registry.ladder_of(agent).weights_percent if declared else ()
     known = declared is not None and agent in declared.rollout.agents
     return Afterwards(
         agent=agent,
-        now_percent=min(wanted_percent, allowed),
-        was_percent=min(wanted_percent, allowed_before),
+        now_percent=min(wanted_percent, left.allowed_percent(agent, flag.candidate)),
+        was_percent=min(wanted_percent, before.allowed_percent(agent, flag.candidate)),
         declared_percent=declared.rollout.wanted_weight_percent(agent) if declared and known else None,
         first_step_percent=steps[0] if steps else _FIRST_STEP_PERCENT,
         held_by=_holder(*lowest) if lowest else "",

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sluice.errors import SluiceError
-from sluice.override import ALL, Override, read_moment, read_override
+from sluice.override import Override, read_moment, read_override
 from sluice.registry import Registry, Rollout
 from sluice.rollout.case import RolledBack, Standing, case_of
 from sluice.rollout.guard.loop import Watched
@@ -76,17 +76,17 @@ def judged(
 def standing_of(overrides: OverrideMap, rollout: Rollout, agent: str) -> Standing:
     """Say what the override makes of one agent's rollout: held where it is, or let in again by a person.
 
-    An entry that allows more than git wants takes nothing back, and what a soak's exercise lifted was no candidate's
-    fall.
+    An entry that allows more than git wants takes nothing back, nor does one for another candidate; and what a soak's
+    exercise lifted was no candidate's fall.
     """
-    entries = overrides.overrides.entries
-    weight = rollout.agents[agent].weight_percent
-    held = [entries[key] for key in (agent, ALL) if key in entries and entries[key].weight_percent <= weight]
-    lowest = min(held, key=lambda entry: entry.weight_percent, default=None)
+    stands = rollout.agents[agent]
+    holding = overrides.overrides.holding(agent, stands.candidate)
+    held = [entry for _, entry in holding if entry.weight_percent <= stands.weight_percent]
+    lowest = min(held, key=lambda entry: (entry.weight_percent, bool(entry.candidate)), default=None)
     lifted = (
         read_moment(one.at)
         for one in overrides.lifted
-        if one.key in (agent, ALL) and read_override(one.was).by != EXERCISE
+        if one.concerns(agent, stands.candidate) and read_override(one.was).by != EXERCISE
     )
     resumed = max((at for at in lifted if at is not None), default=None)
     return Standing(_rolled_back(lowest) if lowest else None, resumed)
@@ -94,4 +94,4 @@ def standing_of(overrides: OverrideMap, rollout: Rollout, agent: str) -> Standin
 
 def _rolled_back(entry: Override) -> RolledBack:
     reason = entry.reason or entry.unreadable_because or "no reason is given"
-    return RolledBack(read_moment(entry.at), entry.by or "somebody", reason)
+    return RolledBack(read_moment(entry.at), entry.by or "somebody", reason, bool(entry.candidate))

@@ -224,3 +224,21 @@ def test_watching_prints_what_changed_and_ends_without_a_word(
     assert output.out.count("wanted") == 2
     assert output.out.count("drift:") == 1
     assert output.err == ""
+
+
+def test_an_override_that_another_candidate_ended_is_shown_in_one_sentence(
+    found: list[Status | Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = Override(0, "guard", "errors", "", "at four", candidate="qa-0")
+    found[0] = replace(FINE, overrides={"qa": entry, "legal": Override(25, "ada"), "all": Override(50)})
+
+    assert run(["status"]) == 0
+    output = capsys.readouterr().out
+    sentence = "was for qa-0 and no longer holds, since the rollout names qa-20251031: the registry's rule ends it"
+    assert f"override: qa at most 0 % (guard, at four, errors) {sentence}" in output
+    assert output.count("no longer holds") == 1
+
+    assert run(["status", "--format", "json"]) == 0
+    overrides = json.loads(capsys.readouterr().out)["overrides"]
+    assert {key: entry["holds"] for key, entry in overrides.items()} == {"qa": False, "legal": True, "all": True}
+    assert (overrides["qa"]["candidate"], overrides["qa"]["earlier"]) == ("qa-0", [])

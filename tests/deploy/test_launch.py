@@ -151,7 +151,7 @@ def test_an_override_that_holds_is_shown_beside_the_update_that_does_not_lift_it
     where: Target,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    data = {"qa": '{"weight": 0, "by": "ada"}', "all": "10"}
+    data = {"qa": '{"weight": 0, "by": "ada"}', "all": "10", "legal": '{"weight": 0, "candidate": "legal-0"}'}
     override = {"metadata": {"resourceVersion": "7"}, "data": data}
     api.put("/api/v1/namespaces/sluice-dev/configmaps/override", override)
 
@@ -160,6 +160,10 @@ def test_an_override_that_holds_is_shown_beside_the_update_that_does_not_lift_it
     shown = capsys.readouterr().err
     assert "an override holds: qa at most 0 %; `sluice resume` lifts it, an update does not" in shown
     assert "an override holds: every agent at most 10 %;" in shown
+    ended = (
+        "an override, legal at most 0 %, was for legal-0 and no longer holds, since the rollout names legal-20251031"
+    )
+    assert ended in shown
 
 
 def test_who_has_the_candidate_and_was_answered_by_another_is_explained(

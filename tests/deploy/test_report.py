@@ -76,3 +76,16 @@ def test_a_gateway_that_does_not_answer_costs_the_worst_answers_alone(monkeypatc
     assert found.worst is None
     assert found.missing == ("the worst answers: no gateway pod is ready",)
     assert found.agents
+
+
+def test_an_override_for_one_candidate_is_told_for_which_with_those_it_replaced() -> None:
+    first = Override(0, "guard", "errors", at="2025-11-08T09:00:00Z", candidate="qa-1")
+    second = Override(0, "guard", "points", at=_AT, candidate="qa-2").over(first)
+    cluster = MadeCluster(override={"qa": second.text})
+
+    notes = list(report.notes_of(read_override_map(cluster, NAMESPACE)))
+
+    assert [(note.candidate, note.reason, note.lifted) for note in notes] == [
+        ("qa-2", "points", False),
+        ("qa-1", "errors", False),
+    ]

@@ -16,6 +16,7 @@ from sluice.deploy.cluster_access import ClusterAccess
 from sluice.deploy.soak import CannotSoak
 from sluice.deploy.soak_exercise import Exercise, gateway_digest
 from sluice.local.folders import PROJECT
+from sluice.override import Override
 from sluice.registry import AgentRollout, Environment, load_environment
 from sluice.rollout.effect import Clock
 from sluice.rollout.guard.prometheus import Prometheus
@@ -155,3 +156,13 @@ def test_the_gateways_image_is_the_one_that_its_pods_run(staging: Environment) -
     cluster.pods.clear()
     with pytest.raises(CannotSoak, match="do not run one image with a digest"):
         gateway_digest(cast("ClusterAccess", cluster), NAMESPACE)
+
+
+def test_an_override_that_another_candidate_ended_is_left_and_in_nobodys_way(staging: Environment) -> None:
+    cluster = made(staging)
+    ended = Override(0, "guard", "errors", candidate="qa-0")
+    cluster.override = {"qa": ended.text, "all": Override(0, BY).text}
+
+    exercise(staging, cluster).tidy()
+
+    assert cluster.overrides.entries == {"qa": ended}

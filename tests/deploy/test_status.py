@@ -186,3 +186,16 @@ def test_the_override_is_never_marked_for_an_update(made: ApiServer, access: Clu
 
     assert len(said) == 1
     assert not any(request.method == "PATCH" for request in made.requests)
+
+
+def test_an_override_for_another_candidate_lowers_nothing(
+    made: ApiServer, access: ClusterAccess, dev: Environment
+) -> None:
+    (agent, *_) = dev.rollout.agents
+    said = {"weight": 0, "by": "guard", "candidate": "qa-0", "earlier": ["soon"]}
+    put(made, objects(dev)["configmap/override"], data={agent: json.dumps(said)})
+    assert status(access, dev).agents[0].allowed_percent == 0, "what cannot be read stops it"
+
+    put(made, objects(dev)["configmap/override"], data={agent: json.dumps({**said, "earlier": []})})
+
+    assert status(access, dev).agents[0].allowed_percent == 100

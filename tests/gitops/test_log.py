@@ -241,3 +241,15 @@ def test_an_override_counts_for_as_long_as_it_held() -> None:
         return set(overrides_at(found, datetime(2025, 11, day, hour, tzinfo=UTC)).entries)
 
     assert [held(9, 9), held(9, 12), held(9, 17), held(10, 11)] == [set(), {"qa"}, set(), {"legal"}]
+
+
+def test_of_two_candidates_that_fell_each_counts_from_its_own_moment_and_for_itself() -> None:
+    first = Override(0, "guard", "errors", "", "2025-11-09T10:00:00Z", candidate="qa-1")
+    second = Override(0, "guard", "points", "", "2025-11-11T10:00:00Z", candidate="qa-2").over(first)
+    lifted = Lifted("qa", "Ada", "mended", "2025-11-12T10:00:00Z", second.text)
+
+    for found in (OverrideMap("1", Overrides({"qa": second})), OverrideMap("1", Overrides({}), (lifted,))):
+        for day, allowed in ((9, (100, 100)), (10, (0, 100)), (12, (0, 0))):
+            then = overrides_at(found, datetime(2025, 11, day, 9, tzinfo=UTC))
+            assert (then.allowed_percent("qa", "qa-1"), then.allowed_percent("qa", "qa-2")) == allowed
+    assert overrides_at(found, datetime(2025, 11, 13, tzinfo=UTC)).entries == {}

@@ -230,3 +230,23 @@ def test_answers_without_points_are_named() -> None:
     bare = agent(days={"candidate": days(scores=None), "baseline": days()})
 
     assert find(material(bare)).missing == ("of the candidate of qa there are requests, and no points",)
+
+
+def test_an_override_that_another_candidate_ended_was_lifted_by_nobody() -> None:
+    set_at, ended_at, back_at = (SINCE + days * DAY for days in (1, 2, 3))
+    step = timedelta(minutes=5)
+    overridden = (
+        *flat(0, end=set_at),
+        *flat(1, begin=set_at + step, end=ended_at),
+        *flat(0, begin=ended_at + step, end=back_at),
+        *flat(1, begin=back_at + step),
+    )
+    notes = (Note("qa", set_at + timedelta(seconds=40), "guard", "points fell", candidate="qa-1"),)
+
+    (one,) = find(material(agent(overridden=overridden), notes=notes)).agents
+
+    assert [(event.kind, event.text) for event in one.events] == [
+        (EventKind.OVERRIDE, "override set by guard: points fell"),
+        (EventKind.ENDED, "override for qa-1 ended by another candidate, not by a person"),
+        (EventKind.OVERRIDE, "override holds again: the candidate that it is for is back"),
+    ]

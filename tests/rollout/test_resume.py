@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.override import Override
 from sluice.registry import Environment, load_environment
 from sluice.rollout.effect import Clock
 from sluice.rollout.resume import FlagsUnreadable, NotInOrder, Resumed, resume
@@ -140,3 +141,23 @@ def test_a_stray_key_that_is_no_agent_can_be_lifted(declared: Environment) -> No
     cluster = MadeCluster(override={"qaa": "0"})
 
     assert resumed(cluster, declared, "qaa").change.made
+
+
+def test_an_entry_that_another_candidate_ended_is_lifted_and_said_to_have_held_nobody(declared: Environment) -> None:
+    entry = Override(0, "guard", "errors", candidate="qa-0")
+    cluster = MadeCluster(weights={"qa": 50}, override={"qa": entry.text})
+
+    done = resumed(cluster, wanting(declared, 50))
+
+    (after,) = done.agents
+    assert (after.was_percent, after.now_percent) == (50, 50)
+    (ended,) = done.ended
+    assert ended.startswith("was for qa-0 and no longer holds, since the rollout names qa-1")
+
+
+def test_what_was_replaced_is_a_danger_as_well(declared: Environment) -> None:
+    entry = Override(25, "guard", "points", candidate="qa-2").over(Override(0, "guard", "errors", candidate="qa-1"))
+    cluster = MadeCluster(weights={"qa": 50}, override={"qa": entry.text})
+
+    with pytest.raises(NotInOrder, match="qa: 50 % of its users would be on the candidate at once"):
+        resumed(cluster, wanting(declared, 0))

@@ -97,3 +97,26 @@ def test_a_record_from_before_a_field_was_there_is_read_all_the_same(registry: R
     del record["case"]["weight_percent"]
     with pytest.raises(UnreadableRecord, match="weight_percent"):
         read(json.dumps(record))
+
+
+def test_an_override_for_another_candidate_holds_nobody_and_its_end_is_no_resumption(registry: Registry) -> None:
+    other = Override(0, "guard", "errors", at="2025-11-09T08:00:00Z", candidate="qa-0")
+    lifted = Lifted("qa", "Ada", "tidied", "2025-11-10T08:00:00Z", other.text)
+
+    standing = standing_of(held(lifted, qa=other.text), standing_at(registry, 25), "qa")
+
+    assert (standing.rolled_back, standing.resumed_at) == (None, None)
+
+
+def test_an_override_that_another_candidate_may_end_says_so(registry: Registry) -> None:
+    own = Override(0, "guard", "errors", candidate="qa-20251031")
+    where = standing_at(registry, 25)
+
+    standing = standing_of(held(qa=own.text), where, "qa")
+    record = verdict_of(registry, where, "qa", NOW, Measured(good()), standing)
+
+    assert record.verdict.why[0].text.endswith("errors; `sluice resume` or another candidate ends that")
+    assert replay(read(written(record))) == record.verdict
+    with_all = standing_of(held(qa=own.text, all="0"), where, "qa")
+    assert with_all.rolled_back is not None
+    assert not with_all.rolled_back.another_ends_it

@@ -69,13 +69,17 @@ class AgentMaterial:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What people or the guard wrote of an override: set by `by`, or lifted where `lifted` is true."""
+    """What people or the guard wrote of an override: set by `by`, or lifted where `lifted` is true.
+
+    `candidate` is the one that it held alone, where another ends it; empty where it held every one.
+    """
 
     key: str
     at: datetime
     by: str
     reason: str
     lifted: bool = False
+    candidate: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class EventKind(StrEnum):
     LOWERED = "lowered"
     OVERRIDE = "override"
     RESUMED = "resumed"
+    ENDED = "ended"
+    """Another candidate ended an override, by the registry's rule: nobody lifted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,17 @@ def _overrides(agent: AgentMaterial, notes: Sequence[Note]) -> Iterator[Event]:
         began = after > 0
         if any(note.lifted is not began and abs(note.at - at) <= _SAME for note in notes):
             continue
-        kind, said = (EventKind.OVERRIDE, "set") if began else (EventKind.RESUMED, "lifted")
-        yield Event(at, agent.agent, kind, f"override {said}; by whom and why is not known")
+        held = [note for note in notes if note.candidate and note.at <= at]
+        if held and began:
+            said = "override holds again: the candidate that it is for is back"
+            yield Event(at, agent.agent, EventKind.OVERRIDE, said)
+        elif held:
+            candidate = max(held, key=lambda note: note.at).candidate
+            said = f"override for {candidate} ended by another candidate, not by a person"
+            yield Event(at, agent.agent, EventKind.ENDED, said)
+        else:
+            kind, said = (EventKind.OVERRIDE, "set") if began else (EventKind.RESUMED, "lifted")
+            yield Event(at, agent.agent, kind, f"override {said}; by whom and why is not known")
 
 
 def _of_note(agent: str, note: Note) -> Event:

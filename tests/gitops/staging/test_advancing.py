@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import pytest
@@ -13,12 +14,15 @@ from sluice.gitops.branches import Others
 from sluice.gitops.drafting import Drafting, Forbidden, NotProven, Wish
 from sluice.gitops.proposing import propose
 from sluice.gitops.stepping import Entering, GatesSayNo
-from sluice.registry import load_environment
+from sluice.override import Override, Overrides
+from sluice.registry import Rollout, load_environment
 from sluice.render import manifests, render
 from sluice.rollout import RolledBack, Standing
 from sluice.rollout.guard.loop import CannotSee
+from sluice.rollout.override_map import OverrideMap
 from sluice.rollout.proposal import Force
 from sluice.rollout.record import read, replay
+from sluice.rollout.verdicts import standing_of
 from tests.gitops.made_forges import MadeGitHub
 from tests.gitops.project import Repositories, git
 from tests.gitops.staging.made_judge import FILE, Advance, MadeJudge, all_of_them, failing, few
@@ -226,3 +230,31 @@ def test_an_unknown_failure_of_one_agent_is_not_swallowed(repositories: Reposito
 
     with pytest.raises(SluiceError, match="something of git's"):
         list(where.each([("qa",)], lambda _: draft))  # type: ignore[arg-type,return-value]
+
+
+class Overridden(MadeJudge):
+    """Knows the override of a cluster, and nothing else."""
+
+    def __init__(self, **entries: Override) -> None:
+        super().__init__()
+        self.overrides = OverrideMap("1", Overrides(entries))
+
+    def standings(self, rollout: Rollout) -> Mapping[str, Standing]:
+        return {agent: standing_of(self.overrides, rollout, agent) for agent in rollout.agents}
+
+
+@pytest.mark.parametrize(("held", "is_held"), [("content-20251031", False), ("qa-20251031", True), ("", True)])
+def test_an_override_holds_up_the_model_that_enters_only_where_it_is_for_it(
+    repositories: Repositories, held: str, is_held: bool
+) -> None:
+    fell = "{candidate: content-20251031, weight: 0, since: 2025-11-01}"
+    rollout = repositories.mine / "registry/rollouts/production.yaml"
+    rollout.write_text(f"version: 1\nenabled: true\nagents:\n  qa: {fell}\n")
+    override = Override(0, "guard", "errors", at="2025-11-02T10:00:00Z", candidate=held)
+    entering = Entering("production", "staging", ("qa",), Overridden(qa=override), NOW)
+
+    with pytest.raises(GatesSayNo) as no:
+        entering(repositories.mine)
+
+    assert ("was rolled back at 2025-11-02 10:00 by guard: errors" in str(no.value)) is is_held
+    assert "nobody signed" in str(no.value)

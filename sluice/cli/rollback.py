@@ -15,7 +15,7 @@ from sluice.deploy.target import target
 from sluice.errors import SluiceError
 from sluice.local.folders import PROJECT
 from sluice.override import Override
-from sluice.registry.policy import RollbackPolicy
+from sluice.registry.policy import OverrideEnds, RollbackPolicy
 from sluice.rollout.effect import AgentAfter, Proof, Reached
 from sluice.rollout.override_map import Change
 from sluice.rollout.rollback import Listener, Request, Rollback, patch_command, roll_back
@@ -75,6 +75,7 @@ def rollback(
         evidence,
         prove_seconds,
         policy.post_mortem_within,
+        another_ends_it=_another_ends_it(found, agent),
     )
     if print_patch:
         click.echo(patch_command(request))
@@ -119,6 +120,11 @@ def _require_short(name: str, text: str) -> None:
         raise click.BadParameter(f"write 1 to {_LONGEST_TEXT} characters", param_hint=name)
 
 
+def _another_ends_it(found: Emergency, agent: str | None) -> bool:
+    declared = found.declared.registry.agents.get(agent) if found.declared and agent else None
+    return declared is not None and declared.policy.override_ends is OverrideEnds.NEW_CANDIDATE
+
+
 def _say_what_is_missing(found: Emergency) -> None:
     if found.declared is None:
         click.echo(f"going on without the registry, which is not in order: {found.why}", err=True)
@@ -128,7 +134,8 @@ def said_by(entry: Override) -> str:
     """Write who set an override, when and why, as far as it says."""
     parts = [f"by {entry.by}" if entry.by else "by somebody unnamed", f"at {entry.at}" if entry.at else ""]
     because = entry.unreadable_because or entry.reason
-    return printable(" ".join(part for part in parts if part) + (f": {because}" if because else ""))
+    alone = f", for {entry.candidate} alone" if entry.candidate else ""
+    return printable(" ".join(part for part in parts if part) + alone + (f": {because}" if because else ""))
 
 
 def _say_change(change: Change, seconds: float) -> None:
@@ -151,14 +158,19 @@ def _say_proving(request: Request) -> None:
 
 
 def _text(request: Request, done: Rollback) -> str:
+    held = done.change.entry.candidate if done.change.entry else ""
     lines = [f"  {pod.pod}  DOES NOT SAY SO YET" for pod in done.pods if pod.seconds is None]
+    if lines and held:
+        lines.append(f"  a pod that goes by older flags may have another candidate than {held}: what `--print-patch`")
+        lines.append("  prints holds every one")
     if not done.pods:
         lines.append("  no gateway pod could be asked; the override stays, and pods obey it as they hear of it")
     if done.proof is not None:
         lines += _proof_lines(done.proof)
     lines.append(_record_line(done))
     key = f" {request.agent}" if request.agent else ""
-    lines.append(f"it ends by `sluice resume {request.environment}{key} --reason ...`")
+    another = f", or once the rollout names another candidate than {held}" if held else ""
+    lines.append(f"it ends by `sluice resume {request.environment}{key} --reason ...`{another}")
     return "\n".join(lines)
 
 

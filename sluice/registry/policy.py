@@ -188,6 +188,13 @@ class Rate:
         return self.burst or max(1, math.ceil(self.requests_per_second * _SECONDS_OF_BURST))
 
 
+class OverrideEnds(StrEnum):
+    """What ends an agent's override: a person alone, or another candidate that is merged as well."""
+
+    RESUME = "resume"
+    NEW_CANDIDATE = "new_candidate"
+
+
 class Form(StrEnum):
     """The form that an agent's answers have, where a question does not ask for another."""
 
@@ -244,6 +251,7 @@ class Policy:
     safeguards: Safeguards = Safeguards()
     scoring: Scoring = Scoring()
     judgement: Judgement = Judgement()
+    override_ends: OverrideEnds = OverrideEnds.RESUME
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -57,6 +57,8 @@ class Request:
     prove_seconds: float = 10.0
     """For how long the baseline must answer alone; 0 asks for no proof."""
     post_mortem_within: timedelta = RollbackPolicy().post_mortem_within
+    another_ends_it: bool = False
+    """Whether the registry lets another candidate of the agent end the override."""
 
     @property
     def key(self) -> str:
@@ -110,7 +112,7 @@ def roll_back(
         raise UnknownAgent(request.agent, known)
     began = clock.now()
     entry = Override(0, by=request.by, reason=request.reason, evidence=request.evidence, at=moment())
-    change = lower(cluster, request.namespace, request.key, entry, manager=MANAGER, pause=clock.sleep)
+    change = _lowered(cluster, request, entry, weights, clock)
     set_after = clock.now() - began
     listener.on_change(change, set_after)
     pods = wait_until_reached(
@@ -149,6 +151,32 @@ def patch_command(request: Request) -> str:
     entry = Override(0, by=request.by, reason=request.reason, evidence=request.evidence, at=moment())
     patch = json.dumps({"data": {request.key: entry.text}}, ensure_ascii=False)
     return f"kubectl -n {request.namespace} patch configmap {NAME} --type merge -p {shlex.quote(patch)}"
+
+
+def _lowered(
+    cluster: Cluster, request: Request, entry: Override, weights: Mapping[str, Wanted] | None, clock: Clock
+) -> Change:
+    """Set the override: for the candidate that the flags name alone, where the registry lets another end it.
+
+    Flags that name another by the time it is set were changed meanwhile. Whoever typed this wanted the agent stopped,
+    and then it holds every candidate.
+    """
+
+    def set_for(candidate: str) -> Change:
+        own = replace(entry, candidate=candidate)
+        return lower(cluster, request.namespace, request.key, own, manager=MANAGER, pause=clock.sleep)
+
+    candidate = _named(request, weights)
+    change = set_for(candidate)
+    if candidate and _named(request, _weights(cluster, request.namespace) or weights) != candidate:
+        return set_for("")
+    return change
+
+
+def _named(request: Request, weights: Mapping[str, Wanted] | None) -> str:
+    """Return the candidate to hold alone; empty where every one is to be held."""
+    stands = (weights or {}).get(request.key)
+    return (stands.candidate or "") if request.another_ends_it and request.agent and stands else ""
 
 
 def _weights(cluster: Cluster, namespace: str) -> Mapping[str, Wanted] | None:

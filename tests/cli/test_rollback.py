@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,8 @@ from sluice.cli import resume as resume_command
 from sluice.cli import rollback as rollback_command
 from sluice.cli.main import run
 from sluice.deploy import emergency
+from sluice.registry import load_environment
+from sluice.registry.policy import OverrideEnds
 from sluice.rollout.effect import AgentAfter, Proof
 from tests.rollout.made_cluster import MadeCluster, said
 
@@ -139,3 +142,35 @@ def test_a_baseline_that_fails_too_is_a_no(
     told = capsys.readouterr().out
     assert "NOT IN ORDER, over 10 s on 2 pods:" in told
     assert "qa: 40 by the baseline, 0 by the candidate, errors 50.0 % (allowed 5 %)" in told
+
+
+def test_where_another_candidate_may_end_it_the_entry_and_the_last_line_say_so(
+    cluster: MadeCluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = load_environment(Path(__file__).parent.parent.parent, "dev")
+    qa = declared.registry.agents["qa"]
+    ends = replace(qa, policy=replace(qa.policy, override_ends=OverrideEnds.NEW_CANDIDATE))
+    registry = replace(declared.registry, agents={**declared.registry.agents, "qa": ends})
+    found = emergency.Emergency("sluice-made", replace(declared, registry=registry))
+    monkeypatch.setattr(rollback_command, "emergency", lambda _: found)
+    monkeypatch.setattr(resume_command, "emergency", lambda _: found)
+
+    assert run(ROLLBACK) == 0
+    assert "--reason ...`, or once the rollout names another candidate than qa-1" in capsys.readouterr().out
+    assert run([*ROLLBACK, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["override"]["candidate"] == "qa-1"
+    assert run(["rollback", "dev", "legal", *ROLLBACK[3:]]) == 0
+    assert "another candidate" not in capsys.readouterr().out
+    assert cluster.overrides.entries["legal"].candidate == ""
+
+    monkeypatch.setattr("sluice.rollout.rollback._REACHED_WITHIN_SECONDS", 0.0)
+    cluster.pods["gateway-b"].hears = False
+    assert run(ROLLBACK) == 3
+    told = " ".join(capsys.readouterr().out.split())
+    assert "a pod that goes by older flags may have another candidate than qa-1: what `--print-patch` prints" in told
+
+    cluster.candidates = {"qa": "qa-2"}
+    assert run([*RESUME, "--force"]) == 0
+    told = capsys.readouterr().out
+    assert "qa: lifted; it was set by ada at 20" in told
+    assert "  it was for qa-1 and no longer holds, since the rollout names qa-2: the registry's rule ends it" in told

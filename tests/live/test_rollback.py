@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from sluice.render.alerts.commands import HARMLESS, HARMLESS_WITH, on_page
+from sluice.rollout.pod_page import pages
 from tests.live.project import AGENTS, NAMESPACE, LiveProject, edit
 
 REPLICAS = 2
@@ -159,6 +160,77 @@ def test_two_at_once_are_both_kept(serving: LiveProject) -> None:
     assert set(held) == {"legal", "support"}
     for agent in held:
         assert serving.sluice("resume", "live", agent, "--reason", "over", "--force").exit_code == 0
+
+
+@contextmanager
+def another_candidate_ends_it(project: LiveProject) -> Iterator[None]:
+    """Have the registry say so of every agent; leave it, flags and override as they were."""
+    models = project.folder / "registry/models.yaml"
+    before, flags = models.read_text(), flags_of(project)
+    edit(models, r"(?m)^  ladder: report$", "  ladder: report\n  override_ends: new_candidate")
+    try:
+        yield
+    finally:
+        models.write_text(before)
+        set_flags(project, flags)
+        assert project.sluice("resume", "live", "qa", "--reason", "over", "--force").exit_code == 0
+
+
+def flags_of(project: LiveProject) -> str:
+    found = json.loads(project.kubectl("get", "configmap", "flags", "--output", "json").stdout)
+    return str(found["data"]["flags.json"])
+
+
+def set_flags(project: LiveProject, text: str) -> None:
+    """Write the flags as whoever applies a merge does."""
+    patch = json.dumps({"data": {"flags.json": text}})
+    ran = project.kubectl("patch", "configmap", "flags", "--type", "merge", "--patch", patch)
+    assert ran.exit_code == 0, ran.stderr
+
+
+def with_another(flags: str, candidate: str, weight: int) -> str:
+    """Return flags in which qa has another candidate."""
+    document = json.loads(flags)
+    qa = document["flags"]["qa"]
+    was = qa["metadata"]["candidate"]
+    qa["metadata"] |= {"candidate": candidate, "weight": weight}
+    qa["variants"]["candidate"]["models"] = [
+        candidate if name == was else name for name in qa["variants"]["candidate"]["models"]
+    ]
+    key = {"cat": [f"qa/{candidate}/", {"var": "targetingKey"}]}
+    qa["targeting"] = {"fractional": [key, ["candidate", weight], ["baseline", 100 - weight]]}
+    return json.dumps(document)
+
+
+def served(project: LiveProject) -> list[float | None]:
+    """Return what each pod serves of qa's candidate; nothing of one that does not answer."""
+    found = pages(project.cluster, NAMESPACE, list(project.pods())).values()
+    return [page.value("sluice_rollout_weight", agent="qa", kind="served") if page else None for page in found]
+
+
+def test_another_candidate_ends_an_override_where_the_registry_says_so_and_the_old_one_comes_back_held(
+    serving: LiveProject,
+) -> None:
+    serving.wait_for(lambda: served(serving) == [100.0] * REPLICAS)
+    flags = flags_of(serving)
+    began = time.monotonic()
+    with another_candidate_ends_it(serving):
+        ran = serving.sluice(
+            "rollback", "live", "qa", "--reason", "points", "--by", "ada", "--prove-for", "0", "--format", "json"
+        )
+        assert ran.exit_code == 0, ran.stdout + ran.stderr
+        assert json.loads(ran.stdout)["override"]["candidate"] == "qa-20251031"
+        serving.wait_for(lambda: served(serving) == [0.0] * REPLICAS)
+
+        # A fine-tune that the pods know; that it is another agent's matters to nobody here.
+        set_flags(serving, with_another(flags, "content-20251031", 10))
+        merged = serving.wait_for(lambda: served(serving) == [10.0] * REPLICAS)
+
+        set_flags(serving, flags)
+        back = serving.wait_for(lambda: served(serving) == [0.0] * REPLICAS)
+        assert set(serving.arms("qa", USERS).values()) == {"baseline"}
+    whole = time.monotonic() - began
+    print(f"\nanother candidate served after {merged:.1f} s, the old one held after {back:.1f} s, in all {whole:.1f} s")
 
 
 def test_the_runbooks_line_does_it_with_kubectl_alone(serving: LiveProject) -> None:

@@ -74,6 +74,24 @@ def test_a_step_that_is_jumped_over_forbids_the_plan(folder: Path, change: Calla
     assert [finding.rule for finding in plan_of(folder, "production", "HEAD", TODAY).forbidding] == ["SL034"]
 
 
+def test_a_candidate_that_comes_after_an_override_begins_at_the_first_step(
+    folder: Path, change: Callable[[str, str, str], None]
+) -> None:
+    change("models.yaml", "  ladder: report\n", "  ladder: report\n  override_ends: new_candidate\n")
+    git(folder, "commit", "--all", "--message", "another candidate may end an override")
+    first = "    base: open-mistral-7b\n    price: {input: 0.0008, output: 0.0008}\n"
+    change("models.yaml", "models:\n", f"models:\n  qa-2:\n    provider: mistral\n    id: ft:made:qa-2\n{first}")
+
+    def jumps() -> list[str]:
+        findings = plan_of(folder, "production", "HEAD", TODAY).forbidding
+        return [finding.problem for finding in findings if finding.rule == "SL034"]
+
+    change("rollouts/production.yaml", "qa-1, weight: 10, since: 2025-11-20", "qa-2, weight: 50, since: 2025-12-01")
+    assert jumps() == ["rises from 0 to 50 and jumps over 10, 25"]
+    change("rollouts/production.yaml", "qa-2, weight: 50", "qa-2, weight: 10")
+    assert jumps() == []
+
+
 def test_a_weight_may_fall_by_any_distance(folder: Path, change: Callable[[str, str, str], None]) -> None:
     change("rollouts/production.yaml", "qa-1, weight: 10, since: 2025-11-20", "qa-1, weight: 100, since: 2025-11-20")
     git(folder, "commit", "--all", "--message", "all the way")

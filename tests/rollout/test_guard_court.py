@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sluice.registry.building import registry_of_sections, sections_of
 from sluice.rollout import Action, read, replay
 from sluice.rollout.guard.loop import CannotSee, Guard, Watched
 from sluice.rollout.guard.measuring import Measuring
@@ -21,6 +23,7 @@ from tests.rollout.made_court import (
     GOOD,
     MATCH,
     QA,
+    REGISTRY,
     START,
     cluster,
     court,
@@ -297,6 +300,21 @@ def test_from_the_first_bad_scrape_to_the_override_and_without_prometheus_nothin
     assert made.overrides.entries["qa"].by == "guard"
     (facts,) = (json.loads(text) for text in made.facts.values())
     assert replay(read(judgement_of(facts))).action is Action.ROLLBACK
+
+
+@pytest.mark.parametrize(("said", "held"), [({}, ""), ({"override_ends": "new_candidate"}, "qa-20251031")])
+def test_a_ruling_says_which_candidate_to_hold_alone_where_the_registry_lets_another_end_it(
+    prometheus: MadePrometheus, said: dict[str, str], held: str
+) -> None:
+    end = START + timedelta(minutes=5)
+    prometheus.traffic("qa", 10, START, end, each_scrape={"candidate": {"error": 6}, "baseline": {"ok": 54}})
+    sections = json.loads(json.dumps(sections_of(REGISTRY)))
+    sections["agents"]["qa"] |= said
+    one = replace(court(prometheus), registry=registry_of_sections(sections, {}))
+
+    ruling = one.judge(QA, end)
+
+    assert (ruling.is_rollback, ruling.held_candidate) == (True, held)
 
 
 def test_what_was_lifted_before_the_rollout_began_is_no_part_of_it(prometheus: MadePrometheus) -> None:

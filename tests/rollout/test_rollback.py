@@ -9,17 +9,24 @@ from pathlib import Path
 import pytest
 
 from sluice.errors import SluiceError
-from sluice.override import read_override
+from sluice.override import Override, read_override
 from sluice.rollout.effect import Clock, wait_until_reached
 from sluice.rollout.rollback import Request, Rollback, UnknownAgent, patch_command, roll_back
 from tests.rollout.made_cluster import NAMESPACE, MadeClock, MadeCluster, MadePod, said
 
 
 def rolled_back(
-    cluster: MadeCluster, clock: MadeClock | None = None, agent: str | None = "qa", prove: float = 10.0
+    cluster: MadeCluster,
+    clock: MadeClock | None = None,
+    agent: str | None = "qa",
+    prove: float = 10.0,
+    *,
+    another_ends_it: bool = False,
 ) -> Rollback:
     clock = clock or MadeClock()
-    request = Request("made", NAMESPACE, agent, "ada", "errors above 5 %", prove_seconds=prove)
+    request = Request(
+        "made", NAMESPACE, agent, "ada", "errors above 5 %", prove_seconds=prove, another_ends_it=another_ends_it
+    )
     return roll_back(cluster, request, Path("/nowhere"), clock=Clock(clock.now, clock.sleep))
 
 
@@ -200,3 +207,56 @@ def test_an_api_server_that_is_away_is_an_error_and_not_a_rollback() -> None:
 
     with pytest.raises(SluiceError, match="answers 503: away"):
         rolled_back(cluster)
+
+
+@pytest.mark.parametrize(("another_ends_it", "held"), [(False, ""), (True, "qa-1")])
+def test_it_holds_one_candidate_alone_only_where_the_registry_lets_another_end_it(
+    another_ends_it: bool, held: str
+) -> None:
+    cluster = MadeCluster()
+
+    done = rolled_back(cluster, prove=0, another_ends_it=another_ends_it)
+
+    assert cluster.overrides.entries["qa"].candidate == held
+    assert done.reached_every_pod
+
+
+def test_all_and_what_flags_do_not_say_hold_every_candidate() -> None:
+    cluster = MadeCluster()
+    rolled_back(cluster, agent=None, prove=0, another_ends_it=True)
+    assert cluster.overrides.entries["all"].candidate == ""
+
+    blind = MadeCluster(fault=lambda method, path: said(500, {}) if path.endswith("/flags") else None)
+    rolled_back(blind, prove=0, another_ends_it=True)
+    assert blind.overrides.entries["qa"].candidate == ""
+
+
+def test_flags_that_name_another_by_the_time_it_is_set_hold_every_candidate() -> None:
+    cluster = MadeCluster()
+
+    def merged() -> None:
+        cluster.candidates = {"qa": "qa-2"}
+
+    cluster.before_patch = merged
+    done = rolled_back(cluster, prove=0, another_ends_it=True)
+
+    assert cluster.overrides.entries["qa"].candidate == ""
+    assert [cluster.overrides.allowed_percent("qa", named) for named in ("qa-1", "qa-2")] == [0, 0]
+    assert done.reached_every_pod
+
+
+def test_an_entry_for_the_candidate_before_is_no_rollback_of_this_one() -> None:
+    cluster = MadeCluster(
+        candidates={"qa": "qa-2"}, override={"qa": Override(0, "guard", "bad", candidate="qa-1").text}
+    )
+
+    done = rolled_back(cluster, prove=0, another_ends_it=True)
+
+    assert done.change.made
+    assert [one.candidate for one in cluster.overrides.entries["qa"].each] == ["qa-2", "qa-1"]
+
+
+def test_the_line_for_a_shell_holds_every_candidate() -> None:
+    request = Request("made", NAMESPACE, "qa", "ada", "errors", another_ends_it=True)
+
+    assert "candidate" not in patch_command(request)

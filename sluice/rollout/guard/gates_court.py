@@ -12,6 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from sluice.registry import AgentRollout, Registry, Rollout
+from sluice.registry.policy import OverrideEnds
 from sluice.rollout import GATES_VERSION, Action, case_of, record_of, written
 from sluice.rollout.guard.loop import Ruling, Watched
 from sluice.rollout.guard.measuring import Measuring
@@ -39,6 +40,7 @@ class GatesCourt:
         record = record_of(case)
         verdict = record.verdict
         reasons = [reason.text for reason in verdict.why]
+        ends = self.registry.agents[watched.agent].policy.override_ends
         return Ruling(
             action=str(verdict.action),
             reason=reasons[0] if reasons else str(verdict.action),
@@ -47,6 +49,7 @@ class GatesCourt:
             ),
             record=written(record),
             is_rollback=verdict.action is Action.ROLLBACK,
+            held_candidate=watched.candidate if ends is OverrideEnds.NEW_CANDIDATE else "",
         )
 
     def _rollout(self, watched: Watched) -> Rollout:

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from sluice.errors import SluiceError
-from sluice.override import ALL, Override, moment, read_moment, read_override
+from sluice.override import ALL, UNKNOWN, Override, Overrides, moment, read_moment, read_override
 from sluice.rollout.cluster import Cluster
 from sluice.rollout.guard.metrics import GuardMetrics
-from sluice.rollout.guard.notes import COMPONENT, Facts, facts_key, note_event, noted, write_facts
+from sluice.rollout.guard.notes import COMPONENT, Facts, facts_key, note_ended, note_event, noted, write_facts
 from sluice.rollout.override_map import OverrideMap, lower, read_override_map
 from sluice.rollout.wanted import Wanted, read_wanted
 
@@ -54,6 +54,8 @@ class Ruling:
     evidence: str
     record: str
     is_rollback: bool
+    held_candidate: str = ""
+    """The candidate that an override would hold alone, where the registry lets another end it; empty for every one."""
 
 
 class CannotSee(SluiceError):
@@ -92,6 +94,7 @@ class Guard:
     is_blind: bool = False
     """Whether something could not be asked in the last round."""
     _records: dict[str, str] = field(default_factory=dict)
+    _ended: set[tuple[str, str | None]] = field(default_factory=set)
     _written: list[datetime] = field(default_factory=list)
 
     def round(self) -> None:
@@ -108,16 +111,17 @@ class Guard:
         for one in due:
             self._set(one)
         self._note(wanted, again=bool(due), seen=now)
+        self._say_ended(wanted, now.overrides)
         self.metrics.heartbeat.set(self.now().timestamp())
 
     def _watched(self, now: OverrideMap, wanted: Mapping[str, Wanted]) -> list[Watched]:
         """Return the agents whose candidates have users: no override holds them at 0, and no person just lifted one."""
         found = []
         for one in wanted.values():
-            weight = min(one.weight_percent, now.overrides.allowed_percent(one.agent))
+            weight = min(one.weight_percent, now.overrides.allowed_percent(one.agent, one.candidate))
             if weight == 0 or one.candidate is None:
                 continue
-            resumed = _resumed_at(now, one.agent)
+            resumed = _resumed_at(now, one.agent, one.candidate)
             if resumed is None or self.now() - resumed >= _AFTER_RESUME:
                 found.append(Watched(one.agent, one.candidate, weight, resumed))
         return found
@@ -142,18 +146,24 @@ class Guard:
         lately = [
             key
             for key, entry in now.overrides.entries.items()
-            if entry.by == BY and key != ALL and (at := read_moment(entry.at)) and self.now() - at < _TOGETHER
+            if entry.by == BY
+            and key != ALL
+            and (at := read_moment(entry.at))
+            and self.now() - at < _TOGETHER
+            and key not in bad
         ]
         together = len(bad) + len(lately)
+        concerned = {*lately, *(one.agent for one in watched)}
         self._written = [at for at in self._written if self.now() - at < timedelta(minutes=1)]
-        is_everybody = together >= _ALL_FROM and 2 * together >= len(watched) + len(lately)
+        is_everybody = together >= _ALL_FROM and 2 * together >= len(concerned)
         if is_everybody or len(bad) + len(self._written) > _MOST_A_MINUTE:
             names = sorted([*bad, *lately])
             reason = f"{together} agents went bad within {_TOGETHER.seconds // 60} minutes: {', '.join(names)}"
             evidence = "; ".join(f"{agent}: {ruling.reason}" for agent, ruling in bad.items())
             return [_Due(ALL, self._entry(reason, evidence), _together(bad.values()))]
         return [
-            _Due(agent, self._entry(ruling.reason, ruling.evidence), ruling.record) for agent, ruling in bad.items()
+            _Due(agent, self._entry(ruling.reason, ruling.evidence, ruling.held_candidate), ruling.record)
+            for agent, ruling in bad.items()
         ]
 
     def _set(self, due: _Due) -> None:
@@ -175,16 +185,15 @@ class Guard:
         """Finish every rollback of a guard's that holds, this one's or another's: its Event, then its facts."""
         try:
             now = read_override_map(self.cluster, self.namespace) if again else seen
-            holding = {key: entry for key, entry in now.overrides.entries.items() if entry.by == BY}
-            self.metrics.rolled_back(holding)
-            # One that a person lifted within seconds is noted all the same.
+            entries = now.overrides.entries
+            self.metrics.rolled_back(key for key in entries if self._is_held(key, now.overrides, wanted))
+            # One that a person lifted within seconds, or another candidate ended, is noted all the same.
             lifted = [(one.key, read_override(one.was)) for one in now.lifted]
-            ours = [*holding.items(), *((key, entry) for key, entry in lifted if entry.by == BY)]
+            ours = [(key, one) for key, entry in (*entries.items(), *lifted) for one in entry.each if one.by == BY]
             done = noted(self.cluster, self.namespace) if ours else frozenset()
         except SluiceError as error:
             self._failed("facts", error)
             return
-        weights = {agent: one.weight_percent for agent, one in wanted.items()}
         keep = {facts_key(key, entry) for key, entry in ours}
         for key, entry in ours:
             if facts_key(key, entry) in done or not self.may_act():
@@ -194,10 +203,34 @@ class Guard:
                 note_event(self.cluster, self.namespace, key, entry)
                 stage = "facts"
                 record = self._record(key, entry, wanted, now)
+                weights = {agent: one.weight_percent for agent, one in wanted.items() if entry.holds(one.candidate)}
                 facts = Facts(self.environment, key, entry, weights, record)
                 write_facts(self.cluster, self.namespace, facts, keep)
             except SluiceError as error:
                 self._failed(stage, error)
+
+    def _is_held(self, key: str, overrides: Overrides, wanted: Mapping[str, Wanted]) -> bool:
+        """Say whether an entry of a guard's holds its key, an agent or all."""
+        return any(held == key and entry.by == BY for held, entry in overrides.holding(key, _named(wanted, key)))
+
+    def _say_ended(self, wanted: Mapping[str, Wanted], overrides: Overrides) -> None:
+        """Say of each entry once that another candidate ended it, by the registry's rule and by nobody's hand."""
+        ended = {
+            (facts_key(key, entry), _named(wanted, key)): (key, entry)
+            for key in overrides.entries
+            for entry in overrides.ended(key, _named(wanted, key))
+        }
+        self._ended.intersection_update(ended)
+        for (known, named), (key, entry) in ended.items():
+            if (known, named) in self._ended or not self.may_act():
+                continue
+            try:
+                note_ended(self.cluster, self.namespace, key, entry, named)
+            except SluiceError as error:
+                self._failed("event", error)
+                return
+            self._ended.add((known, named))
+            self.say("override ended by the registry's rule", {"agent": key, "why": entry.why_ended(named)})
 
     def _record(self, key: str, entry: Override, wanted: Mapping[str, Wanted], now: OverrideMap) -> str:
         """Return the judgement; after another guard's end, that of the same moment, which is the same judgement."""
@@ -205,12 +238,20 @@ class Guard:
         at = read_moment(entry.at)
         if known is not None or at is None:
             return known or ""
+        if not entry.holds(_named(wanted, key)):
+            return ""  # the rollout that was judged is over, and its weight is not known any more
         try:
             if key != ALL:
                 ruling = self._judged_at(at, wanted.get(key), now)
                 return ruling.record if ruling else ""
             # Of all, those went bad that have users and were not held one by one already.
-            left = [one for name, one in wanted.items() if one.weight_percent and name not in now.overrides.entries]
+            held = {
+                agent
+                for agent, one in wanted.items()
+                for key, _ in now.overrides.holding(agent, one.candidate)
+                if key == agent
+            }
+            left = [one for name, one in wanted.items() if one.weight_percent and name not in held]
             rulings = [self._judged_at(at, one, now) for one in left]
         except CannotSee:
             return ""  # what does not answer once is not asked for every agent, and a part is no judgement
@@ -220,12 +261,12 @@ class Guard:
     def _judged_at(self, at: datetime, one: Wanted | None, now: OverrideMap) -> Ruling | None:
         if one is None or one.candidate is None:
             return None
-        resumed = _resumed_at(now, one.agent, before=at)
+        resumed = _resumed_at(now, one.agent, one.candidate, before=at)
         return self.court.judge(Watched(one.agent, one.candidate, one.weight_percent, resumed), at)
 
-    def _entry(self, reason: str, evidence: str) -> Override:
+    def _entry(self, reason: str, evidence: str, candidate: str = "") -> Override:
         short, numbers = reason[:_MOST_REASON_CHARACTERS], evidence[:_MOST_EVIDENCE_CHARACTERS]
-        return Override(0, by=BY, reason=short, evidence=numbers, at=moment(self.now()))
+        return Override(0, by=BY, reason=short, evidence=numbers, at=moment(self.now()), candidate=candidate)
 
     def _failed(self, stage: str, error: SluiceError) -> None:
         self.is_blind = True
@@ -233,9 +274,14 @@ class Guard:
         self.say("could not", {"stage": stage, "why": str(error)})
 
 
-def _resumed_at(now: OverrideMap, agent: str, before: datetime | None = None) -> datetime | None:
-    """Return when a person last lifted what held an agent, before a moment where one is given."""
-    lifted = (read_moment(each.at) for each in now.lifted if each.key in (agent, ALL))
+def _named(wanted: Mapping[str, Wanted], key: str) -> str | None:
+    """Return the candidate that the flag of a key names; of a key without a flag it is not known."""
+    return wanted[key].candidate if key in wanted else UNKNOWN
+
+
+def _resumed_at(now: OverrideMap, agent: str, candidate: str | None, before: datetime | None = None) -> datetime | None:
+    """Return when a person last lifted what held an agent's candidate, before a moment where one is given."""
+    lifted = (read_moment(each.at) for each in now.lifted if each.concerns(agent, candidate))
     return max((at for at in lifted if at is not None and (before is None or at < before)), default=None)
 
 

@@ -30,7 +30,7 @@ _MOST_MESSAGE_CHARACTERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One rollback: whose, the entry of the override, what git wanted of every agent, and the judgement.
+    """One rollback: whose, the entry of the override by itself, what git wanted of every agent, and the judgement.
 
     `record` is the judgement with all that it rests on, empty where it could not be had again.
     """
@@ -45,6 +45,8 @@ class Facts:
     def text(self) -> str:
         """The facts as they are kept."""
         weights = {agent: weight for agent, weight in self.weights_percent.items() if self.key in (ALL, agent)}
+        own = [] if self.key == ALL else [self.key]
+        candidate = {"candidate": self.entry.candidate} if self.entry.candidate else {}
         return json.dumps(
             {
                 "environment": self.environment,
@@ -53,17 +55,18 @@ class Facts:
                 "at": self.entry.at,
                 "reason": self.entry.reason,
                 "evidence": self.entry.evidence,
+                **candidate,
                 "weights_percent": weights,
                 # The gateway keeps them for 30 days, and through a rollback.
-                "failed_queries": [f"sluice failures {self.environment} {agent}" for agent in weights],
+                "failed_queries": [f"sluice failures {self.environment} {agent}" for agent in weights or own],
                 **_packed(self.record),
             }
         )
 
 
 def facts_key(key: str, entry: Override) -> str:
-    """Return what tells one rollback from every other: whose it is and when, and a hash of all it says."""
-    digest = hashlib.sha256(f"{key}\n{entry.text}".encode()).hexdigest()[:12]
+    """Return what tells one rollback from every other: whose it is and when, and a hash of all it says by itself."""
+    digest = hashlib.sha256(f"{key}\n{entry.each[0].text}".encode()).hexdigest()[:12]
     return f"{''.join(part for part in entry.at[:19] if part.isalnum())}.{key}.{digest}"
 
 
@@ -75,13 +78,28 @@ def noted(cluster: Cluster, namespace: str) -> frozenset[str]:
 def note_event(cluster: Cluster, namespace: str, key: str, entry: Override) -> None:
     """Leave the Event of a rollback, where it is not there. Raises a SluiceError."""
     whose = "Every agent" if key == ALL else key
+    alone = f"It holds {entry.candidate} alone, by the registry's rule. " if entry.candidate else ""
+    message = f"{whose} went back to the baseline: {entry.reason}. {alone}{entry.evidence}"
+    name = f"sluice-rollback.{facts_key(key, entry).rpartition('.')[2]}"
+    _make_event(cluster, namespace, name, "Warning", "RolledBack", message)
+
+
+def note_ended(cluster: Cluster, namespace: str, key: str, entry: Override, named: str | None) -> None:
+    """Leave the Event of an override that another candidate ended, where it is not there. Raises a SluiceError."""
+    by = f", set by {entry.by}" if entry.by else ""
+    message = f"{key}: an override{by} at {entry.at or 'a time not said'} {entry.why_ended(named)}"
+    digest = hashlib.sha256(f"{facts_key(key, entry)}\n{named}".encode()).hexdigest()[:12]
+    _make_event(cluster, namespace, f"sluice-override-ended.{digest}", "Normal", "OverrideEnded", message)
+
+
+def _make_event(cluster: Cluster, namespace: str, name: str, kind: str, reason: str, message: str) -> None:
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     event = {
-        "metadata": {"name": f"sluice-rollback.{facts_key(key, entry).rpartition('.')[2]}", "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "involvedObject": {"apiVersion": "v1", "kind": "ConfigMap", "name": "override", "namespace": namespace},
-        "type": "Warning",
-        "reason": "RolledBack",
-        "message": f"{whose} went back to the baseline: {entry.reason}. {entry.evidence}"[:_MOST_MESSAGE_CHARACTERS],
+        "type": kind,
+        "reason": reason,
+        "message": message[:_MOST_MESSAGE_CHARACTERS],
         "source": {"component": COMPONENT},
         "reportingComponent": COMPONENT,
         "firstTimestamp": now,
@@ -90,7 +108,7 @@ def note_event(cluster: Cluster, namespace: str, key: str, entry: Override) -> N
     }
     answer = cluster.ask("POST", f"/api/v1/namespaces/{namespace}/events", event)
     if answer.status not in (200, 201, 409):
-        raise refused("the Event of a rollback cannot be made", answer)
+        raise refused(f"the Event {reason} cannot be made", answer)
 
 
 def write_facts(cluster: Cluster, namespace: str, facts: Facts, keep: Collection[str]) -> None:

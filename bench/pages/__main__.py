@@ -32,8 +32,8 @@ mending, five minutes after the alert fired, until its end is told. "Told" is a 
 to Slack for a warning.
 
 Prometheus' own engine evaluates production's rules with their own windows and waits, in made time: promtool, a sample
-every 30 seconds as pods are scraped, every minute where rules look back at days. To that is added what Alertmanager
-waits by production's routes:
+every 30 seconds, half as often as pods are scraped, every minute where rules look back at days. To that is added what
+Alertmanager waits by production's routes:
 
 {routes}
 

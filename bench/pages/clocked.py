@@ -1,8 +1,8 @@
 """How long Prometheus' own engine takes from a fault to a firing alert, in made time: promtool evaluates the rules.
 
-Samples come every 30 seconds, as the PodMonitor scrapes, or every minute where days are looked back at. Windows, waits
-and limits are those of production; nothing is divided. promtool evaluates every group alike often, so that what is
-recorded every minute or five may be that much later.
+Samples come every 30 seconds, half as often as pods are scraped, or every minute where days are looked back at.
+Windows, waits and limits are those of production; nothing is divided. promtool evaluates every group alike often, so
+that what is recorded every minute or five may be that much later.
 """
 
 from __future__ import annotations

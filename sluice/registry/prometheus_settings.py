@@ -8,6 +8,8 @@ from typing import Any, Final
 
 EMBEDDED_NAME: Final = "prometheus"
 EMBEDDED_PORT: Final = 9090
+SCRAPED_EVERY_SECONDS: Final = 15
+"""By whichever Prometheus: the guard waits for as much before it sees harm."""
 
 
 @dataclass(frozen=True, slots=True)

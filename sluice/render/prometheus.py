@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from sluice.registry import EmbeddedPrometheus, Resources, Settings
-from sluice.registry.prometheus_settings import EMBEDDED_NAME, EMBEDDED_PORT
+from sluice.registry.prometheus_settings import EMBEDDED_NAME, EMBEDDED_PORT, SCRAPED_EVERY_SECONDS
 from sluice.render import guard
 from sluice.render.alerts import rules_text
 from sluice.render.configuration_map import configuration_map, named_by_content
@@ -39,7 +39,6 @@ _DATA = "/prometheus"
 _DATA_SIZE = "256MB"
 # Beside the samples there is what is not yet in a block, and a log of it.
 _DISK = "512Mi"
-_SCRAPE_EVERY = "15s"
 
 
 def prometheus(settings: Settings) -> tuple[KubernetesObject, ...]:
@@ -95,7 +94,7 @@ def _configuration(settings: Settings, own: EmbeddedPrometheus) -> KubernetesObj
 
 def _scraping(settings: Settings) -> dict[str, Any]:
     return {
-        "global": {"scrape_interval": _SCRAPE_EVERY, "evaluation_interval": "30s"},
+        "global": {"scrape_interval": f"{SCRAPED_EVERY_SECONDS}s", "evaluation_interval": "30s"},
         "rule_files": [f"{_FOLDER}/rules.yaml"],
         "scrape_configs": [
             {

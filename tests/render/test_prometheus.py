@@ -14,6 +14,7 @@ from sluice.render import KubernetesObject, Rendered, render
 from sluice.render.alerts import rule_groups
 from sluice.render.gateway import METRICS_PORT
 from sluice.render.guard import PORT as GUARD_PORT
+from sluice.rollout.guard.running import ROUND_EVERY_SECONDS
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -67,6 +68,15 @@ def test_it_finds_the_pods_of_gateway_and_guard_by_dns_at_the_port_of_their_metr
         named = {one["name"]: one["containerPort"] for one in template["spec"]["containers"][0]["ports"]}
         assert named["metrics"] == metrics_port
     assert not asked
+
+
+def test_an_operators_prometheus_scrapes_as_often_as_the_guard_looks_and_so_does_ours(made: Rendered) -> None:
+    ours = yaml.safe_load(only(made.prometheus, "ConfigMap")["data"]["prometheus.yaml"])["global"]["scrape_interval"]
+    production = load_environment(PROJECT, "production")
+    theirs = only(render(production.registry, production.rollout, production.settings).alerts, "PodMonitor", "sluice")
+
+    assert {one["interval"] for one in theirs["spec"]["podMetricsEndpoints"]} == {ours}
+    assert ours == f"{ROUND_EVERY_SECONDS:g}s"
 
 
 def test_without_a_guard_it_looks_for_none(dev: Environment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sluice.registry import Settings
+from sluice.registry.prometheus_settings import SCRAPED_EVERY_SECONDS
 from sluice.render.alerts.alertmanager import alertmanager_text
 from sluice.render.alerts.rules import rule_groups
 from sluice.render.gateway import NAME as GATEWAY
@@ -36,7 +37,7 @@ def alerts(settings: Settings) -> tuple[KubernetesObject, ...]:
                     ]
                 },
                 # The gateway's Service leaves the metrics' port out, so pods are scraped and no Service.
-                "podMetricsEndpoints": [{"port": "metrics", "interval": "30s"}],
+                "podMetricsEndpoints": [{"port": "metrics", "interval": f"{SCRAPED_EVERY_SECONDS}s"}],
             },
         ),
         kubernetes_object(

@@ -24,8 +24,8 @@ from sluice.render.json_text import json_text
 TAG: Final = "sluice"
 """All of ours have it: so each page links the others, with what is chosen on it."""
 
-SCRAPED_EVERY: Final = "30s"
-"""As the PodMonitor has it. From it Grafana computes how long a window a rate needs."""
+_STEP: Final = "30s"
+"""The shortest of a graph. From it Grafana computes how long a window a rate needs: two minutes, eight scrapes."""
 
 _DECIMALS: Final[Mapping[Unit | None, int]] = {Unit.DOLLARS: 4, Unit.PERCENT: 1, Unit.POINTS: 2, Unit.YES_OR_NO: 0}
 
@@ -102,7 +102,7 @@ def _begun(panel: _Panel, shown: Shown, runbooks: str) -> _Panel:
         .datasource(_PROMETHEUS)
         .height(shown.height)
         .span(shown.width)
-        .interval(SCRAPED_EVERY)
+        .interval(_STEP)
         .unit(shown.unit)
         .links([_runbook(alert, runbooks) for alert in _leading_to(shown.panel)])
     )

@@ -33,7 +33,7 @@ class AskedQuery:
 def queries(namespace: str, agent: str, rate_interval: str = "2m") -> tuple[AskedQuery, ...]:
     """Return what all panels ask when people have chosen a namespace and an agent.
 
-    `rate_interval` stands for what Grafana computes from the steps of a graph: four scrapes at the least.
+    `rate_interval` stands for what Grafana computes from the steps of a graph: four of the shortest at the least.
     """
     values = {"$namespace": namespace, "$agent": agent, "$__rate_interval": rate_interval}
     return tuple(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 from sluice.rollout.bounds import highest_rate, lowest_rate
+from sluice.rollout.case import Case
 from sluice.rollout.harm import MANY_TIMES, Shares, log_evidence
-from sluice.rollout.measurements import ArmCounts, Period
+from sluice.rollout.measurements import ArmCounts, Period, Recent
 from sluice.rollout.numerals import evidence, two_digits
 from sluice.rollout.verdict import Action, Gate, Reason, numbers
 from sluice.rollout.view import View, is_fresh, unusable
@@ -16,9 +18,30 @@ SHARE_OF_HARM = 0.5
 """Of the chance of a false rollback: failures are worst, and must show in the fewest."""
 
 FLOOR_REQUESTS = 10
+"""From how many recent requests on more than half that failed is enough by itself."""
+
 FEWEST_OF_BASELINE = 4
 """Requests of the baseline that tell whether it fails too."""
-"""From how many recent requests on more than half that failed is enough by itself."""
+
+RECENT = timedelta(minutes=2)
+"""What counts as the last minutes at most."""
+
+_MINUTE = timedelta(minutes=1)
+
+
+def latest(counted: Callable[[timedelta], Recent | None], longest: timedelta = RECENT) -> Recent | None:
+    """Return the requests of the last minute or, where it holds too few of either arm to judge by, of `longest`.
+
+    Where a minute tells enough, the good one before it hides nothing. `counted` counts over a time before now.
+    """
+    minute = counted(min(longest, _MINUTE))
+    if longest <= _MINUTE or (minute is not None and _tells_enough(minute)):
+        return minute
+    return counted(longest)
+
+
+def _tells_enough(recent: Recent) -> bool:
+    return recent.candidate_requests >= FLOOR_REQUESTS and recent.baseline_requests >= FEWEST_OF_BASELINE
 
 
 def floor(view: View) -> Reason | None:
@@ -30,20 +53,28 @@ def floor(view: View) -> Reason | None:
         return None
     said = f"{recent.candidate_failed} of the last {recent.candidate_requests} requests to the candidate failed"
     found = numbers(candidate_failed=recent.candidate_failed, candidate_requests=recent.candidate_requests)
-    if baseline_fails(view):
+    if baseline_fails(view.case):
         beside = f"and {recent.baseline_failed} of {recent.baseline_requests} to the baseline: a provider is down"
         return Reason(Gate.ERRORS, Action.HOLD, f"{said}, {beside}", found)
     return Reason(Gate.ERRORS, Action.ROLLBACK, f"{said}, more than half", found)
 
 
-def baseline_fails(view: View) -> bool:
+def baseline_fails(case: Case) -> bool:
     """Say whether the baseline fails too at the moment, so that going back to it would help nobody."""
-    recent = view.case.measurements.recent
+    recent = case.measurements.recent
     return (
         recent is not None
         and recent.baseline_requests >= FEWEST_OF_BASELINE
         and recent.baseline_failed * 2 > recent.baseline_requests
     )
+
+
+def is_suspect(case: Case) -> bool:
+    """Say whether more of the last minutes' requests failed than may, sure or not: it is worth another look soon."""
+    recent = case.measurements.recent
+    if recent is None or baseline_fails(case):
+        return False
+    return 100 * recent.candidate_failed > case.limits.error_rate.canary_percent * recent.candidate_requests
 
 
 def errors(view: View) -> Iterator[Reason]:
@@ -77,7 +108,7 @@ def _harm(view: View) -> Reason:
     goal = view.case.limits.error_rate.goal_percent
     if log < math.log(1 / alpha):
         return Reason(Gate.ERRORS, Action.ADVANCE, f"{said}: {_odds(log)}, {1 / alpha:,.0f} would be harm", found)
-    if baseline_fails(view):
+    if baseline_fails(view.case):
         return Reason(Gate.ERRORS, Action.HOLD, f"{said}, but the baseline fails too: a provider is down", found)
     if 100 * max(rate, _rate_of_all(view), _rate(view.periods[-1].candidate)) <= goal:
         said += f": more than chance, but {rate:.2%} of requests is within the goal of {goal:g} %"

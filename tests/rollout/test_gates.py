@@ -12,6 +12,7 @@ import pytest
 from sluice.registry import Step
 from sluice.registry.judgement import Judgement, MissingMetrics, WhenMissing
 from sluice.rollout import Action, Case, Gate, Measurements, Newest, Period, Recent, RolledBack, Standing, Users, judge
+from sluice.rollout.errors import is_suspect, latest
 from tests.rollout.examples import NOW, arm, case, dear, good, measured, period, scores, seconds
 
 
@@ -119,6 +120,45 @@ def test_more_than_half_of_ten_recent_requests_are_enough() -> None:
 @pytest.mark.parametrize("recent", [Recent(10, 5, 90, 0), Recent(9, 9, 90, 0)])
 def test_half_of_them_or_fewer_than_ten_are_not(recent: Recent) -> None:
     assert judge(case(dataclasses.replace(good(), recent=recent))).action is not Action.ROLLBACK
+
+
+@pytest.mark.parametrize(
+    ("recent", "wanted"),
+    [
+        (Recent(2, 2, 20, 0), True),
+        (Recent(19, 1, 190, 1), True),
+        (Recent(20, 1, 180, 1), False),
+        (Recent(10, 10, 90, 60), False),
+        (Recent(0, 0, 20, 0), False),
+        (None, False),
+    ],
+)
+def test_one_is_suspect_while_more_of_its_last_requests_fail_than_may_and_the_baselines_do_not(
+    recent: Recent | None, wanted: bool
+) -> None:
+    assert is_suspect(case(dataclasses.replace(good(), recent=recent))) is wanted
+
+
+@pytest.mark.parametrize(
+    ("minute", "asked"),
+    [
+        (Recent(10, 5, 4, 0), [1]),
+        (Recent(9, 9, 90, 0), [1, 2]),
+        (Recent(30, 30, 3, 0), [1, 2]),
+        (None, [1, 2]),
+    ],
+)
+def test_the_last_minute_is_taken_where_it_tells_of_both_arms_and_the_last_two_where_not(
+    minute: Recent | None, asked: list[int]
+) -> None:
+    both, windows = Recent(40, 20, 100, 0), list[int]()
+
+    def counted(window: timedelta) -> Recent | None:
+        windows.append(window // timedelta(minutes=1))
+        return minute if windows == [1] else both
+
+    assert latest(counted) == (minute if asked == [1] else both)
+    assert windows == asked
 
 
 def test_old_failures_are_no_recent_ones() -> None:

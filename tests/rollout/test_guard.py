@@ -21,9 +21,10 @@ START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 @dataclass
 class MadeCourt:
-    """Says that these agents are to be rolled back, or that it cannot see."""
+    """Says that these agents are to be rolled back, that those may do harm, or that it cannot see."""
 
     bad: frozenset[str] = frozenset()
+    suspect: frozenset[str] = frozenset()
     is_blind: bool = False
     asked: list[Watched] = field(default_factory=list)
     holds_one: bool = False
@@ -36,8 +37,11 @@ class MadeCourt:
             raise CannotSee("Prometheus does not answer")
         if watched.agent in self.bad:
             held = watched.candidate if self.holds_one else ""
-            return Ruling("rollback", "21 of 40 failed", "baseline 0 of 300", self.record, True, held)
-        return Ruling("hold", "too few", "", self.record, is_rollback=False)
+            return Ruling(
+                "rollback", "21 of 40 failed", "baseline 0 of 300", self.record, is_rollback=True, held_candidate=held
+            )
+        is_suspect = watched.agent in self.suspect
+        return Ruling("hold", "too few", "", self.record, is_rollback=False, is_suspect=is_suspect)
 
 
 def guard(
@@ -101,6 +105,50 @@ def test_round_after_round_nothing_more_is_written() -> None:
 
     assert (cluster.override, cluster.events, cluster.facts, cluster.writes) == before
     assert [watched.agent for watched in court.asked[2:]] == ["legal"] * 5
+
+
+def test_only_a_suspect_is_judged_again_before_the_next_round_and_is_sent_back_once_it_is_sure() -> None:
+    cluster, court = MadeCluster(weights={"qa": 10, "legal": 25}), MadeCourt(suspect=frozenset({"qa"}))
+    guards = guard(cluster, court)
+    guards.round()
+    assert guards.suspects == {"qa"}
+
+    court.asked.clear()
+    court.bad = frozenset({"qa"})
+    guards.look_again()
+
+    assert [one.agent for one in court.asked] == ["qa"]
+    assert set(cluster.override or {}) == {"qa"}
+    assert metric(guards, "sluice_guard_verdict", agent="legal", action="hold") == 1
+
+    court.asked.clear()
+    guards.look_again()
+    assert (court.asked, guards.suspects) == ([], frozenset())
+
+
+def test_another_look_at_one_suspect_counts_all_who_have_users_where_many_go_bad_together() -> None:
+    names = ("qa", "legal", "content", "support", "analyst", "more", "most")
+    court = MadeCourt(suspect=frozenset(names[:3]))
+    cluster = MadeCluster(weights=dict.fromkeys(names, 10))
+    guards = guard(cluster, court)
+    guards.round()
+
+    court.bad = court.suspect
+    guards.look_again()
+
+    assert set(cluster.override or {}) == set(names[:3]), "three of seven are not half of all"
+
+
+def test_a_prometheus_that_is_away_is_not_asked_again_before_the_next_round() -> None:
+    court = MadeCourt(suspect=frozenset({"qa"}))
+    guards = guard(MadeCluster(weights={"qa": 10}), court)
+    guards.round()
+
+    court.is_blind = True
+    guards.look_again()
+
+    assert guards.suspects == frozenset()
+    assert metric(guards, "sluice_guard_prometheus_up") == 0
 
 
 def test_what_a_person_holds_is_neither_judged_nor_changed() -> None:

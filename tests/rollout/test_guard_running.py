@@ -52,14 +52,15 @@ def rendered(tmp_path: Path) -> Path:
     return file
 
 
-def running(cluster: MadeCluster, clock: MadeClock, name: str) -> Running:
+def running(cluster: MadeCluster, clock: MadeClock, name: str, court: MadeCourt | None = None) -> Running:
     def say(text: str, about: Mapping[str, str]) -> None:
         """Nobody reads it here."""
 
     metrics = GuardMetrics()
     lease = Lease(cluster, NAMESPACE, "made", name, clock.now)
-    court = MadeCourt(frozenset({"qa"}))
-    guard = Guard(cluster, "made", NAMESPACE, court, metrics, lambda: lease.is_held, say)
+    guard = Guard(
+        cluster, "made", NAMESPACE, court or MadeCourt(frozenset({"qa"})), metrics, lambda: lease.is_held, say
+    )
     return Running(guard, lease, metrics)
 
 
@@ -117,6 +118,23 @@ def test_the_one_with_the_lease_does_its_rounds_and_the_other_stands_by() -> Non
     assert first.metrics.registry.get_sample_value("sluice_guard_rollbacks_total", {"agent": "qa"}) == 1
     heartbeat = first.metrics.registry.get_sample_value("sluice_guard_heartbeat_timestamp_seconds")
     assert heartbeat == pytest.approx(datetime.now(UTC).timestamp(), abs=60)
+
+
+def test_a_suspect_is_looked_at_again_soon_and_everybody_only_in_the_next_round() -> None:
+    clock, asked = MadeClock(), dict[float, list[str]]()
+    court = MadeCourt(suspect=frozenset({"qa"}))
+    runs = running(MadeCluster(weights={"qa": 10, "legal": 10}), clock, "first", court)
+    began = clock.now()
+
+    for _ in range(int(2 * ROUND_EVERY_SECONDS) + 1):
+        runs.tick()
+        if court.asked:
+            asked[clock.now() - began] = sorted(one.agent for one in court.asked)
+            court.asked.clear()
+        clock.sleep(1)
+
+    everybody = ["legal", "qa"]
+    assert asked == {0: everybody, 5: ["qa"], 10: ["qa"], 15: everybody, 20: ["qa"], 25: ["qa"], 30: everybody}
 
 
 def test_when_the_one_that_acts_dies_the_other_acts_within_twenty_seconds() -> None:

@@ -10,6 +10,8 @@ import pytest
 from sluice.registry import Limits
 from sluice.registry.judgement import Judgement
 from sluice.rollout import Gate
+from sluice.rollout.guard import running
+from sluice.rollout.simulation import climb
 from sluice.rollout.simulation.climb import Climb
 from sluice.rollout.simulation.pages import as_page, as_text
 from sluice.rollout.simulation.study import (
@@ -157,6 +159,10 @@ def test_a_bad_candidate_is_caught_by_the_gate_that_is_for_it(name: str, gates: 
 
 
 @pytest.mark.slow
+def test_it_looks_as_often_as_the_guard_does() -> None:
+    assert (climb.LOOK_SECONDS, climb.AGAIN_SECONDS) == (running.ROUND_EVERY_SECONDS, running.AGAIN_AFTER_SECONDS)
+
+
 def test_an_all_failing_candidate_with_much_traffic_is_out_within_a_minute() -> None:
     all_fail = next(one for one in CANDIDATES if one.error_rate == 1)
     outcome = by_gates(all_fail, VOLUMES[1], 20, Judgement())

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from sluice.registry import AgentRollout, Registry, Rollout
 from sluice.registry.policy import OverrideEnds
 from sluice.rollout import GATES_VERSION, Action, case_of, record_of, written
+from sluice.rollout.errors import is_suspect
 from sluice.rollout.guard.loop import Ruling, Watched
 from sluice.rollout.guard.measuring import Measuring
 from sluice.rollout.wanted import Wanted
@@ -50,6 +51,7 @@ class GatesCourt:
             record=written(record),
             is_rollback=verdict.action is Action.ROLLBACK,
             held_candidate=watched.candidate if ends is OverrideEnds.NEW_CANDIDATE else "",
+            is_suspect=is_suspect(case),
         )
 
     def _rollout(self, watched: Watched) -> Rollout:

@@ -47,7 +47,10 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What was judged of one agent: `action` in the gates' words, why, the numbers, and a record to judge it again."""
+    """What was judged of one agent: `action` in the gates' words, why, the numbers, and a record to judge it again.
+
+    One that is suspect may do harm, and there is too little to be sure: it is worth another look soon.
+    """
 
     action: str
     reason: str
@@ -56,6 +59,7 @@ class Ruling:
     is_rollback: bool
     held_candidate: str = ""
     """The candidate that an override would hold alone, where the registry lets another end it; empty for every one."""
+    is_suspect: bool = False
 
 
 class CannotSee(SluiceError):
@@ -90,7 +94,7 @@ class Guard:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     pause: Callable[[float], None] = lambda _: None
     rulings: dict[str, Ruling] = field(default_factory=dict)
-    """What was judged in the last round."""
+    """What was judged last."""
     is_blind: bool = False
     """Whether something could not be asked in the last round."""
     _records: dict[str, str] = field(default_factory=dict)
@@ -99,6 +103,18 @@ class Guard:
 
     def round(self) -> None:
         """Look once, judge, and do what follows. Raises nothing: what fails is counted, said, and tried again."""
+        self._look({})
+
+    def look_again(self) -> None:
+        """Do as in a round, but judge the suspects alone: every other agent stands as the last look judged it."""
+        self._look({agent: ruling for agent, ruling in self.rulings.items() if agent not in self.suspects})
+
+    @property
+    def suspects(self) -> frozenset[str]:
+        """The agents that may do harm, by the last look: it was not sure, or could not send them back."""
+        return frozenset(agent for agent, ruling in self.rulings.items() if ruling.is_suspect or ruling.is_rollback)
+
+    def _look(self, stand: Mapping[str, Ruling]) -> None:
         self.rulings, self.is_blind = {}, False
         try:
             now, wanted = read_override_map(self.cluster, self.namespace), read_wanted(self.cluster, self.namespace)
@@ -106,7 +122,7 @@ class Guard:
             self._failed("cluster", error)
             return
         watched = self._watched(now, wanted)
-        self.rulings = self._judged(watched)
+        self.rulings = self._judged(watched, stand)
         due = self._due(watched, self.rulings, now)
         for one in due:
             self._set(one)
@@ -126,9 +142,11 @@ class Guard:
                 found.append(Watched(one.agent, one.candidate, weight, resumed))
         return found
 
-    def _judged(self, watched: Sequence[Watched]) -> dict[str, Ruling]:
-        rulings: dict[str, Ruling] = {}
+    def _judged(self, watched: Sequence[Watched], stand: Mapping[str, Ruling]) -> dict[str, Ruling]:
+        rulings = {one.agent: stand[one.agent] for one in watched if one.agent in stand}
         for one in watched:
+            if one.agent in rulings:
+                continue
             try:
                 rulings[one.agent] = self.court.judge(one, self.now())
             except CannotSee as error:

@@ -23,7 +23,7 @@ from sluice.rollout import (
     Recent,
     Users,
 )
-from sluice.rollout.errors import FEWEST_OF_BASELINE, FLOOR_REQUESTS
+from sluice.rollout.errors import RECENT, latest
 from sluice.rollout.guard.loop import Watched
 from sluice.rollout.guard.matchers import matchers
 from sluice.rollout.guard.prometheus import Prometheus
@@ -39,7 +39,6 @@ _CLOSE_STEP = timedelta(seconds=15)
 _SEEN_WITHIN = 2 * _HISTORY_STEP
 """A weight that rises is in the history by then."""
 
-_RECENT = timedelta(minutes=2)
 _SHORTEST = timedelta(minutes=1)
 """Less than this holds too few scrapes to tell an increase."""
 
@@ -75,7 +74,7 @@ class _History:
 
     changes: list[tuple[datetime, int]]
     is_from_nothing: bool
-    """Whether the first of them raised it from 0, where it had been for as long as `_RECENT`."""
+    """Whether the first of them raised it from 0, where it had been for as long as `RECENT`."""
     looked_at: datetime
 
 
@@ -153,7 +152,7 @@ class Measuring:
                 nothing_since = min(nothing_since, at)
             if weight not in (0, last) or (weight and not changes):
                 if not changes:
-                    is_from_nothing = at - nothing_since >= _RECENT.total_seconds()
+                    is_from_nothing = at - nothing_since >= RECENT.total_seconds()
                 # Prometheus is asked in whole milliseconds, and so may answer for a little later than now.
                 changes.append((min(now, datetime.fromtimestamp(at, UTC)), weight))
             last = weight
@@ -178,10 +177,10 @@ class Measuring:
         if is_over and key in self._over:
             return self._over[key]
         window = stretch.ended - stretch.began
-        if stretch.is_from_nothing and not is_over and window < _RECENT:
+        if stretch.is_from_nothing and not is_over and window < RECENT:
             # The candidate had counted nothing before, so a longer look counts it well from its first scrape on. The
             # baseline had, which speaks for the candidate; and how users were drawn is not to be told from it.
-            return replace(self._asked(agent, _RECENT, stretch.ended), users=None, users_of_step=None)
+            return replace(self._asked(agent, RECENT, stretch.ended), users=None, users_of_step=None)
         if window < _SHORTEST:
             return _Counted(ArmCounts(), ArmCounts())
         counted = self._asked(agent, window, stretch.ended)
@@ -217,19 +216,16 @@ class Measuring:
 
     def _recent(self, watched: Watched, now: datetime) -> Recent | None:
         # What it was sent back for, and lifted from, is no reason to send it back again.
-        longest = min(_RECENT, now - watched.resumed_at) if watched.resumed_at is not None else _RECENT
+        longest = min(RECENT, now - watched.resumed_at) if watched.resumed_at is not None else RECENT
         if longest < _TWO_SCRAPES:
             return None
-        # Where a minute holds enough of both arms to judge by, the good one before it hides nothing.
-        minute = self._recent_over(watched, min(longest, _SHORTEST), now)
-        if longest <= _SHORTEST or (minute is not None and _is_enough(minute)):
-            return minute
-        return self._recent_over(watched, longest, now)
 
-    def _recent_over(self, watched: Watched, window: timedelta, now: datetime) -> Recent | None:
-        found = self._increase("sluice_requests_total", watched.agent, window, now, "arm, outcome")
-        candidate, baseline = of_outcomes(found, "candidate"), of_outcomes(found, "baseline")
-        return None if candidate is None or baseline is None else Recent(*candidate, *baseline)
+        def counted(window: timedelta) -> Recent | None:
+            found = self._increase("sluice_requests_total", watched.agent, window, now, "arm, outcome")
+            candidate, baseline = of_outcomes(found, "candidate"), of_outcomes(found, "baseline")
+            return None if candidate is None or baseline is None else Recent(*candidate, *baseline)
+
+        return latest(counted, longest)
 
     def _newest(self, agent: str, now: datetime) -> Newest:
         def scraped(metric: str, **labels: str) -> datetime | None:
@@ -263,10 +259,6 @@ class Measuring:
 def _floored(moment: datetime, step: timedelta) -> datetime:
     """Return the last whole number of steps since 1970 up to a moment."""
     return datetime.fromtimestamp(moment.timestamp() // step.total_seconds() * step.total_seconds(), UTC)
-
-
-def _is_enough(recent: Recent) -> bool:
-    return recent.candidate_requests >= FLOOR_REQUESTS and recent.baseline_requests >= FEWEST_OF_BASELINE
 
 
 def _stretches_of(changes: Sequence[tuple[datetime, int]], ended: datetime) -> list[_Stretch]:

@@ -1,5 +1,8 @@
 """A guard that runs: ticks that keep the lease, and every fifteen seconds a round of whoever holds it.
 
+Where a candidate's requests fail and it is not yet sure that it does harm, it alone is looked at again five seconds
+later: harm may be asked after as often as one likes, and a whole round so often would be Prometheus' burden.
+
 One thread does all of it, so that nothing goes on after the lease is lost; another only answers those who ask after it.
 """
 
@@ -30,6 +33,7 @@ from sluice.rollout.wanted import read_wanted
 
 LEASE = "sluice-guard"
 ROUND_EVERY_SECONDS = 15.0
+AGAIN_AFTER_SECONDS = 5.0
 _TICK_SECONDS = 1.0
 _STUCK_AFTER_SECONDS = 90.0
 _DEAF_AFTER_SECONDS = 30.0
@@ -76,6 +80,7 @@ class Running:
     lease: Lease
     metrics: GuardMetrics
     _rounded_at: float | None = None
+    _looked_at: float = 0.0
     _was_leader: bool = False
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -86,17 +91,21 @@ class Running:
         self.lease.release()
 
     def tick(self) -> None:
-        """Keep the lease, and do a round where one is due."""
+        """Keep the lease, and do a round or another look where one is due."""
         now = self.lease.clock()
         is_leader = self.lease.renew()
         self.metrics.leader.set(is_leader)
         if is_leader != self._was_leader:
             say("acts" if is_leader else "stands by", {"identity": self.lease.identity})
             self._was_leader = is_leader
-        is_due = self._rounded_at is None or now - self._rounded_at >= ROUND_EVERY_SECONDS
-        if is_leader and is_due:
-            self._rounded_at = now
+        if not is_leader:
+            return
+        if self._rounded_at is None or now - self._rounded_at >= ROUND_EVERY_SECONDS:
+            self._rounded_at = self._looked_at = now
             self.guard.round()
+        elif self.guard.suspects and now - self._looked_at >= AGAIN_AFTER_SECONDS:
+            self._looked_at = now
+            self.guard.look_again()
 
     def stop(self) -> None:
         """End after the tick that runs."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from sluice.registry import Limits, Step
 from sluice.registry.judgement import Judgement
 from sluice.registry.policy import MonthBudget
 from sluice.rollout.case import Case
+from sluice.rollout.errors import RECENT, is_suspect, latest
 from sluice.rollout.gates import judge
 from sluice.rollout.measurements import (
     SCORE_EDGES,
@@ -31,12 +31,11 @@ from sluice.rollout.simulation.traffic import DAY, Requests, Traffic, score_coun
 from sluice.rollout.verdict import Action, Gate
 
 BEGAN = datetime(2025, 11, 5, tzinfo=UTC)
-LOOK_SECONDS = 15
+LOOK_SECONDS, AGAIN_SECONDS = 15, 5
+"""How often is looked, and how soon again where more of the last requests failed than may: as the guard does."""
+
 _FEW_A_DAY = 2000
 """Up to here it is looked at after an answer of the candidate, at most once an hour: there seldom is one."""
-
-_RECENT_SECONDS = 120
-"""What the guard asks for at most."""
 
 _DOLLARS = (0.0024, 0.015)
 
@@ -75,6 +74,31 @@ class _Counts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """The last minutes' requests in their order: when, whether the candidate's, whether failed."""
+
+    seconds: numpy.ndarray
+    on_candidate: numpy.ndarray
+    failed: numpy.ndarray
+
+    def since(self, second: float) -> _Late:
+        first = int(numpy.searchsorted(self.seconds, second, side="right"))
+        return _Late(self.seconds[first:], self.on_candidate[first:], self.failed[first:])
+
+    def and_then(self, later: _Late) -> _Late:
+        return _Late(
+            numpy.concatenate((self.seconds, later.seconds)),
+            numpy.concatenate((self.on_candidate, later.on_candidate)),
+            numpy.concatenate((self.failed, later.failed)),
+        )
+
+    @property
+    def counted(self) -> Recent:
+        mine, mine_failed = int(self.on_candidate.sum()), int((self.on_candidate & self.failed).sum())
+        return Recent(mine, mine_failed, len(self.seconds) - mine, int(self.failed.sum()) - mine_failed)
+
+
 class Climb:
     """A rollout on its way."""
 
@@ -89,7 +113,8 @@ class Climb:
         self._has_failed, self._harmed = numpy.zeros(users, bool), numpy.zeros(users, bool)
         self._done: list[Period] = []
         self._period = (0.0, _Counts(), _Counts())
-        self._recent: deque[tuple[float, Recent]] = deque()
+        self._late = _Late(numpy.empty(0), numpy.empty(0, bool), numpy.empty(0, bool))
+        self._is_suspect = False
         self._all_at: float | None = None
 
     def run(self, days: int) -> Climbed:
@@ -101,7 +126,8 @@ class Climb:
                 until = int(numpy.searchsorted(requests.seconds, now, side="right"))
                 self._take(requests, first, until, now)
                 first = until
-                verdict = judge(self._case_at(now))
+                case = self._case_at(now)
+                verdict, self._is_suspect = judge(case), is_suspect(case)
                 if verdict.asks_a_person:
                     return self._ended(now, None, asked_a_person=True)
                 if verdict.action is Action.ROLLBACK:
@@ -118,11 +144,11 @@ class Climb:
         while now < end:
             if self._traffic.per_day <= _FEW_A_DAY:
                 now = min(max(self._next_answer(requests, now), now + 3600), now + 6 * 3600)
-            elif number == 0:
-                now += LOOK_SECONDS if now < 900 else 60 if now < 4 * 3600 else 900
+                now = math.ceil(now / LOOK_SECONDS) * LOOK_SECONDS
             else:
-                now += 3600
-            now = min(math.ceil(now / LOOK_SECONDS) * LOOK_SECONDS, end)
+                every = AGAIN_SECONDS if self._is_suspect else _seconds_between_looks(now)
+                now = (now // every + 1) * every
+            now = min(now, end)
             yield now
 
     def _next_answer(self, requests: Requests, now: float) -> float:
@@ -143,7 +169,6 @@ class Climb:
         failed = [requests.candidate_failed[here], requests.baseline_failed[here]]
         points = [requests.candidate_points[here], requests.baseline_points[here]]
         slow = [requests.candidate_slow[here], requests.baseline_slow[here]]
-        row: list[int] = []
         for index, (counts, who) in enumerate(((mine, on_candidate), (theirs, ~on_candidate))):
             fails = failed[index][who]
             answered = points[index][who][~fails]
@@ -157,14 +182,13 @@ class Climb:
             counts.slow += int(slow[index][who].sum())
             self._seen[index][user[who]] = True
             self._seen_at_step[index][user[who]] = True
-            row += [len(fails), int(fails.sum())]
         how = self._traffic.behaviour
         if not how.is_good:
             bad = requests.seconds[here] >= how.begins_day * DAY
             self._harmed[user[on_candidate & bad]] = True
-        self._recent.append((now, Recent(*row)))
-        while self._recent[0][0] <= now - _RECENT_SECONDS:
-            self._recent.popleft()
+        came = _Late(requests.seconds[here], on_candidate, numpy.where(on_candidate, *failed))
+        since = now - RECENT.total_seconds()
+        self._late = self._late.since(since).and_then(came.since(since))
 
     def _case_at(self, now: float) -> Case:
         at = BEGAN + timedelta(seconds=now)
@@ -172,9 +196,7 @@ class Climb:
         running = Period(
             self._case.weight_percent, BEGAN + timedelta(seconds=began), mine.arm(_DOLLARS[0]), theirs.arm(_DOLLARS[1])
         )
-        recent = Recent(0, 0, 0, 0)
-        for _, row in self._recent:
-            recent = recent + row
+        recent = latest(lambda window: self._late.since(now - window.total_seconds()).counted)
         seen, at_step = self._seen.sum(axis=1), self._seen_at_step.sum(axis=1)
         measured = Measurements(
             at,
@@ -205,3 +227,9 @@ class Climb:
     def _ended(self, now: float, gate: Gate | None, *, asked_a_person: bool = False) -> Climbed:
         requests = self._period[1].requests + sum(period.candidate.requests or 0 for period in self._done)
         return Climbed(gate, now / DAY, self._all_at, asked_a_person, int(self._harmed.sum()), requests)
+
+
+def _seconds_between_looks(now: float) -> int:
+    if now >= DAY:
+        return 3600
+    return LOOK_SECONDS if now < 900 else 60 if now < 4 * 3600 else 900

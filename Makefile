@@ -1,6 +1,6 @@
 # The commands a newcomer types. Everything they need beyond Python, Go and root is brought by them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check slow long operators journey faults judges live lock policy render docs release bench-gateway bench-deploy bench-render bench-rules pages
+.PHONY: help up down test check slow long operators journey faults judges live lock policy render docs release bench-gateway bench-deploy bench-render bench-rules bench-first-minute pages
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -91,6 +91,9 @@ bench-deploy: .venv/complete  ## pulumi up beside helm upgrade and kubectl apply
 
 bench-rules: .venv/complete  ## How long a real Prometheus computes the rules for 5, 100 and 1,000 agents: some minutes
 	@$(BIN)/python -m bench.rules
+
+bench-first-minute: .venv/complete  ## How soon a candidate that always fails is sent back, in a thousand made rollouts: some minutes
+	@$(BIN)/python -m bench.first_minute
 
 pages: .venv/complete  ## How long it takes from a fault until somebody is told, for every alert: writes docs/paging.md, some ten minutes
 	@$(BIN)/python -m bench.pages

@@ -6,19 +6,26 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from bench.gateway.programs import free_port, running
 from sluice.local.monitoring_programs import MonitoringPrograms
-from tests.rollout.made_week import MadeWeek
+
+
+class History(Protocol):
+    """What can be written down as OpenMetrics text."""
+
+    def write(self, file: Path) -> None:
+        """Write it."""
 
 
 @contextmanager
-def filled_prometheus(programs: MonitoringPrograms, week: MadeWeek, folder: Path) -> Iterator[str]:
+def filled_prometheus(programs: MonitoringPrograms, history: History, folder: Path) -> Iterator[str]:
     """Fill one and serve it until the block ends; yields its address."""
-    history, data, settings = folder / "history.txt", folder / "data", folder / "prometheus.yaml"
-    week.write(history)
+    text, data, settings = folder / "history.txt", folder / "data", folder / "prometheus.yaml"
+    history.write(text)
     subprocess.run(
-        [programs.promtool, "tsdb", "create-blocks-from", "--max-block-duration=960h", "openmetrics", history, data],
+        [programs.promtool, "tsdb", "create-blocks-from", "--max-block-duration=960h", "openmetrics", text, data],
         check=True,
         capture_output=True,
     )

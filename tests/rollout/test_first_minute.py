@@ -29,7 +29,7 @@ def test_a_candidate_that_fails_from_its_first_users_on_is_rolled_back_before_it
 
     two, four = (court(prometheus).judge(QA, START + number * SCRAPE) for number in range(2))
 
-    assert two.is_rollback is False, "two users are not enough"
+    assert (two.is_rollback, two.is_suspect) == (False, True), "two users are not enough, and worth another look"
     assert four.is_rollback is True
     assert "4 of 4 users who met a failure are on the candidate" in four.reason
 

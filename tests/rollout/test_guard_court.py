@@ -259,7 +259,9 @@ def test_a_candidate_that_is_no_worse_is_left_alone(
     end = START + timedelta(hours=3)
     prometheus.traffic("qa", 10, START, end, each_scrape=each)
 
-    assert not court(prometheus).judge(QA, end).is_rollback
+    ruling = court(prometheus).judge(QA, end)
+
+    assert (ruling.is_rollback, ruling.is_suspect) == (False, False)
 
 
 def test_metrics_that_stopped_hold(prometheus: MadePrometheus) -> None:

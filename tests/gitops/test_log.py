@@ -253,3 +253,29 @@ def test_of_two_candidates_that_fell_each_counts_from_its_own_moment_and_for_its
             then = overrides_at(found, datetime(2025, 11, day, 9, tzinfo=UTC))
             assert (then.allowed_percent("qa", "qa-1"), then.allowed_percent("qa", "qa-2")) == allowed
     assert overrides_at(found, datetime(2025, 11, 13, tzinfo=UTC)).entries == {}
+
+
+def test_an_override_that_another_candidate_ended_is_told_apart_from_one_that_holds_and_from_one_that_was_lifted(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = Override(0, "guard", "errors", "", "2025-11-09T10:00:00Z", candidate="qa-0")
+    entry = Override(0, "ada", "points", "", "2025-11-11T10:00:00Z", candidate="qa-20251031").over(first)
+    found = OverrideMap("1", Overrides({"qa": entry, "all": Override(50)}))
+    monkeypatch.setattr(log_command, "target", lambda _: None)
+    monkeypatch.setattr(log_command, "override_map", lambda *_: found)
+
+    over = "qa: at most 0 % (guard, 2025-11-09T10:00:00Z, errors) was for qa-0 and no longer holds"
+    capsys.readouterr()
+    assert run(["log", "dev", "qa"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[:3] == [
+        "override holds: qa: at most 0 % (ada, 2025-11-11T10:00:00Z, points)",
+        "override holds: every agent: at most 50 %",
+        f"override over: {over}, since the rollout names qa-20251031: the registry's rule ends it",
+    ]
+    assert not [line for line in lines if line.startswith("override lifted")]
+    assert run(["log", "dev", "qa", "--at", "2025-11-12"]) == 0
+    then = capsys.readouterr().out
+    assert "0 % on qa-20251031 (git wanted 25)" in then
+    assert f"override: {over}" in then

@@ -87,6 +87,8 @@ class Agent:
     watermark: str | None = None
     screen: Screen = Screen.BLOCK
     traffic: Traffic | None = None
+    hedge_after_seconds: float | None = None
+    """How long a model may be silent until the next is asked beside it; None: no two are asked at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +245,9 @@ class _Reading(LimitReading):
         fields = self._object(path, value)
         breaker = self._breaker(f"{path}.breaker", fields.get("breaker"))
         deadline = self._at_least(f"{path}.deadline", fields.get("deadline", 60), least=0.1, unit="seconds")
-        watermark = fields.get("watermark")
+        watermark, hedge_after = fields.get("watermark"), fields.get("hedge_after")
+        if hedge_after is not None:
+            hedge_after = self._at_least(f"{path}.hedge_after", hedge_after, least=0.1, unit="seconds")
         return Agent(
             name,
             self._text(f"{path}.summary", fields.get("summary")),
@@ -255,6 +259,7 @@ class _Reading(LimitReading):
             watermark=None if watermark is None else self._text(f"{path}.watermark", watermark),
             screen=self._word(f"{path}.screen", fields.get("screen", Screen.BLOCK), Screen),
             traffic=self._traffic(f"{path}.traffic", fields.get("traffic")),
+            hedge_after_seconds=hedge_after,
         )
 
     def _traffic(self, path: str, value: object) -> Traffic | None:

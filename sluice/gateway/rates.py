@@ -1,7 +1,8 @@
 """Which rates a request must pass: its caller's, its agent's, and, for each time a provider is asked, the provider's.
 
 Callers and agents may come in bursts and are answered 429 beyond them. A provider's rate is what it allows in any
-second, all replicas together; a request waits for it half a second at the most, and then another model may answer.
+second, all replicas together; a request waits for it half a second at the most, and then another model may answer. What
+is asked beside a request that is under way takes what room there is, and does not wait.
 """
 
 from __future__ import annotations
@@ -70,19 +71,28 @@ class Rates:
 
         Raises ProviderBusy where that would take too long.
         """
-        provider = model.provider.name
-        windows = [
-            window for window in (self._providers.get(provider), self._models.get(model.name)) if window is not None
-        ]
+        windows = self._windows(model)
         if not windows:
             return
         try:
             wait = await pass_through(self._store, windows)
         except Full as full:
             self._metrics.count_limited(agent, ProviderBusy.limit)
-            raise ProviderBusy(provider, full.seconds) from full
+            raise ProviderBusy(model.provider.name, full.seconds) from full
         if wait > 0:
             await asyncio.sleep(wait)
+
+    async def reach_now(self, model: Model) -> bool:
+        """Return whether the model's provider may be asked at once; if so, it is counted as asked."""
+        try:
+            await pass_through(self._store, self._windows(model), now_or_never=True)
+        except Full:
+            return False
+        return True
+
+    def _windows(self, model: Model) -> list[Window]:
+        found = (self._providers.get(model.provider.name), self._models.get(model.name))
+        return [window for window in found if window is not None]
 
     def _caller(self, caller: str | None) -> tuple[Rate, Window] | None:
         if caller is None:

@@ -30,20 +30,20 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local at, answer, refused = {}, {}, false
 for i, key in ipairs(KEYS) do
-  local slots, stretch, wait = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
+  local slots, stretch, wait = tonumber(ARGV[4 * i - 3]), tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i - 1])
   local latest = tonumber(redis.call('LINDEX', key, 0) or nil)
   if latest and latest > now + wait + stretch then redis.call('DEL', key) end
   local oldest = tonumber(redis.call('LINDEX', key, slots - 1) or nil)
   at[i] = oldest and math.max(now, oldest + stretch) or now
   answer[i] = at[i] - now
-  if answer[i] > wait then
+  if answer[i] > tonumber(ARGV[4 * i]) then
     refused = true
     answer[i] = -answer[i]
   end
 end
 if refused then return answer end
 for i, key in ipairs(KEYS) do
-  local slots, stretch, wait = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
+  local slots, stretch, wait = tonumber(ARGV[4 * i - 3]), tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i - 1])
   redis.call('LPUSH', key, string.format('%.0f', at[i]))
   redis.call('LTRIM', key, 0, slots - 1)
   redis.call('PEXPIRE', key, math.ceil((stretch + wait) / 1000) + 1000)
@@ -82,10 +82,10 @@ class Window:
         self._own_stretch = max(stretch_seconds, self._own_slots * replicas * stretch_seconds / self._slots)
         self._own: deque[float] = deque(maxlen=self._own_slots)
 
-    @property
-    def arguments(self) -> tuple[int, int, int]:
-        """What the script wants to know: slots, and both times in microseconds."""
-        return self._slots, round(self._stretch * 1e6), round(self._most_wait * 1e6)
+    def arguments(self, *, now_or_never: bool) -> tuple[int, int, int, int]:
+        """Return what the script wants to know: slots, and times in microseconds, the last what this one may wait."""
+        wait = round(self._most_wait * 1e6)
+        return self._slots, round(self._stretch * 1e6), wait, 0 if now_or_never else wait
 
     def refuse_if_known(self, now: float) -> None:
         """Raise Full where an earlier answer said that there is no room yet."""
@@ -127,18 +127,18 @@ class Window:
         self._full_until = now + wait_seconds - self._most_wait
         raise Full(self, wait_seconds)
 
-    def own_wait(self, now: float) -> float:
+    def own_wait(self, now: float, *, now_or_never: bool) -> float:
         """Return how long to wait when this replica goes by what it let through by itself; negative: no room."""
         at = now
         if len(self._own) == self._own_slots:
             at = max(now, self._own[0] + self._own_stretch)
-        return at - now if at - now <= self._most_wait else now - at
+        return at - now if at - now <= (0 if now_or_never else self._most_wait) else now - at
 
 
-async def pass_through(store: SharedStore, windows: Sequence[Window]) -> float:
+async def pass_through(store: SharedStore, windows: Sequence[Window], *, now_or_never: bool = False) -> float:
     """Count one request in all of `windows` or in none, and return the seconds that it must wait.
 
-    Raises Full.
+    One that is `now_or_never` finds no room where it would have to wait at all. Raises Full.
     """
     # Who waited for a share gets its part however late its turn comes. Were it over by then, all would ask again,
     # one by one: on a busy processor that alone kept it busy.
@@ -160,20 +160,20 @@ async def pass_through(store: SharedStore, windows: Sequence[Window]) -> float:
         with ExitStack() as others_wait:
             for window in asked:
                 others_wait.enter_context(window.asking())
-            return await _ask_and_note(store, asked)
+            return await _ask_and_note(store, asked, now_or_never=now_or_never)
     except BaseException:
         for window in leased:
             window.give_back()
         raise
 
 
-async def _ask_and_note(store: SharedStore, asked: Sequence[Window]) -> float:
+async def _ask_and_note(store: SharedStore, asked: Sequence[Window], *, now_or_never: bool) -> float:
     now = time.monotonic()
     try:
-        waits = await _ask(store, asked)
+        waits = await _ask(store, asked, now_or_never=now_or_never)
     except StoreAway:
         now = time.monotonic()
-        waits = [window.own_wait(now) for window in asked]
+        waits = [window.own_wait(now, now_or_never=now_or_never) for window in asked]
     for window, wait in zip(asked, waits, strict=True):
         if wait < 0:
             window.refused(now, -wait)
@@ -182,7 +182,7 @@ async def _ask_and_note(store: SharedStore, asked: Sequence[Window]) -> float:
     return max(waits)
 
 
-async def _ask(store: SharedStore, windows: Sequence[Window]) -> list[float]:
+async def _ask(store: SharedStore, windows: Sequence[Window], *, now_or_never: bool) -> list[float]:
     keys = [window.key for window in windows]
-    arguments = [number for window in windows for number in window.arguments]
+    arguments = [number for window in windows for number in window.arguments(now_or_never=now_or_never)]
     return [microseconds / 1e6 for microseconds in await store.evaluate(_SCRIPT, keys, arguments)]

@@ -67,6 +67,11 @@ def test_references_are_resolved_and_addresses_have_one_form(tmp_path: Path) -> 
         ),
         ("providers", {"openai": {"api": "http://x", "key": "k", "stream_usage": 1}}, "is none of on_request, always"),
         ("agents", {"qa": {"summary": "s", "deadline": 0}}, "agents.qa.deadline: must be seconds, 0.1 or more"),
+        (
+            "agents",
+            {"qa": {"summary": "s", "hedge_after": "8s"}},
+            "agents.qa.hedge_after: must be seconds, 0.1 or more",
+        ),
         ("agents", {"qa": {"summary": "s", "breaker": {"failures": 0}}}, "breaker.failures: must be failures in a row"),
         ("agents", {"qa": {"summary": "s", "breaker": {"open": "1m"}}}, "breaker.open: must be seconds, 0 or more"),
         ("providers", {"openai": {"api": "http://x", "key": "../k"}}, "is not the name of a file below keys/"),

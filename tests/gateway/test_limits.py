@@ -130,6 +130,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> MadeClock:
     return made
 
 
+async def test_a_second_model_takes_a_providers_room_only_where_there_is_some_at_once(
+    make_rates: Any, configuration: Configuration, clock: MadeClock
+) -> None:
+    one, two = [await make_rates() for _ in range(2)]
+    model = configuration.models["gpt-4o"]
+    assert [await rates.reach_now(model) for rates in (one, two) * 3] == [True] * 5 + [False]
+    assert await one.reach_now(configuration.models["claude-sonnet-4"])
+    clock.now += 0.8
+    assert not await one.reach_now(model)
+    await one.reach(model, "qa")
+    assert clock.waited == pytest.approx(0.22, abs=0.01)  # the one that waits gets the turn
+    clock.now += 0.3
+    assert [await two.reach_now(model) for _ in range(5)] == [True] * 4 + [False]
+
+
 async def test_a_provider_is_asked_no_more_than_it_allows_in_any_second_by_all_replicas(
     make_rates: Any, configuration: Configuration, clock: MadeClock
 ) -> None:

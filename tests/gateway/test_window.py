@@ -63,6 +63,21 @@ async def test_nobody_waits_longer_than_allowed_and_each_gets_a_turn_of_its_own(
     assert waits == pytest.approx([0, 0, 60, 60, 120, 120], abs=20)
 
 
+@pytest.mark.parametrize("with_redis", [True, False])
+async def test_who_does_not_wait_takes_what_room_there_is_and_nobody_elses_turn(
+    stores: list[SharedStore], redis_server: FakeServer, with_redis: bool
+) -> None:
+    redis_server.connected = with_redis
+    replica = Replica(stores[0], requests=2, stretch_seconds=60, replicas=1, most_wait_seconds=90)
+    assert await pass_through(replica.store, [replica.window], now_or_never=True) == 0.0
+    assert await replica.take() == 0.0
+    for _ in range(3):
+        with pytest.raises(Full) as full:
+            await pass_through(replica.store, [replica.window], now_or_never=True)
+        assert full.value.seconds == pytest.approx(60, abs=20)
+    assert [await replica.take() for _ in range(2)] == [pytest.approx(60, abs=20)] * 2, "these wait, as ever"
+
+
 async def test_a_full_rate_is_not_asked_for_again_until_it_may_have_room(
     stores: list[SharedStore], redis_server: FakeServer
 ) -> None:

@@ -238,13 +238,15 @@ class Traffic:
 class Policy:
     """What holds for one agent, the defaults and its exceptions together. No rate, no traffic: nothing was said.
 
-    `deadline` is for a whole answer, or the beginning of a stream, however many models are asked for it.
+    `deadline` is for a whole answer, or the beginning of a stream, however many models are asked for it. After
+    `hedge_after` the next model is asked beside one that has not begun to answer; never, where it is None or no time.
     """
 
     ladder: str | None = None
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
     deadline: timedelta = timedelta(seconds=60)
+    hedge_after: timedelta | None = None
     cache: Cache = Cache()
     rate: Rate | None = None
     traffic: Traffic | None = None

@@ -95,6 +95,8 @@ def _agent(agent: Agent, registry: Registry) -> dict[str, Any]:
         "worst_queries": registry.report.worst_queries,
         "screen": str(safeguards.screen),
     }
+    if policy.hedge_after:
+        rendered["hedge_after"] = int(policy.hedge_after.total_seconds())
     if policy.traffic is not None:
         rendered["traffic"] = {
             "requests_per_month": policy.traffic.requests_per_month,

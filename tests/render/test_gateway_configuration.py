@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from sluice.registry import (
@@ -117,6 +119,19 @@ def test_the_gateways_configuration_is_what_it_reads() -> None:
         "limits": {"at_once": 512, "waiting": 256, "callers": {}},
         "budgets": {"day": {"warning": 5}, "month": {"budget": 50, "cap": 100, "at_cap": "baseline"}},
         "thresholds": thresholds(REGISTRY),
+    }
+
+
+@pytest.mark.parametrize(("hedge_after", "rendered"), [(timedelta(seconds=8), {"hedge_after": 8}), (timedelta(), {})])
+def test_when_to_hedge_is_rendered_where_it_is_asked_for(hedge_after: timedelta, rendered: dict[str, int]) -> None:
+    policy = replace(REGISTRY.agents["qa"].policy, hedge_after=hedge_after)
+    agents = {**REGISTRY.agents, "qa": replace(REGISTRY.agents["qa"], policy=policy)}
+    configuration = only(render(replace(REGISTRY, agents=agents), rollout(), SETTINGS), "ConfigMap", "gateway-config-")
+
+    told = json.loads(configuration.body["data"]["gateway.json"])["agents"]
+    assert {name: {key: agent[key] for key in agent if "hedge" in key} for name, agent in told.items()} == {
+        "qa": rendered,
+        "legal": {},
     }
 
 

@@ -17,6 +17,7 @@ from sluice.registry.rules.rule import (
     LooksAt,
     rule,
 )
+from sluice.registry.typed import shown_duration
 
 _SOON = timedelta(days=30)
 
@@ -230,6 +231,38 @@ def candidates_do_not_judge_themselves(declared: Declared) -> Iterator[Broken]:
             yield Broken(declared.models, path, problem, "name a model that answers for neither arm, or a baseline")
 
 
+@rule(
+    "SL068",
+    "A hedge comes before the fall-back, in both arms",
+    wrong="defaults: {deadline: 60s, hedge_after: 30s}",
+    right="defaults: {deadline: 60s, hedge_after: 8s}",
+)
+def hedges_are_early_and_of_both_arms(declared: Declared) -> Iterator[Broken]:
+    """hedge_after is less than half of the deadline, and an agent that has it and a candidate has two baselines.
+
+    After half of the deadline the next model is asked anyway, in place of the slow one. A single baseline has nobody
+    beside it: then the candidate's slow answers would count as fall-backs, and the baseline's as good ones.
+    """
+    if declared.models is None:
+        return
+    for agent in declared.registry.agents.values():
+        after, deadline = agent.policy.hedge_after, agent.policy.deadline
+        if after and after * 2 >= deadline:
+            own: Steps = ("agents", agent.name, "hedge_after")
+            path = own if declared.models.get(*own) else ("defaults", "hedge_after")
+            problem = f"{shown_duration(after)} is not less than half of the deadline of {shown_duration(deadline)}"
+            remedy = "after that the next model is asked anyway; write less, or 0s for no hedging"
+            yield Broken(declared.models, path, problem, remedy, cause=f"{path} {problem}")
+    for file in declared.rollouts:
+        for rollout in file.candidates():
+            if declared.registry.agents[rollout.agent].policy.hedge_after and len(rollout.baseline) == 1:
+                path = ("agents", rollout.agent, "baseline")
+                document = file.document if file.document.get(*path) else declared.models
+                problem = "is one model: the candidate would be hedged by it, and it by nobody"
+                remedy = f"name a second, or write hedge_after: 0s for {rollout.agent}"
+                yield Broken(document, path, problem, remedy, file.environment, cause=f"{document.file} {path}")
+
+
 def _used_and_not_found_by_another_rule(declared: Declared, file: RolloutFile, agent: AgentRollout) -> Iterator[str]:
     """Yield an agent's models, but not those whose retirement is an error by SL060 or SL062."""
     models, today = declared.registry.models, declared.today or date.max
@@ -255,4 +288,5 @@ RULES = (
     ids_are_not_shared,
     candidates_are_not_shared,
     candidates_do_not_judge_themselves,
+    hedges_are_early_and_of_both_arms,
 )

@@ -12,7 +12,9 @@ from tests.live.faults.world import (
     CANDIDATES,
     DEADLINE_SECONDS,
     GATEWAYS,
+    HEDGED,
     World,
+    add_hedged_agent,
     edit,
     provider_apart,
 )
@@ -23,7 +25,8 @@ from tests.live.project import AGENTS, LiveProject
 def live_world(project: LiveProject) -> Iterator[World]:
     settings, models = project.folder / "Pulumi.live.yaml", project.folder / "registry/models.yaml"
     kept = {file: file.read_text() for file in (settings, models)}
-    project.roll_out(dict.fromkeys(AGENTS, 50))
+    add_hedged_agent(models)
+    project.roll_out({**dict.fromkeys(AGENTS, 50), HEDGED: 100})
     project.up()
     provider_apart(project)
     edit(settings, r"replicas: 1\n", f"replicas: {GATEWAYS}\n")
@@ -36,6 +39,7 @@ def live_world(project: LiveProject) -> Iterator[World]:
     yield world
     for file, text in kept.items():
         file.write_text(text)
+    project.roll_out(dict.fromkeys(AGENTS, 50))
     # Providers that were stopped are replaced here once more, and asked before the node sends calls to their new pods.
     project.wait_for(lambda: project.sluice("up", "live").exit_code == 0, seconds=240)
     world.kubectl("delete", "deployment,service", CANDIDATES)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import time
+import urllib.request
 from typing import Any
 
 import pytest
 
-from tests.live.faults.world import BASELINES, BREAKER_SECONDS, CANDIDATES, DEADLINE_SECONDS, Harm, World
+from sluice.gateway.hedge_budget import MOST_SAVED
+from tests.live.faults.world import (
+    BASELINES,
+    BREAKER_SECONDS,
+    CANDIDATES,
+    DEADLINE_SECONDS,
+    HEDGE_AFTER_SECONDS,
+    HEDGED,
+    Harm,
+    World,
+)
+from tests.live.project import URL
+from tests.live.shown import Say
 
 _TOLD_PLAINLY = ((502, "provider_unreachable"), (504, "provider_timeout"))
 
@@ -69,6 +84,37 @@ def test_what_a_candidate_does_wrong_no_caller_sees(
     assert harm.load.fallen_back, "the fault was felt"
     assert harm.load.worst_ms < worst_ms
     assert [call for call in harm.load.calls[-50:] if call.outcome == "fallback"] == [], "the candidate is asked again"
+
+
+def test_a_hedged_agents_callers_do_not_wait_for_a_slow_candidate_to_time_out(world: World, say: Say) -> None:
+    # Hedges that a gateway has saved up, asked one by one: all of them may come to the same one.
+    world.dial(CANDIDATES, latency_ms=30_000)
+    took, outcomes = zip(*(_hedged_call(number) for number in range(MOST_SAVED)), strict=True)
+    world.dial(CANDIDATES)
+
+    say(
+        f"candidate slow (30 s), hedged after {HEDGE_AFTER_SECONDS} s: {len(took)} calls, 0 failed, longest "
+        f"{max(took):.1f} s, where the candidate has {DEADLINE_SECONDS / 2:.0f} s alone"
+    )
+    assert outcomes == ("fallback",) * MOST_SAVED
+    assert min(took) >= HEDGE_AFTER_SECONDS
+    of_the_arm = f'agent="{HEDGED}",arm="candidate"'
+    world.project.wait_for(
+        lambda: sum(world.metric(f'sluice_requests_total{{{of_the_arm},outcome="fallback"}}')) == MOST_SAVED
+    )
+    assert sum(world.metric(f'sluice_hedges_total{{{of_the_arm},result="won"}}')) == MOST_SAVED
+    assert sum(world.metric(f'sluice_model_failures_total{{model="{HEDGED}-20251031"}}')) == 0
+
+
+def _hedged_call(number: int) -> tuple[float, str]:
+    """Ask the agent that is hedged, and return how many seconds that took and what the gateway says of its outcome."""
+    messages = [{"role": "user", "content": f"What does step {number} cost, at {time.monotonic()}?"}]
+    body = json.dumps({"model": HEDGED, "user": f"user-{number}", "messages": messages}).encode()
+    asked = urllib.request.Request(f"{URL}/v1/chat/completions", body, {"content-type": "application/json"})
+    began = time.monotonic()
+    with urllib.request.urlopen(asked, timeout=60) as response:
+        assert json.load(response)["choices"][0]["message"]["content"]
+        return time.monotonic() - began, response.headers.get("x-sluice-outcome", "")
 
 
 def test_a_stream_cut_in_its_middle_ends_with_an_error_and_nothing_else_fails(world: World) -> None:

@@ -31,6 +31,11 @@ BREAKER_SECONDS = 4
 DEADLINE_SECONDS = 8
 GATEWAYS = 2
 
+HEDGED = "hedged"
+"""An agent that the load leaves alone, of which every user is on the candidate."""
+
+HEDGE_AFTER_SECONDS = 1
+
 _BEFORE_SECONDS = 1.5
 _AFTER_SECONDS = 1.5
 _SHOWN_OF_A_WAY = 4
@@ -181,6 +186,18 @@ def assert_right(harm: Harm) -> None:
     assert harm.load.fallen_back == []
     assert all(len(arms) == 1 for arms in harm.load.arms().values())
     assert {arm for arms in harm.load.arms().values() for arm in arms} == {"candidate", "baseline"}
+
+
+def add_hedged_agent(models: Path) -> None:
+    """Write the agent that is hedged, and a candidate of its own, into models.yaml."""
+    text = models.read_text()
+    candidate = text[text.index("  qa-20251031:") : text.index("  content-20251031:")]
+    own = candidate.replace("qa-20251031", f"{HEDGED}-20251031").replace("ecc3829c", "made0001")
+    agent = (
+        f"  {HEDGED}:\n    summary: callers that wait at a screen\n    baseline: [gpt-4o, claude-sonnet-4]\n"
+        f"    hedge_after: {HEDGE_AFTER_SECONDS}s\n"
+    )
+    models.write_text(text.replace(candidate, candidate + own).replace("  qa:\n", f"{agent}  qa:\n", 1))
 
 
 def edit(file: Path, pattern: str, replacement: str) -> None:

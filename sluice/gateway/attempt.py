@@ -26,9 +26,9 @@ _SHARE_OF_ONE_ATTEMPT = 0.5
 """How much of the time that is left a model gets while others stand behind it; the last gets all."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
-    """A request, and what is known of it so far."""
+    """A request, and what is known of it so far. Not frozen: that takes three times as long, of every request."""
 
     assignment: Assignment
     chat: ChatRequest

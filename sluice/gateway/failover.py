@@ -47,6 +47,7 @@ class Failover:
         Raises the refusal of the last model where it gave no answer at all.
         """
         answer = await self._ask(Asked(assignment, chat, scope, record))
+        record.provider_request_id = provider_request_id(answer.headers)
         name = answer.model.name
         decided = False
         try:
@@ -67,14 +68,8 @@ class Failover:
         if models[0] is not first:
             record.why_failed = f"{first.name}: left alone, as it kept failing"
         ends = asyncio.get_running_loop().time() + agent.deadline_seconds
-        if agent.hedge_after_seconds is None or len(models) == 1:
-            answer = await self._one_by_one(asked, models, ends)
-        else:
-            answer = await self._hedging.ask(asked, models, agent.hedge_after_seconds, ends)
-        record.provider_request_id = provider_request_id(answer.headers)
-        return answer
-
-    async def _one_by_one(self, asked: Asked, models: Sequence[Model], ends: float) -> Answer:
+        if agent.hedge_after_seconds is not None and len(models) > 1:
+            return await self._hedging.ask(asked, models, agent.hedge_after_seconds, ends)
         for number, model in enumerate(models):
             is_last = number == len(models) - 1
             if not (is_last or self._breaker.admits(model.name)):

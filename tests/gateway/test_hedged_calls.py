@@ -74,13 +74,16 @@ async def _hedged(start: Any, stub: str, candidates_api: str) -> Any:
     return running
 
 
-@pytest.mark.parametrize("begins", [b"", ROLE], ids=["silent", "a stream without content"])
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("stream", "begins"),
+    [(False, b""), (True, b""), (True, ROLE)],
+    ids=["whole", "stream", "stream without content"],
+)
 async def test_where_the_candidate_is_slow_the_baseline_answers_and_the_candidate_is_hung_up_on(
     start: Any, stub: str, slow: tuple[Slow, str], eventually: Any, stream: bool, begins: bytes
 ) -> None:
     candidate, api = slow
-    candidate.begins = begins if stream else b""
+    candidate.begins = begins
     running = await _hedged(start, stub, api)
     async with running.post({**ASK, "stream": stream}) as response:
         text = await response.text()

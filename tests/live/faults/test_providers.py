@@ -97,7 +97,7 @@ def test_a_hedged_agents_callers_do_not_wait_for_a_slow_candidate_to_time_out(wo
         f"{max(took):.1f} s, where the candidate has {DEADLINE_SECONDS / 2:.0f} s alone"
     )
     assert outcomes == ("fallback",) * MOST_SAVED
-    assert min(took) >= HEDGE_AFTER_SECONDS
+    assert min(took) > HEDGE_AFTER_SECONDS / 2, "the candidate has its time"
     of_the_arm = f'agent="{HEDGED}",arm="candidate"'
     world.project.wait_for(
         lambda: sum(world.metric(f'sluice_requests_total{{{of_the_arm},outcome="fallback"}}')) == MOST_SAVED

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     FALLBACK = "fallback"
-    """The model that should have answered failed or was left alone, and a later one answered."""
+    """The model that should have answered failed, was left alone or was too slow, and a later one answered."""
     ERROR = "error"
     """The caller saw an error that it did not cause, or hung up before the answer began."""
     REJECTED = "rejected"

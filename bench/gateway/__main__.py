@@ -2,35 +2,42 @@
 
 What is measured has half of this machine's processors to itself, as a pod has what it asks for; client, stub and Redis
 share the others. What counts is ratios. The gateway runs as a process of its own from the files of `dev`, with all that
-is on there; LiteLLM with its equivalent. Each is measured again while a hypervisor gives these processors to other
-machines; the round that least was stolen from is shown, with what was, at full load and at half.
+is on there; LiteLLM with its equivalent; each on the interpreter, packages and code of its image. Each is measured
+again while a hypervisor gives these processors to other machines; the round that least was stolen from is shown, with
+what was, at full load and at half.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
-import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
+from statistics import median
 
-from bench.gateway.bare import PORT, STUB
-from bench.gateway.folder import AGENT, MASTER_KEY, write_gateway_folder, write_litellm_settings
+from bench.gateway.folder import AGENT, MASTER_KEY
 from bench.gateway.left_undone import counted, left_undone
 from bench.gateway.load import CLIENTS, Measured, Target, at_full_load, at_rate, least_stolen, streams
-from bench.gateway.programs import Program, debian_program, free_port, litellm_program, running
+from bench.gateway.processes import (
+    TOKENS,
+    running_bare,
+    running_gateway,
+    running_litellm,
+    running_redis,
+    running_stub,
+)
+from bench.gateway.programs import Program, free_port
 from bench.gateway.share import Halves, halves, limited
+from bench.gateway.unpacked import Unpacked, peers
 
-_TOKENS = 100
-_STUB_DIALS = {"latency_ms": 0, "latency_jitter_ms": 0, "chunk_delay_ms": 5, "output_tokens": _TOKENS}
 _SHARE_OF_A_WORKER = 0.3
 """Of a processor, where workers are added: so that two leave enough of two processors for all the others."""
+_WORKERS = (1, 2)
+_ROUNDS = 7
 
 _MOST_AT_RATE = 1500.0  # beyond it our own client takes more than its part of two cores
 _GOALS = {"LiteLLM ratio": 20.0, "median ms": 2.0, "p99 ms": 10.0, "token ms": 1.0, "MiB": 120.0, "workers": 1.8}
@@ -56,8 +63,8 @@ class Scaled:
 
     workers: int
     full: Measured
-    shared: Measured | None
-    """None where no bound can be set here."""
+    shared: list[float]
+    """Requests a second of each round; empty where no bound can be set here."""
 
 
 def main() -> int:
@@ -67,46 +74,58 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=100_000, help="over which memory is watched (default: 100000)")
     parser.add_argument("--without-litellm", action="store_true", help="leave the peer out")
     options = parser.parse_args()
+    images = peers(with_litellm=not options.without_litellm)
     cpus = halves()
     os.sched_setaffinity(0, cpus.others)  # the client's, and of all that it starts but what is measured
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         scratch = Path(name)
-        stub, redis_port = stack.enter_context(_stub(scratch)), stack.enter_context(_redis(scratch))
+        stub, redis_port = (
+            stack.enter_context(running_stub(scratch, images.stub)),
+            stack.enter_context(running_redis(scratch)),
+        )
+        with running_gateway(
+            scratch, images.gateway, stub, redis_port, cpus, metrics_port=(port := free_port())
+        ) as gateway:
+            target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
+            ours = _measure(target, gateway, options, port)
+            memory = _memory_over(target, gateway, options.requests, scratch)
+        # What the gateway adds is told by the same rate without it.
+        rate = ours.half.requests_per_second
         key = {"Authorization": "Bearer made-for-the-benchmark"}
         alone = Target("stub alone", f"{stub.url}/openai/v1/chat/completions", key, "gpt-4o")
-        rows = [_measure(alone, stub, options)]
-        with _bare(scratch, stub, cpus) as bare:
+        rows = [_measure(alone, stub, options, rate=rate)]
+        with running_bare(scratch, images.gateway, stub, cpus) as bare:
             forwarding = Target("bare app", f"{bare.url}/v1/chat/completions", {}, AGENT)
-            rows.append(replace(_measure(forwarding, bare, options), token_ms=float("nan")))
-            metrics_port = free_port()
-            with _gateway(scratch, stub, redis_port, cpus, workers=1, metrics_port=metrics_port) as gateway:
-                target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
-                rows.append(_measure(target, gateway, options, metrics_port))
-                # What the gateway adds is told by the same rate without it.
-                rate = rows[2].half.requests_per_second
-                rows[0] = replace(rows[0], half=_at_rate(alone, rate, options.seconds))
-                rows[1] = replace(rows[1], half=_at_rate(forwarding, rate, options.seconds))
-                memory = _memory_over(target, gateway, options.requests, scratch)
-        scaled = [_scaled(scratch, stub, redis_port, cpus, workers, options.seconds) for workers in (1, 2)]
-        if not options.without_litellm:
-            with _litellm(scratch, stub, redis_port, cpus) as proxy:
+            rows.append(replace(_measure(forwarding, bare, options, rate=rate), token_ms=float("nan")))
+        rows.append(ours)
+        scaled = _scaled(scratch, images.gateway, stub, redis_port, cpus, options.seconds)
+        if images.litellm is not None:
+            with running_litellm(scratch, images.litellm, stub, redis_port, cpus) as proxy:
                 headers = {"Authorization": f"Bearer {MASTER_KEY}"}
                 target = Target("LiteLLM, 1 worker", f"{proxy.url}/v1/chat/completions", headers, AGENT)
                 rows.append(_measure(target, proxy, options))
-    return _print(rows, memory, cpus, *scaled)
+    return _print(rows, memory, cpus, scaled)
 
 
-def _measure(target: Target, program: Program, options: argparse.Namespace, metrics_port: int | None = None) -> Row:
+def _measure(
+    target: Target,
+    program: Program,
+    options: argparse.Namespace,
+    metrics_port: int | None = None,
+    *,
+    rate: float | None = None,
+) -> Row:
+    """Measure one at full load, and at half of it or at `rate`."""
     print(f"measuring {target.name} ...", file=sys.stderr, flush=True)
     counts = [counted(metrics_port)]
     with tempfile.TemporaryDirectory() as scratch:
         at_full_load(target, 2, Path(scratch))  # warm
         full = _at_full_load(target, program, options.seconds, Path(scratch))
     counts.append(counted(metrics_port))
-    half = _at_rate(target, min(full.requests_per_second / 2, _MOST_AT_RATE), options.seconds)
+    half = _at_rate(target, rate or min(full.requests_per_second / 2, _MOST_AT_RATE), options.seconds)
     counts.append(counted(metrics_port))
     at_full, at_half = left_undone(counts[0], counts[1]), left_undone(counts[1], counts[2])
-    return Row(target.name, full, half, streams(target, _TOKENS), _resident_mib(program), (at_full, at_half))
+    return Row(target.name, full, half, streams(target, TOKENS), _resident_mib(program), (at_full, at_half))
 
 
 def _at_full_load(target: Target, program: Program, seconds: int, scratch: Path) -> Measured:
@@ -123,20 +142,32 @@ def _at_rate(target: Target, requests_per_second: float, seconds: float) -> Meas
     return least_stolen(lambda: at_rate(target, requests_per_second, seconds))
 
 
-def _scaled(scratch: Path, stub: Program, redis_port: int, cpus: Halves, workers: int, seconds: int) -> Scaled:
-    """Measure a gateway of so many workers."""
-    print(f"measuring {workers} workers ...", file=sys.stderr, flush=True)
-    with _gateway(scratch, stub, redis_port, cpus, workers) as gateway:
-        target = Target(f"sluice, {workers} workers", f"{gateway.url}/v1/chat/completions", {}, AGENT)
-        at_full_load(target, 2, scratch)  # warm
-        full = _at_full_load(target, gateway, seconds, scratch)
+def _scaled(scratch: Path, image: Unpacked, stub: Program, redis_port: int, cpus: Halves, seconds: int) -> list[Scaled]:
+    """Measure gateways of one worker and of two, in turns where each worker is given a part of a processor."""
+    with ExitStack() as stack:
+        gateways = [
+            stack.enter_context(running_gateway(scratch, image, stub, redis_port, cpus, workers))
+            for workers in _WORKERS
+        ]
+        targets = [
+            Target(f"{workers} workers", f"{gateway.url}/v1/chat/completions", {}, AGENT)
+            for workers, gateway in zip(_WORKERS, gateways, strict=True)
+        ]
+        full = []
+        for target, gateway in zip(targets, gateways, strict=True):
+            print(f"measuring {target.name} ...", file=sys.stderr, flush=True)
+            at_full_load(target, 2, scratch)  # warm
+            full.append(_at_full_load(target, gateway, seconds, scratch))
+        shared: list[list[float]] = [[] for _ in _WORKERS]
         try:
-            with limited(gateway.pids, workers * _SHARE_OF_A_WORKER):
-                at_full_load(target, 1, scratch)
-                shared = _at_full_load(target, gateway, seconds, scratch)
+            for workers, gateway in zip(_WORKERS, gateways, strict=True):
+                stack.enter_context(limited(gateway.pids, workers * _SHARE_OF_A_WORKER))
         except OSError:
-            shared = None
-        return Scaled(workers, full, shared)
+            return [Scaled(*each) for each in zip(_WORKERS, full, shared, strict=True)]
+        for _ in range(_ROUNDS):
+            for target, found in zip(targets, shared, strict=True):
+                found.append(at_full_load(target, max(2, seconds // 2), scratch).requests_per_second)
+        return [Scaled(*each) for each in zip(_WORKERS, full, shared, strict=True)]
 
 
 def _memory_over(target: Target, program: Program, requests: int, scratch: Path) -> list[tuple[int, float]]:
@@ -150,7 +181,7 @@ def _memory_over(target: Target, program: Program, requests: int, scratch: Path)
     return found
 
 
-def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, one: Scaled, two: Scaled) -> int:
+def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, scaled: list[Scaled]) -> int:
     print(f"{CLIENTS} clients; {cpus}; load {os.getloadavg()[0]:.1f}\n")
     head = ("", "requests/s", "CPU each", "median", "p99", "half: median", "p99", "a token", "memory", "stolen")
     print(f"{head[0]:20}" + "".join(f"{each:>14}" for each in head[1:]))
@@ -176,8 +207,10 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, one: 
         "token ms": ours.token_ms - stub.token_ms,
         "MiB": memory[-1][1],
     }
-    if one.shared is not None and two.shared is not None:
-        added["workers"] = two.shared.requests_per_second / one.shared.requests_per_second
+    one, two = scaled
+    turns = [with_two / with_one for with_one, with_two in zip(one.shared, two.shared, strict=True)]
+    if turns:
+        added["workers"] = median(turns)
     if len(rows) > 3:
         added["LiteLLM ratio"] = one_worker / rows[3].full.requests_per_second
     missed = any(row.full.failed or row.half.failed for row in rows) or two.full.failed > 0
@@ -197,90 +230,15 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, one: 
     at_full, at_half = ours.undone
     print(f"\nleft undone after a hundred answers, so that the next is not late: {at_full}; at half load {at_half}")
     print("\nmemory of one worker: " + ", ".join(f"{mib:.0f} MiB after {asked:,}" for asked, mib in memory))
-    for scaled in (one, two):
-        shared = f"; with {_SHARE_OF_A_WORKER:g} of a processor each: "
-        shared += f"{scaled.shared.requests_per_second:.0f}" if scaled.shared else "cannot be said without root"
+    for each in scaled:
+        rounds = ", ".join(f"{found:.0f}" for found in each.shared) or "cannot be said without root"
         print(
-            f"workers {scaled.workers}: {scaled.full.requests_per_second:.0f} requests/s, {scaled.full.failed} failed, "
-            f"{scaled.full.cpu_ms:.2f} ms of a processor each{shared}"
+            f"workers {each.workers}: {each.full.requests_per_second:.0f} requests/s, {each.full.failed} failed, "
+            f"{each.full.cpu_ms:.2f} ms of a processor each; with {_SHARE_OF_A_WORKER:g} of a processor each, in turns "
+            f"{rounds}"
         )
     print("without that bound, workers that share a processor can only take from each other")
     return 1 if missed else 0
-
-
-@contextmanager
-def _stub(scratch: Path) -> Iterator[Program]:
-    port = free_port()
-    variables = {"SLUICE_STUB_HOST": "127.0.0.1", "SLUICE_STUB_PORT": str(port)}
-    command = [sys.executable, "-m", "sluice.local.stub_provider"]
-    with running(command, port, scratch / "stub.log", path="/healthz", variables=variables) as stub:
-        body = json.dumps(_STUB_DIALS).encode()
-        request = urllib.request.Request(f"{stub.url}/control/default", data=body, method="PUT")
-        with urllib.request.urlopen(request, timeout=5):
-            pass
-        yield stub
-
-
-@contextmanager
-def _redis(scratch: Path) -> Iterator[int]:
-    redis, variables = debian_program("redis-server")
-    port = free_port()
-    command = [redis, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--maxmemory", "256mb"]
-    command += ["--maxmemory-policy", "volatile-lru", "--protected-mode", "no"]
-    with running(command, port, scratch / "redis.log", path=None, variables=variables):
-        yield port
-
-
-@contextmanager
-def _bare(scratch: Path, stub: Program, cpus: Halves) -> Iterator[Program]:
-    port = free_port()
-    variables = {PORT: str(port), STUB: stub.url}
-    command = [sys.executable, "-m", "bench.gateway.bare"]
-    log = scratch / "bare.log"
-    with running(command, port, log, path="/readyz", variables=variables, cpus=cpus.measured) as program:
-        yield program
-
-
-@contextmanager
-def _gateway(
-    scratch: Path, stub: Program, redis_port: int, cpus: Halves, workers: int, metrics_port: int | None = None
-) -> Iterator[Program]:
-    folder, port = scratch / f"gateway-{workers}", free_port()
-    write_gateway_folder(folder, stub.url)
-    variables = {
-        "SLUICE_GATEWAY_FOLDER": str(folder),
-        "SLUICE_GATEWAY_HOST": "127.0.0.1",
-        "SLUICE_GATEWAY_PORT": str(port),
-        "SLUICE_GATEWAY_METRICS_PORT": str(metrics_port or free_port()),
-        "SLUICE_GATEWAY_WORKERS": str(workers),
-        "SLUICE_GATEWAY_DRAIN_SECONDS": "0",
-        "SLUICE_REDIS_URL": f"redis://127.0.0.1:{redis_port}",
-    }
-    command = [sys.executable, "-m", "sluice.gateway"]
-    log = scratch / f"gateway-{workers}.log"
-    with running(command, port, log, path="/readyz", variables=variables, cpus=cpus.measured) as program:
-        yield program
-
-
-@contextmanager
-def _litellm(scratch: Path, stub: Program, redis_port: int, cpus: Halves) -> Iterator[Program]:
-    file, port = scratch / "litellm.yaml", free_port()
-    write_litellm_settings(file, stub.url, redis_port)
-    variables = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "PYTHONPATH": ""}
-    command = [
-        litellm_program(),
-        "--config",
-        str(file),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--num_workers",
-        "1",
-    ]
-    log = scratch / "litellm.log"
-    with running(command, port, log, path="/health/liveliness", variables=variables, cpus=cpus.measured) as program:
-        yield program
 
 
 def _resident_mib(program: Program) -> float:

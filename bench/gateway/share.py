@@ -50,9 +50,9 @@ def limited(pids: Iterable[int], cpus: float) -> Iterator[None]:
     Raises OSError where the machine does not let us: another user than root, or no such controller.
     """
     root = next(folder for folder in _FOLDERS if (folder / "cgroup.procs").exists())
-    group = root / f"sluice-bench-{os.getpid()}"
-    group.mkdir()
     pids = tuple(pids)
+    group = root / f"sluice-bench-{pids[0]}"
+    group.mkdir()
     try:
         quota = int(cpus * _PERIOD_MICROSECONDS)
         if (group / "cpu.cfs_quota_us").exists():

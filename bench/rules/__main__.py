@@ -24,10 +24,11 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.gateway.__main__ import _gateway, _redis, _stub
 from bench.gateway.folder import AGENT
+from bench.gateway.processes import running_gateway, running_redis, running_stub
 from bench.gateway.programs import Program, free_port, running
 from bench.gateway.share import halves
+from bench.gateway.unpacked import peers
 from bench.rules.history import NAMESPACE, Template, templates, write
 from sluice.local.folders import PROJECT, cache_folder
 from sluice.local.monitoring_programs import MonitoringPrograms, ensure_monitoring_programs
@@ -96,10 +97,11 @@ def _rules() -> list[dict[str, Any]]:
 
 def _series_of_a_gateway(scratch: Path) -> tuple[Template, ...]:
     """Return the series that a gateway shows of an agent whose both arms have answered."""
+    images = peers(with_litellm=False)
     with (
-        _stub(scratch) as stub,
-        _redis(scratch) as redis_port,
-        _gateway(scratch, stub, redis_port, halves(), workers=1) as gateway,
+        running_stub(scratch, images.stub) as stub,
+        running_redis(scratch) as redis_port,
+        running_gateway(scratch, images.gateway, stub, redis_port, halves()) as gateway,
     ):
         for number in range(40):
             body = {"model": AGENT, "user": f"user-{number}", "messages": [{"role": "user", "content": "Hello"}]}

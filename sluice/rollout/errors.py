@@ -27,21 +27,31 @@ RECENT = timedelta(minutes=2)
 """What counts as the last minutes at most."""
 
 _MINUTE = timedelta(minutes=1)
+_SCRAPE = timedelta(seconds=15)
 
 
 def latest(counted: Callable[[timedelta], Recent | None], longest: timedelta = RECENT) -> Recent | None:
-    """Return the requests of the last minute or, where it holds too few of either arm to judge by, of `longest`.
+    """Return the last minute's requests or, where it holds too few of either arm to judge by, those of a longer time.
 
-    Where a minute tells enough, the good one before it hides nothing. `counted` counts over a time before now.
+    That is as long as enough of them should take, and `longest` at most: of a good time before it each second hides
+    something. `counted` counts over a time before now.
     """
     minute = counted(min(longest, _MINUTE))
-    if longest <= _MINUTE or (minute is not None and _tells_enough(minute)):
+    if longest <= _MINUTE:
         return minute
-    return counted(longest)
+    enough = RECENT if minute is None else _time_for_enough(minute)
+    return minute if enough <= _MINUTE else counted(min(longest, enough))
 
 
-def _tells_enough(recent: Recent) -> bool:
-    return recent.candidate_requests >= FLOOR_REQUESTS and recent.baseline_requests >= FEWEST_OF_BASELINE
+def _time_for_enough(minute: Recent) -> timedelta:
+    """Return how long it should take until there are enough requests of both arms, in whole scrapes and one more."""
+    needs = (FLOOR_REQUESTS, minute.candidate_requests), (FEWEST_OF_BASELINE, minute.baseline_requests)
+    if all(found >= wanted for wanted, found in needs):
+        return _MINUTE
+    if not all(found for _, found in needs):
+        return RECENT
+    minutes = max(wanted / found for wanted, found in needs)
+    return (math.ceil(minutes * _MINUTE / _SCRAPE) + 1) * _SCRAPE
 
 
 def floor(view: View) -> Reason | None:

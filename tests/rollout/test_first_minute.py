@@ -34,7 +34,7 @@ def test_a_candidate_that_fails_from_its_first_users_on_is_rolled_back_before_it
     assert "4 of 4 users who met a failure are on the candidate" in four.reason
 
 
-def test_a_minute_of_enough_requests_is_judged_by_itself_and_one_of_few_with_the_minute_before(
+def test_a_minute_of_enough_requests_is_judged_by_itself_and_one_of_few_with_the_half_minute_before(
     prometheus: MadePrometheus,
 ) -> None:
     end = START + timedelta(minutes=5)
@@ -46,12 +46,12 @@ def test_a_minute_of_enough_requests_is_judged_by_itself_and_one_of_few_with_the
     prometheus.samples.clear()
     prometheus.traffic("qa", 10, START, end - timedelta(minutes=1), each_scrape=GOOD)
     prometheus.traffic("qa", 10, end - timedelta(seconds=45), end, each_scrape=FAILING)
-    two_minutes = measuring(prometheus).of(QA, end).recent
+    longer = measuring(prometheus).of(QA, end).recent
 
     assert minute is not None
     assert (minute.candidate_failed, minute.candidate_requests) == (12, 12)
-    assert two_minutes is not None
-    assert (two_minutes.candidate_failed, two_minutes.candidate_requests) == (8, 16)
+    assert longer is not None
+    assert (longer.candidate_failed, longer.candidate_requests) == (8, 12)
 
 
 def test_a_minute_with_too_few_of_the_baseline_is_judged_with_the_one_before_it(prometheus: MadePrometheus) -> None:

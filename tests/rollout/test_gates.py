@@ -142,23 +142,39 @@ def test_one_is_suspect_while_more_of_its_last_requests_fail_than_may_and_the_ba
 @pytest.mark.parametrize(
     ("minute", "asked"),
     [
-        (Recent(10, 5, 4, 0), [1]),
-        (Recent(9, 9, 90, 0), [1, 2]),
-        (Recent(30, 30, 3, 0), [1, 2]),
-        (None, [1, 2]),
+        (Recent(10, 5, 4, 0), [60]),
+        (Recent(9, 9, 90, 0), [60, 90]),
+        (Recent(7, 7, 63, 0), [60, 105]),
+        (Recent(4, 4, 90, 0), [60, 120]),
+        (Recent(30, 30, 3, 0), [60, 105]),
+        (Recent(30, 30, 0, 0), [60, 120]),
+        (None, [60, 120]),
     ],
 )
-def test_the_last_minute_is_taken_where_it_tells_of_both_arms_and_the_last_two_where_not(
+def test_the_last_minute_is_taken_where_it_tells_of_both_arms_and_where_not_as_much_more_as_it_should_take(
     minute: Recent | None, asked: list[int]
 ) -> None:
-    both, windows = Recent(40, 20, 100, 0), list[int]()
+    longer, windows = Recent(40, 20, 100, 0), list[int]()
 
     def counted(window: timedelta) -> Recent | None:
-        windows.append(window // timedelta(minutes=1))
-        return minute if windows == [1] else both
+        windows.append(window // timedelta(seconds=1))
+        return minute if windows == [60] else longer
 
-    assert latest(counted) == (minute if asked == [1] else both)
+    assert latest(counted) == (minute if asked == [60] else longer)
     assert windows == asked
+
+
+def test_no_more_is_counted_than_since_an_override_was_lifted() -> None:
+    windows = list[timedelta]()
+
+    def counted(window: timedelta) -> Recent:
+        windows.append(window)
+        return Recent(6, 6, 54, 0)
+
+    for longest in (timedelta(seconds=40), timedelta(seconds=100)):
+        latest(counted, longest)
+
+    assert windows == [timedelta(seconds=40), timedelta(minutes=1), timedelta(seconds=100)]
 
 
 def test_old_failures_are_no_recent_ones() -> None:

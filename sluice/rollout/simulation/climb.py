@@ -37,6 +37,8 @@ LOOK_SECONDS, AGAIN_SECONDS = 15, 5
 _FEW_A_DAY = 2000
 """Up to here it is looked at after an answer of the candidate, at most once an hour: there seldom is one."""
 
+_UNCOUNTED_SECONDS = 60
+
 _DOLLARS = (0.0024, 0.015)
 
 
@@ -146,10 +148,15 @@ class Climb:
                 now = min(max(self._next_answer(requests, now), now + 3600), now + 6 * 3600)
                 now = math.ceil(now / LOOK_SECONDS) * LOOK_SECONDS
             else:
-                every = AGAIN_SECONDS if self._is_suspect else _seconds_between_looks(now)
+                every = AGAIN_SECONDS if self._is_looked_at_soon(now) else _seconds_between_looks(now)
                 now = (now // every + 1) * every
             now = min(now, end)
             yield now
+
+    def _is_looked_at_soon(self, now: float) -> bool:
+        """Say whether the guard looks again at once: of a later step's first minute it would count nothing."""
+        began = self._period[0]
+        return self._is_suspect and (began == 0 or now - began >= _UNCOUNTED_SECONDS)
 
     def _next_answer(self, requests: Requests, now: float) -> float:
         first = int(numpy.searchsorted(requests.seconds, now, side="right"))

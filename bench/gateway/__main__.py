@@ -2,9 +2,9 @@
 
 What is measured has half of this machine's processors to itself, as a pod has what it asks for; client, stub and Redis
 share the others. What counts is ratios. The gateway runs as a process of its own from the files of `dev`, with all that
-is on there; LiteLLM with its equivalent; each on the interpreter, packages and code of its image. Each is measured
-again while a hypervisor gives these processors to other machines; the round that least was stolen from is shown, with
-what was, at full load and at half.
+is on there; LiteLLM with its equivalent; each on the interpreter, packages and code of its image. What is compared is
+measured in turns, and of the rounds the middle one counts. At full load each is also measured by itself, again while a
+hypervisor gives these processors to other machines.
 """
 
 from __future__ import annotations
@@ -13,15 +13,27 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isnan
 from pathlib import Path
 from statistics import median
 
 from bench.gateway.folder import AGENT, MASTER_KEY
 from bench.gateway.left_undone import counted, left_undone
-from bench.gateway.load import CLIENTS, Measured, Target, at_full_load, at_rate, least_stolen, streams
+from bench.gateway.load import (
+    CLIENTS,
+    Measured,
+    Target,
+    at_full_load,
+    at_rate,
+    in_turns,
+    least_stolen,
+    middle,
+    streams,
+)
 from bench.gateway.processes import (
     TOKENS,
     running_bare,
@@ -37,9 +49,7 @@ from bench.gateway.unpacked import Unpacked, peers
 _SHARE_OF_A_WORKER = 0.3
 """Of a processor, where workers are added: so that two leave enough of two processors for all the others."""
 _WORKERS = (1, 2)
-_ROUNDS = 7
 
-_MOST_AT_RATE = 1500.0  # beyond it our own client takes more than its part of two cores
 _GOALS = {"LiteLLM ratio": 20.0, "median ms": 2.0, "p99 ms": 10.0, "token ms": 1.0, "MiB": 120.0, "workers": 1.8}
 
 
@@ -53,18 +63,15 @@ class Row:
     token_ms: float
     """Not a number where answers are not passed on as they come."""
     memory_mib: float
-    undone: tuple[str, str]
-    """What a gateway dropped of what follows answers, for each hundred of them: at full load, at half."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """What so many workers did: as fast as the machine lets them, and each given a part of a processor."""
+    """What one worker and two did as fast as the machine lets them; round by round how many times as much two did."""
 
-    workers: int
-    full: Measured
-    shared: list[float]
-    """Requests a second of each round; empty where no bound can be set here."""
+    full: list[Measured]
+    ratios: list[float]
+    """Where each is given a part of a processor; empty where no bound can be set here."""
 
 
 def main() -> int:
@@ -79,53 +86,56 @@ def main() -> int:
     os.sched_setaffinity(0, cpus.others)  # the client's, and of all that it starts but what is measured
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         scratch = Path(name)
-        stub, redis_port = (
-            stack.enter_context(running_stub(scratch, images.stub)),
-            stack.enter_context(running_redis(scratch)),
+        stub = stack.enter_context(running_stub(scratch, images.stub))
+        redis_port = stack.enter_context(running_redis(scratch))
+        metrics_port = free_port()
+        gateway = stack.enter_context(
+            running_gateway(scratch, images.gateway, stub, redis_port, cpus, metrics_port=metrics_port)
         )
-        with running_gateway(
-            scratch, images.gateway, stub, redis_port, cpus, metrics_port=(port := free_port())
-        ) as gateway:
-            target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
-            ours = _measure(target, gateway, options, port)
-            memory = _memory_over(target, gateway, options.requests, scratch)
-        # What the gateway adds is told by the same rate without it.
-        rate = ours.half.requests_per_second
         key = {"Authorization": "Bearer made-for-the-benchmark"}
         alone = Target("stub alone", f"{stub.url}/openai/v1/chat/completions", key, "gpt-4o")
-        rows = [_measure(alone, stub, options, rate=rate)]
+        target = Target("sluice, 1 worker", f"{gateway.url}/v1/chat/completions", {}, AGENT)
+        counts = [counted(metrics_port)]
+        ours = _measure(target, gateway, scratch, options)
+        counts.append(counted(metrics_port))
+        memory = _memory_over(target, gateway, options.requests, scratch)
+        rows = [_measure(alone, stub, scratch, options)]
         with running_bare(scratch, images.gateway, stub, cpus) as bare:
             forwarding = Target("bare app", f"{bare.url}/v1/chat/completions", {}, AGENT)
-            rows.append(replace(_measure(forwarding, bare, options, rate=rate), token_ms=float("nan")))
-        rows.append(ours)
+            rows += [replace(_measure(forwarding, bare, scratch, options), token_ms=float("nan")), ours]
+            # What is added is told by the same rate without it, in turns: a machine has slower minutes.
+            print("measuring half load in turns ...", file=sys.stderr, flush=True)
+            counts.append(counted(metrics_port))
+            rate = ours.full.requests_per_second / 2
+            rounds = in_turns([partial(at_rate, each, rate, options.seconds) for each in (alone, forwarding, target)])
+            counts.append(counted(metrics_port))
+        rows = [replace(row, half=middle(measured)) for row, measured in zip(rows, rounds, strict=True)]
+        undone = left_undone(counts[0], counts[1]), left_undone(counts[2], counts[3])
         scaled = _scaled(scratch, images.gateway, stub, redis_port, cpus, options.seconds)
+        ratios: list[float] = []
         if images.litellm is not None:
             with running_litellm(scratch, images.litellm, stub, redis_port, cpus) as proxy:
                 headers = {"Authorization": f"Bearer {MASTER_KEY}"}
-                target = Target("LiteLLM, 1 worker", f"{proxy.url}/v1/chat/completions", headers, AGENT)
-                rows.append(_measure(target, proxy, options))
-    return _print(rows, memory, cpus, scaled)
+                peer = Target("LiteLLM, 1 worker", f"{proxy.url}/v1/chat/completions", headers, AGENT)
+                row = _measure(peer, proxy, scratch, options)
+                rows.append(replace(row, half=at_rate(peer, row.full.requests_per_second / 2, options.seconds)))
+                print("measuring LiteLLM and sluice in turns ...", file=sys.stderr, flush=True)
+                ratios = _ratios([partial(at_full_load, each, options.seconds, scratch) for each in (peer, target)])
+    return _print(rows, memory, cpus, scaled, ratios, undone)
 
 
-def _measure(
-    target: Target,
-    program: Program,
-    options: argparse.Namespace,
-    metrics_port: int | None = None,
-    *,
-    rate: float | None = None,
-) -> Row:
-    """Measure one at full load, and at half of it or at `rate`."""
+def _measure(target: Target, program: Program, scratch: Path, options: argparse.Namespace) -> Row:
+    """Measure one at full load, and its streams; its half load is another's to say."""
     print(f"measuring {target.name} ...", file=sys.stderr, flush=True)
-    counts = [counted(metrics_port)]
-    with tempfile.TemporaryDirectory() as scratch:
-        at_full_load(target, 2, Path(scratch))  # warm
-        full = _at_full_load(target, program, options.seconds, Path(scratch))
-    counts.append(counted(metrics_port))
-    half = _at_rate(target, rate or min(full.requests_per_second / 2, _MOST_AT_RATE), options.seconds)
-    counts.append(counted(metrics_port))
-    at_full, at_half = left_undone(counts[0], counts[1]), left_undone(counts[1], counts[2])
-    return Row(target.name, full, half, streams(target, TOKENS), _resident_mib(program), (at_full, at_half))
+    at_full_load(target, 2, scratch)  # warm
+    full = _at_full_load(target, program, options.seconds, scratch)
+    return Row(target.name, full, full, streams(target, TOKENS), _resident_mib(program))
+
+
+def _ratios(measures: list[Callable[[], Measured]]) -> list[float]:
+    """Return of each round how many times the first's requests a second the second did."""
+    first, second = in_turns(measures)
+    return [two.requests_per_second / one.requests_per_second for one, two in zip(first, second, strict=True)]
 
 
 def _at_full_load(target: Target, program: Program, seconds: int, scratch: Path) -> Measured:
@@ -138,11 +148,7 @@ def _at_full_load(target: Target, program: Program, seconds: int, scratch: Path)
     return least_stolen(measure)
 
 
-def _at_rate(target: Target, requests_per_second: float, seconds: float) -> Measured:
-    return least_stolen(lambda: at_rate(target, requests_per_second, seconds))
-
-
-def _scaled(scratch: Path, image: Unpacked, stub: Program, redis_port: int, cpus: Halves, seconds: int) -> list[Scaled]:
+def _scaled(scratch: Path, image: Unpacked, stub: Program, redis_port: int, cpus: Halves, seconds: int) -> Scaled:
     """Measure gateways of one worker and of two, in turns where each worker is given a part of a processor."""
     with ExitStack() as stack:
         gateways = [
@@ -158,16 +164,12 @@ def _scaled(scratch: Path, image: Unpacked, stub: Program, redis_port: int, cpus
             print(f"measuring {target.name} ...", file=sys.stderr, flush=True)
             at_full_load(target, 2, scratch)  # warm
             full.append(_at_full_load(target, gateway, seconds, scratch))
-        shared: list[list[float]] = [[] for _ in _WORKERS]
         try:
             for workers, gateway in zip(_WORKERS, gateways, strict=True):
                 stack.enter_context(limited(gateway.pids, workers * _SHARE_OF_A_WORKER))
         except OSError:
-            return [Scaled(*each) for each in zip(_WORKERS, full, shared, strict=True)]
-        for _ in range(_ROUNDS):
-            for target, found in zip(targets, shared, strict=True):
-                found.append(at_full_load(target, max(2, seconds // 2), scratch).requests_per_second)
-        return [Scaled(*each) for each in zip(_WORKERS, full, shared, strict=True)]
+            return Scaled(full, [])
+        return Scaled(full, _ratios([partial(at_full_load, target, seconds, scratch) for target in targets]))
 
 
 def _memory_over(target: Target, program: Program, requests: int, scratch: Path) -> list[tuple[int, float]]:
@@ -181,7 +183,14 @@ def _memory_over(target: Target, program: Program, requests: int, scratch: Path)
     return found
 
 
-def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, scaled: list[Scaled]) -> int:
+def _print(
+    rows: list[Row],
+    memory: list[tuple[int, float]],
+    cpus: Halves,
+    scaled: Scaled,
+    ratios: list[float],
+    undone: tuple[str, str],
+) -> int:
     print(f"{CLIENTS} clients; {cpus}; load {os.getloadavg()[0]:.1f}\n")
     head = ("", "requests/s", "CPU each", "median", "p99", "half: median", "p99", "a token", "memory", "stolen")
     print(f"{head[0]:20}" + "".join(f"{each:>14}" for each in head[1:]))
@@ -200,20 +209,17 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, scale
         if row.full.failed or row.half.failed:
             print(f"{'':20}failed: {row.full.failed} at full load, {row.half.failed} at half")
     stub, bare, ours = rows[:3]
-    one_worker = ours.full.requests_per_second
     added = {
         "median ms": ours.half.median_ms - stub.half.median_ms,
         "p99 ms": ours.half.p99_ms - stub.half.p99_ms,
         "token ms": ours.token_ms - stub.token_ms,
         "MiB": memory[-1][1],
     }
-    one, two = scaled
-    turns = [with_two / with_one for with_one, with_two in zip(one.shared, two.shared, strict=True)]
-    if turns:
-        added["workers"] = median(turns)
-    if len(rows) > 3:
-        added["LiteLLM ratio"] = one_worker / rows[3].full.requests_per_second
-    missed = any(row.full.failed or row.half.failed for row in rows) or two.full.failed > 0
+    if scaled.ratios:
+        added["workers"] = median(scaled.ratios)
+    if ratios:
+        added["LiteLLM ratio"] = median(ratios)
+    missed = any(row.full.failed or row.half.failed for row in rows) or any(full.failed for full in scaled.full)
     print()
     for name, value in added.items():
         at_least = name in ("LiteLLM ratio", "workers")
@@ -221,24 +227,29 @@ def _print(rows: list[Row], memory: list[tuple[int, float]], cpus: Halves, scale
         missed |= not good
         bound = "at least" if at_least else "at most"
         print(f"{name:16}{value:8.2f}   goal: {bound} {_GOALS[name]:g}{'' if good else '   MISSED'}")
-    if len(rows) > 3:
+    if ratios:
         print(f"\nLiteLLM takes {rows[3].full.cpu_ms / ours.full.cpu_ms:.1f} times the processor for a request")
+        print(f"round by round sluice did {_listed(ratios)} times its requests a second")
     print(
         f"\nan app that only forwards takes 1/{ours.full.cpu_ms / bare.full.cpu_ms:.1f} of the gateway's processor, "
         f"and at half load {ours.half.median_ms - bare.half.median_ms:.1f} ms less"
     )
-    at_full, at_half = ours.undone
+    at_full, at_half = undone
     print(f"\nleft undone after a hundred answers, so that the next is not late: {at_full}; at half load {at_half}")
     print("\nmemory of one worker: " + ", ".join(f"{mib:.0f} MiB after {asked:,}" for asked, mib in memory))
-    for each in scaled:
-        rounds = ", ".join(f"{found:.0f}" for found in each.shared) or "cannot be said without root"
+    for workers, full in zip(_WORKERS, scaled.full, strict=True):
         print(
-            f"workers {each.workers}: {each.full.requests_per_second:.0f} requests/s, {each.full.failed} failed, "
-            f"{each.full.cpu_ms:.2f} ms of a processor each; with {_SHARE_OF_A_WORKER:g} of a processor each, in turns "
-            f"{rounds}"
+            f"workers {workers}: {full.requests_per_second:.0f} requests/s, {full.failed} failed, "
+            f"{full.cpu_ms:.2f} ms of a processor each"
         )
+    rounds = _listed(scaled.ratios) or "cannot be said without root"
+    print(f"with {_SHARE_OF_A_WORKER:g} of a processor each, round by round, two did as much as one times: {rounds}")
     print("without that bound, workers that share a processor can only take from each other")
     return 1 if missed else 0
+
+
+def _listed(ratios: list[float]) -> str:
+    return ", ".join(f"{ratio:.2g}" for ratio in ratios)
 
 
 def _resident_mib(program: Program) -> float:

@@ -16,9 +16,10 @@ import sys
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ from bench.stolen import stolen
 
 CLIENTS = 16
 _MOST_ROUNDS = 4
+_TURNS = 5
 _NEXT_TO_NOTHING = 0.01
 _SHORTEST_WAIT_SECONDS = 0.0005
 
@@ -88,6 +90,28 @@ def least_stolen(measure: Callable[[], Measured]) -> Measured:
             break
     assert best is not None
     return best
+
+
+def in_turns(measures: Sequence[Callable[[], Measured]]) -> list[list[Measured]]:
+    """Measure each in turn, round after round, and return the rounds of each: a machine has slower minutes."""
+    found: list[list[Measured]] = [[] for _ in measures]
+    for _ in range(_TURNS):
+        for measure, rounds in zip(measures, found, strict=True):
+            with stolen() as taken:
+                measured = measure()
+            rounds.append(replace(measured, stolen=taken.share))
+    return found
+
+
+def middle(rounds: Sequence[Measured]) -> Measured:
+    """Return the median of each figure; what failed is added up."""
+    return Measured(
+        median(each.requests_per_second for each in rounds),
+        median(each.median_ms for each in rounds),
+        median(each.p99_ms for each in rounds),
+        sum(each.failed for each in rounds),
+        stolen=median(each.stolen for each in rounds),
+    )
 
 
 def at_full_load(target: Target, seconds: int, scratch: Path) -> Measured:

@@ -58,7 +58,7 @@ class Afterwards:
         self._judge = judge
         self._rules = {agent.name: agent.aftercare for agent in configuration.agents.values()}
         fine_tuned = frozenset(model.name for model in configuration.models.values() if model.fine_tuned)
-        self.keeping = Keeping(self._rules, fine_tuned, store, self.metrics)
+        self.keeping = Keeping(self._rules, fine_tuned, store, self.metrics, off_path)
         self._sampling = {name: Sampling(rule.share, rule.per_second) for name, rule in self._rules.items()}
         self._judging = {
             name: Sampling(rule.judge.share, rule.per_second) for name, rule in self._rules.items() if rule.judge

@@ -112,7 +112,13 @@ class Gateway:
         assigner = Assigner(configuration, self.flags)
         self.off_path = OffPath(self.metrics.registry)
         judge = Judge(
-            configuration, self._upstream, rates, self.spend, self.metrics.registry, replicas=settings.replicas
+            configuration,
+            self._upstream,
+            rates,
+            self.spend,
+            self.off_path,
+            self.metrics.registry,
+            replicas=settings.replicas,
         )
         self.afterwards = Afterwards(configuration, self.flags, self.off_path, self.store, judge, self.metrics.registry)
         self.caller_keys = CallerKeys(settings.folder / "callers", configuration.callers)

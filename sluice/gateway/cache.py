@@ -8,7 +8,6 @@ for the first would make its answer hang on another caller's.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
@@ -103,10 +102,9 @@ class Cache:
             self._off_path.add("cache", len(text), lambda: self._write(found.key, seconds, text, usage, streamed))
 
     async def _write(self, key: str, seconds: float, text: bytes, usage: Usage | None, streamed: bool) -> None:
-        if len(text) <= _SHORT_BYTES:
-            completion = completion_of(text, usage, streamed=streamed)
-        else:
-            completion = await asyncio.to_thread(completion_of, text, usage, streamed=streamed)
+        completion = await self._off_path.computed(
+            lambda: completion_of(text, usage, streamed=streamed), on_loop=len(text) <= _SHORT_BYTES
+        )
         if completion is not None:
             with suppress(StoreAway):
                 await self._store.ask("SET", key, completion, "EX", math.ceil(seconds))

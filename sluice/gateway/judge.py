@@ -20,6 +20,7 @@ from sluice.gateway.aftercare import JudgeRule
 from sluice.gateway.chat_request import parse_chat_request
 from sluice.gateway.configuration import Configuration, Model
 from sluice.gateway.keeping import Served, redacted
+from sluice.gateway.off_path import OffPath
 from sluice.gateway.outcome import Arm
 from sluice.gateway.rates import Rates
 from sluice.gateway.refusals import ProviderTooSlow, Refusal
@@ -53,6 +54,7 @@ class Judge:
         upstream: Upstream,
         rates: Rates,
         spend: Spend,
+        off_path: OffPath,
         registry: CollectorRegistry,
         *,
         replicas: int,
@@ -64,6 +66,7 @@ class Judge:
         self._upstream = upstream
         self._rates = rates
         self._spend = spend
+        self._off_path = off_path
         self._replicas = replicas
         self._score = Histogram(
             "sluice_judge_score",
@@ -96,7 +99,9 @@ class Judge:
             return Result.OWN_CANDIDATE
         if not self._affordable(served.agent, rule, model):
             return Result.OVER_BUDGET
-        body = judging_request(await redacted(served.question), await redacted(served.answer))
+        body = judging_request(
+            await redacted(served.question, self._off_path), await redacted(served.answer, self._off_path)
+        )
         try:
             scores = await self._ask(served.agent, model, body)
         except (Refusal, VerdictUnusable, TimeoutError) as error:

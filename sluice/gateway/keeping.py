@@ -19,6 +19,7 @@ from sluice.gateway.aftercare import Aftercare
 from sluice.gateway.agent_flag import AgentFlag
 from sluice.gateway.backlog import Backlog
 from sluice.gateway.capture import TEXT_CHARACTERS, Capture, KeptQuery, WorstSoFar
+from sluice.gateway.off_path import OffPath
 from sluice.gateway.outcome import Arm, Outcome
 from sluice.gateway.redaction import redact
 from sluice.gateway.review import ReviewItem, ReviewQueue
@@ -58,6 +59,7 @@ class Keeping:
         fine_tuned: Collection[str],
         store: SharedStore,
         metrics: AfterMetrics,
+        off_path: OffPath,
     ) -> None:
         self._rules = rules
         self._fine_tuned = fine_tuned
@@ -65,6 +67,7 @@ class Keeping:
         self._capture = Capture(store)
         self._metrics = metrics
         self._backlog = Backlog()
+        self._off_path = off_path
         self._worst = {agent: WorstSoFar(rule.worst_queries) for agent, rule in rules.items()}
         self._outputs: dict[tuple[str, str], int] = {}
 
@@ -86,7 +89,10 @@ class Keeping:
     async def put_review(self, item_id: str, served: Served, reason: str) -> None:
         """Put an output into the queue of those that wait for a person."""
         rule = self._rules[served.agent].review
-        question, answer = await redacted(served.question), await redacted(served.answer)
+        question, answer = (
+            await redacted(served.question, self._off_path),
+            await redacted(served.answer, self._off_path),
+        )
         item = ReviewItem(
             id=item_id,
             agent=served.agent,
@@ -102,7 +108,7 @@ class Keeping:
 
     async def keep_failed(self, served: Served) -> None:
         """Keep a query that failed, for whoever looks into it."""
-        query = await _kept(served, None)
+        query = await self._kept(served, None)
         most = self._rules[served.agent].failed_queries
         await self._backlog.write(lambda: self._capture.keep_failed(query, most))
 
@@ -110,7 +116,7 @@ class Keeping:
         """Keep a query whose answer is among the worst of its day."""
         if not self._worst[served.agent].takes(score, served.at_seconds):
             return
-        query = await _kept(served, score)
+        query = await self._kept(served, score)
         most = self._rules[served.agent].worst_queries
         await self._backlog.write(lambda: self._capture.keep_worst(query, most))
 
@@ -145,26 +151,25 @@ class Keeping:
         self._outputs = {(agent, candidate): number, **{key: n for key, n in self._outputs.items() if key[0] != agent}}
         return number
 
+    async def _kept(self, served: Served, score: float | None) -> KeptQuery:
+        return KeptQuery(
+            agent=served.agent,
+            arm=served.arm,
+            model=served.model,
+            outcome=served.outcome,
+            why=redact(served.why[:500]),
+            at_seconds=served.at_seconds,
+            question=(await redacted(served.question, self._off_path))[:TEXT_CHARACTERS],
+            answer=(await redacted(served.answer, self._off_path))[:TEXT_CHARACTERS],
+            score=score,
+        )
+
 
 def new_id(agent: str) -> str:
     """Make an id that nobody can guess and that says whose it is."""
     return f"{agent}-{secrets.token_hex(8)}"
 
 
-async def redacted(text: str) -> str:
-    """Redact a text, a long one in a thread."""
-    return redact(text) if len(text) <= _SHORT_CHARACTERS else await asyncio.to_thread(redact, text)
-
-
-async def _kept(served: Served, score: float | None) -> KeptQuery:
-    return KeptQuery(
-        agent=served.agent,
-        arm=served.arm,
-        model=served.model,
-        outcome=served.outcome,
-        why=redact(served.why[:500]),
-        at_seconds=served.at_seconds,
-        question=(await redacted(served.question))[:TEXT_CHARACTERS],
-        answer=(await redacted(served.answer))[:TEXT_CHARACTERS],
-        score=score,
-    )
+async def redacted(text: str, off_path: OffPath) -> str:
+    """Redact a text in its turn, a long one in a thread."""
+    return await off_path.computed(lambda: redact(text), on_loop=len(text) <= _SHORT_CHARACTERS)

@@ -3,7 +3,8 @@
 Nothing here may slow an answer or grow without end, so a full queue drops what comes and counts it. What is important
 (an output that its caller was told a person will look at) may use the last fifth, which the rest may not. Each kind
 waits in the line of what it needs: of what needs the store much is begun at a time, so that its commands go together;
-of what computes little, so that requests have their turn; and what waits for others' models holds nothing up.
+of what computes little, so that requests have their turn; what waits for others' models holds nothing up. What is to be
+computed before the store is asked goes through `computed`, by two at a time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -22,8 +24,10 @@ from sluice.gateway.gathered import MOST_TOGETHER
 MOST_THINGS = 1000
 MOST_BYTES = 16 * 1024**2
 _SHARE_FOR_ALL = 0.8
+_COMPUTING_AT_A_TIME = 2
 
 Work = Callable[[], Awaitable[None]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class OffPath:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self._computing = asyncio.Semaphore(_COMPUTING_AT_A_TIME)
         self._queues = [
             _Queue(
                 max(1, int(most_things * line.part)),
@@ -87,6 +92,13 @@ class OffPath:
     def add(self, kind: str, size_bytes: int, work: Work, *, important: bool = False) -> bool:
         """Take `work` to be done soon, holding `size_bytes` until then. False, and counted, where there is no room."""
         return self._queue_of[kind].add(_Thing(kind, size_bytes, work), share=1.0 if important else _SHARE_FOR_ALL)
+
+    async def computed(self, compute: Callable[[], Result], *, on_loop: bool) -> Result:
+        """Return what a part of the work computes, on the loop or in a thread: few at a time, and requests between."""
+        async with self._computing:
+            result = compute() if on_loop else await asyncio.to_thread(compute)
+            await asyncio.sleep(0)
+            return result
 
     def open(self) -> None:
         """Begin to work."""
@@ -117,7 +129,7 @@ class _Queue:
         self._waiting: deque[_Thing] = deque()
         self._bytes = 0
         self._working = 0
-        self._come = asyncio.Event()
+        self._come = asyncio.Semaphore(0)
         self._workers: list[asyncio.Task[None]] = []
 
     @property
@@ -134,7 +146,7 @@ class _Queue:
         self._waiting.append(thing)
         self._bytes += thing.size_bytes
         self._waiting_gauge.inc()
-        self._come.set()
+        self._come.release()  # wakes one worker, and not all that wait
         return True
 
     def open(self) -> None:
@@ -155,10 +167,7 @@ class _Queue:
 
     async def _work(self) -> None:
         while True:
-            if not self._waiting:
-                self._come.clear()
-                await self._come.wait()
-                continue
+            await self._come.acquire()
             thing = self._waiting.popleft()
             self._waiting_gauge.dec()
             self._working += 1

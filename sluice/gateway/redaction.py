@@ -141,10 +141,16 @@ def _has_long_word(text: str) -> bool:
 def _near_close_digits(text: str, before: int, redacted: Callable[[str], str]) -> str:
     """Redact around each place of close digits, the last first: what stands before it keeps its place."""
     places = [found.span() for found in _CLOSE_DIGITS.finditer(text)]
+    done, rest = [""], len(text)  # what stands behind `rest`, the last piece first
     for (_, last_end), (first, end) in reversed(list(pairwise([(0, 1), *places]))):
         begin = max(last_end - 1, first - before)  # with one character more, which may be a word's
-        text = f"{text[:begin]}{redacted(text[begin : end + _AFTER_THEM])}{text[end + _AFTER_THEM :]}"
-    return text
+        after = end + _AFTER_THEM
+        shared = max(0, after - rest)  # with the place behind it
+        near = text[begin : min(after, rest)] + done[-1][:shared]
+        done[-1] = done[-1][shared:]
+        done += [text[after:rest], redacted(near)]
+        rest = begin
+    return "".join([text[:rest], *reversed(done)])
 
 
 def _without_phones(text: str) -> str:

@@ -13,6 +13,7 @@ from sluice.gateway.after_metrics import AfterMetrics
 from sluice.gateway.aftercare import Aftercare, ReviewRule
 from sluice.gateway.agent_flag import AgentFlag, read_agent_flag
 from sluice.gateway.keeping import Keeping, Served
+from sluice.gateway.off_path import OffPath
 from sluice.gateway.outcome import Arm, Outcome
 from sluice.gateway.review import ReviewItem, ReviewQueue, Status
 from sluice.gateway.store import SharedStore, StoreAway
@@ -40,7 +41,8 @@ async def store(redis: Any) -> AsyncIterator[SharedStore]:
 
 
 def keeping_on(store: SharedStore, registry: CollectorRegistry | None = None) -> Keeping:
-    return Keeping(RULES, {"legal-20251031"}, store, AfterMetrics(RULES, registry or CollectorRegistry()))
+    registry = registry or CollectorRegistry()
+    return Keeping(RULES, {"legal-20251031"}, store, AfterMetrics(RULES, registry), OffPath(registry))
 
 
 def flag_of(agent: str, make_flag: Any, since: str | None) -> AgentFlag:

@@ -115,3 +115,27 @@ async def test_an_end_waits_no_longer_than_it_may_and_counts_what_is_undone() ->
         await off_path.close(0.05)
 
     assert dropped(registry, "judge") == 5
+
+
+async def test_two_things_compute_at_a_time_and_others_have_their_turn_between() -> None:
+    off_path = OffPath(CollectorRegistry())
+    off_path.open()
+    loop_turns, computed_at = 0, []
+
+    async def turns() -> None:
+        nonlocal loop_turns
+        while True:
+            loop_turns += 1
+            await asyncio.sleep(0)
+
+    async def work() -> None:
+        await off_path.computed(lambda: computed_at.append(loop_turns), on_loop=True)
+
+    others = asyncio.create_task(turns())
+    for _ in range(16):
+        off_path.add("cache", 1, work)
+    await off_path.close(5)
+    others.cancel()
+
+    assert len(computed_at) == 16
+    assert max(computed_at.count(turn) for turn in computed_at) <= 2

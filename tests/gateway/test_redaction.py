@@ -132,9 +132,10 @@ def test_a_text_made_to_be_hard_takes_time_linear_in_its_length(piece: str) -> N
     assert growth(lambda size: redact(piece * (size // len(piece))), 4 * 1024) < 10
 
 
+@pytest.mark.slow
 def test_many_numbers_that_are_none_of_phones_take_time_linear_in_their_count() -> None:
     piece = "1730419200, id "
-    assert growth(lambda size: redact(piece * (size // len(piece))), 64 * 1024) < 10
+    assert growth(lambda size: redact(piece * (size // len(piece))), 256 * 1024) < 8
 
 
 _FRAGMENTS = st.sampled_from(

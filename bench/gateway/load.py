@@ -159,7 +159,7 @@ class _Caller(asyncio.Protocol):
     def __init__(self, free: deque[_Caller], answered: Callable[[float, bool], None]) -> None:
         self._free = free
         self._answered = answered
-        self._due = 0.0
+        self._due: float | None = None
         self._got = bytearray()
         self._length = 0
 
@@ -183,9 +183,17 @@ class _Caller(asyncio.Protocol):
             if found is None:
                 return
             self._length = found.end() + int(found[1])
-        if len(self._got) >= self._length:
-            self._answered(self._due, self._got.startswith(b"HTTP/1.1 200 "))
+        if len(self._got) >= self._length and self._due is not None:
+            due, self._due = self._due, None
+            self._answered(due, self._got.startswith(b"HTTP/1.1 200 "))
             self._free.append(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell that a question under way failed, and ask no more."""
+        if self._due is not None:
+            self._answered(self._due, False)
+        elif self in self._free:
+            self._free.remove(self)
 
     def close(self) -> None:
         """Hang up."""
@@ -221,7 +229,7 @@ async def _at_rate(target: Target, rate: float, seconds: float) -> Measured:
             wait = due - time.perf_counter()
             if wait > _SHORTEST_WAIT_SECONDS:
                 await asyncio.sleep(wait)
-            while not free:
+            while not free:  # a target that hangs up on all of them ends in the time limit
                 await asyncio.sleep(_SHORTEST_WAIT_SECONDS)
             free.popleft().ask(request, due)
         while len(times) + failed < count:

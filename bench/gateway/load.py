@@ -190,6 +190,7 @@ class _Caller(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell that a question under way failed, and ask no more."""
+        del exc
         if self._due is not None:
             self._answered(self._due, False)
         elif self in self._free:

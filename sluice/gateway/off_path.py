@@ -40,7 +40,8 @@ class _Line:
 
 
 _LINES = (
-    _Line(("review", "capture", "cache", "users"), part=0.75, at_a_time=MOST_TOGETHER),
+    _Line(("users",), part=0.25, at_a_time=MOST_TOGETHER),  # gates judge by them, and to count them computes nothing
+    _Line(("review", "capture", "cache"), part=0.5, at_a_time=MOST_TOGETHER),
     _Line(("score",), part=0.25, at_a_time=2),
     _Line(("judge",), part=0.05, at_a_time=2),  # what waits longer for a model is not worth its memory
 )

@@ -40,7 +40,7 @@ async def test_what_waits_is_done_before_the_end() -> None:
 
 async def test_a_full_queue_drops_and_counts_and_keeps_room_for_what_is_important() -> None:
     registry = CollectorRegistry()
-    off_path = OffPath(registry, most_things=14)  # 10 of them for what needs the store
+    off_path = OffPath(registry, most_things=20)  # 10 of them for what is kept
 
     assert sum(off_path.add("cache", 1, nothing) for _ in range(20)) == 8
     assert sum(off_path.add("review", 1, nothing, important=True) for _ in range(20)) == 2

@@ -250,3 +250,41 @@ def test_an_override_that_another_candidate_ended_was_lifted_by_nobody() -> None
         (EventKind.ENDED, "override for qa-1 ended by another candidate, not by a person"),
         (EventKind.OVERRIDE, "override holds again: the candidate that it is for is back"),
     ]
+
+
+def test_an_override_that_a_person_lifted_explains_nothing_that_came_later() -> None:
+    set_at, lifted_at, bare_at, gone_at = (SINCE + days * DAY for days in (1, 2, 4, 5))
+    step = timedelta(minutes=5)
+    overridden = (
+        *flat(0, end=set_at),
+        *flat(1, begin=set_at + step, end=lifted_at),
+        *flat(0, begin=lifted_at + step, end=bare_at),
+        *flat(1, begin=bare_at + step, end=gone_at),
+        *flat(0, begin=gone_at + step),
+    )
+    notes = (
+        Note("qa", set_at + timedelta(seconds=40), "guard", "points fell", candidate="qa-1"),
+        Note("qa", lifted_at + timedelta(seconds=40), "Ada Example", "mended", lifted=True),
+    )
+
+    (one,) = find(material(agent(overridden=overridden), notes=notes)).agents
+
+    assert [(event.kind, event.text) for event in one.events[2:]] == [
+        (EventKind.OVERRIDE, "override set; by whom and why is not known"),
+        (EventKind.RESUMED, "override lifted; by whom and why is not known"),
+    ]
+
+
+def test_an_override_that_holds_on_is_not_lifted_by_what_was_lifted_before_it_or_of_another_key() -> None:
+    set_at, ended_at = SINCE + 2 * DAY, SINCE + 3 * DAY
+    step = timedelta(minutes=5)
+    overridden = (*flat(0, end=set_at), *flat(1, begin=set_at + step, end=ended_at), *flat(0, begin=ended_at + step))
+    notes = (
+        Note("qa", SINCE + DAY, "Ada Example", "mended", lifted=True),
+        Note("qa", set_at + timedelta(seconds=40), "guard", "points fell", candidate="qa-2"),
+        Note("all", set_at + timedelta(hours=3), "Ada Example", "drill is over", lifted=True),
+    )
+
+    (one,) = find(material(agent(overridden=overridden), notes=notes)).agents
+
+    assert one.events[-1].text == "override for qa-2 ended by another candidate, not by a person"

@@ -88,7 +88,7 @@ def _overrides(agent: AgentMaterial, notes: Sequence[Note]) -> Iterator[Event]:
         began = after > 0
         if any(note.lifted is not began and abs(note.at - at) <= _SAME for note in notes):
             continue
-        held = [note for note in notes if note.candidate and note.at <= at]
+        held = [note for note in notes if note.candidate and note.at <= at and not _was_lifted(note, notes, at)]
         if held and began:
             said = "override holds again: the candidate that it is for is back"
             yield Event(at, agent.agent, EventKind.OVERRIDE, said)
@@ -99,6 +99,11 @@ def _overrides(agent: AgentMaterial, notes: Sequence[Note]) -> Iterator[Event]:
         else:
             kind, said = (EventKind.OVERRIDE, "set") if began else (EventKind.RESUMED, "lifted")
             yield Event(at, agent.agent, kind, f"override {said}; by whom and why is not known")
+
+
+def _was_lifted(note: Note, notes: Sequence[Note], by: datetime) -> bool:
+    """Say whether a person had lifted what a note is of, by a moment: then it explains nothing that came later."""
+    return any(one.lifted and one.key == note.key and note.at < one.at <= by for one in notes)
 
 
 def _of_note(agent: str, note: Note) -> Event:

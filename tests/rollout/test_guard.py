@@ -3,73 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sluice.override import Override
-from sluice.rollout.guard.loop import CannotSee, Guard, Ruling, Watched
-from sluice.rollout.guard.metrics import GuardMetrics
+from sluice.rollout.guard.loop import Watched
 from sluice.rollout.guard.notes import judgement_of
 from sluice.rollout.override_map import lift
 from tests.rollout.made_cluster import NAMESPACE, MadeAnswer, MadeCluster, said
+from tests.rollout.made_guard import MadeCourt, guard, metric
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
-
-
-@dataclass
-class MadeCourt:
-    """Says that these agents are to be rolled back, that those may do harm, or that it cannot see."""
-
-    bad: frozenset[str] = frozenset()
-    suspect: frozenset[str] = frozenset()
-    is_blind: bool = False
-    asked: list[Watched] = field(default_factory=list)
-    holds_one: bool = False
-    """Whether the registry lets another candidate end the override."""
-    record: str = '{"made": true}'
-
-    def judge(self, watched: Watched, now: datetime) -> Ruling:
-        self.asked.append(watched)
-        if self.is_blind:
-            raise CannotSee("Prometheus does not answer")
-        if watched.agent in self.bad:
-            held = watched.candidate if self.holds_one else ""
-            return Ruling(
-                "rollback", "21 of 40 failed", "baseline 0 of 300", self.record, is_rollback=True, held_candidate=held
-            )
-        is_suspect = watched.agent in self.suspect
-        return Ruling("hold", "too few", "", self.record, is_rollback=False, is_suspect=is_suspect)
-
-
-def guard(
-    cluster: MadeCluster,
-    court: MadeCourt,
-    *,
-    at: datetime | None = None,
-    acts: bool = True,
-    said: list[str] | None = None,
-) -> Guard:
-    def say(text: str, about: Mapping[str, str]) -> None:
-        if said is not None:
-            said.append(text)
-
-    return Guard(
-        cluster,
-        "made",
-        NAMESPACE,
-        court,
-        GuardMetrics(),
-        may_act=lambda: acts,
-        say=say,
-        now=lambda: at or datetime.now(UTC),
-    )
-
-
-def metric(guard: Guard, name: str, **labels: str) -> float | None:
-    return guard.metrics.registry.get_sample_value(name, labels)
 
 
 def test_one_that_does_harm_is_sent_back_with_its_reason_event_and_facts() -> None:
@@ -105,50 +50,6 @@ def test_round_after_round_nothing_more_is_written() -> None:
 
     assert (cluster.override, cluster.events, cluster.facts, cluster.writes) == before
     assert [watched.agent for watched in court.asked[2:]] == ["legal"] * 5
-
-
-def test_only_a_suspect_is_judged_again_before_the_next_round_and_is_sent_back_once_it_is_sure() -> None:
-    cluster, court = MadeCluster(weights={"qa": 10, "legal": 25}), MadeCourt(suspect=frozenset({"qa"}))
-    guards = guard(cluster, court)
-    guards.round()
-    assert guards.suspects == {"qa"}
-
-    court.asked.clear()
-    court.bad = frozenset({"qa"})
-    guards.look_again()
-
-    assert [one.agent for one in court.asked] == ["qa"]
-    assert set(cluster.override or {}) == {"qa"}
-    assert metric(guards, "sluice_guard_verdict", agent="legal", action="hold") == 1
-
-    court.asked.clear()
-    guards.look_again()
-    assert (court.asked, guards.suspects) == ([], frozenset())
-
-
-def test_another_look_at_one_suspect_counts_all_who_have_users_where_many_go_bad_together() -> None:
-    names = ("qa", "legal", "content", "support", "analyst", "more", "most")
-    court = MadeCourt(suspect=frozenset(names[:3]))
-    cluster = MadeCluster(weights=dict.fromkeys(names, 10))
-    guards = guard(cluster, court)
-    guards.round()
-
-    court.bad = court.suspect
-    guards.look_again()
-
-    assert set(cluster.override or {}) == set(names[:3]), "three of seven are not half of all"
-
-
-def test_a_prometheus_that_is_away_is_not_asked_again_before_the_next_round() -> None:
-    court = MadeCourt(suspect=frozenset({"qa"}))
-    guards = guard(MadeCluster(weights={"qa": 10}), court)
-    guards.round()
-
-    court.is_blind = True
-    guards.look_again()
-
-    assert guards.suspects == frozenset()
-    assert metric(guards, "sluice_guard_prometheus_up") == 0
 
 
 def test_what_a_person_holds_is_neither_judged_nor_changed() -> None:
@@ -404,131 +305,3 @@ def test_no_round_ever_raises_a_weight() -> None:
         after = {agent: cluster.overrides.allowed_percent(agent) for agent in cluster.weights}
         assert all(after[agent] <= before[agent] for agent in after)
         before = after
-
-
-def test_where_the_registry_lets_another_candidate_end_it_the_entry_says_for_which_it_is() -> None:
-    cluster = MadeCluster(weights={"qa": 50})
-
-    guard(cluster, MadeCourt(frozenset({"qa"}), holds_one=True)).round()
-
-    assert cluster.overrides.entries["qa"].candidate == "qa-1"
-    (event,) = cluster.events.values()
-    assert "It holds qa-1 alone, by the registry's rule." in event["message"]
-    (text,) = cluster.facts.values()
-    assert json.loads(text)["candidate"] == "qa-1"
-
-
-def test_another_candidate_is_judged_by_itself_and_that_nobody_resumed_the_old_one_is_said_once() -> None:
-    cluster, court, said = MadeCluster(weights={"qa": 50}), MadeCourt(frozenset({"qa"}), holds_one=True), list[str]()
-    one = guard(cluster, court, said=said)
-    one.round()
-    cluster.candidates, cluster.weights = {"qa": "qa-2"}, {"qa": 10}
-    court.bad, court.asked = frozenset(), []
-
-    for _ in range(3):
-        one.round()
-
-    assert court.asked == [Watched("qa", "qa-2", 10)] * 3
-    assert metric(one, "sluice_guard_rolled_back", agent="qa") is None
-    assert said == ["rolled back", "override ended by the registry's rule"]
-    rolled_back, ended = cluster.events.values()
-    assert (rolled_back["reason"], ended["reason"], ended["type"]) == ("RolledBack", "OverrideEnded", "Normal")
-    assert "was for qa-1 and no longer holds, since the rollout names qa-2" in ended["message"]
-    assert cluster.annotations == {}, "nobody lifted anything"
-
-
-def test_another_candidate_that_does_harm_is_sent_back_too_and_the_old_one_stays_held() -> None:
-    cluster, court = MadeCluster(weights={"qa": 50}), MadeCourt(frozenset({"qa"}), holds_one=True)
-    guard(cluster, court).round()
-    first = cluster.overrides.entries["qa"]
-    cluster.candidates, cluster.weights = {"qa": "qa-2"}, {"qa": 10}
-    one = guard(cluster, court)
-    one.round()
-
-    entry = cluster.overrides.entries["qa"]
-    assert (entry.candidate, entry.earlier) == ("qa-2", (first,))
-    assert metric(one, "sluice_guard_rolled_back", agent="qa") == 1
-    assert [event["reason"] for event in cluster.events.values()].count("RolledBack") == len(cluster.facts) == 2
-    before = (dict(cluster.override or {}), dict(cluster.facts))
-    for candidate in ("qa-1", "qa-2"):
-        cluster.candidates = {"qa": candidate}
-        one.round()
-        assert cluster.overrides.allowed_percent("qa", candidate) == 0
-    assert (cluster.override, cluster.facts) == before
-
-
-def test_a_merge_that_is_taken_back_finds_the_old_candidate_held_and_not_judged() -> None:
-    cluster, court = MadeCluster(weights={"qa": 50}), MadeCourt(frozenset({"qa"}), holds_one=True)
-    one = guard(cluster, court)
-    one.round()
-    cluster.candidates = {"qa": "qa-2"}
-    court.bad = frozenset()
-    one.round()
-    cluster.candidates, court.asked = {}, []
-
-    one.round()
-
-    assert court.asked == []
-    assert metric(one, "sluice_guard_rolled_back", agent="qa") == 1
-
-
-def test_what_a_person_lifted_of_another_candidate_is_no_word_on_this_one() -> None:
-    at = f"{START:%Y-%m-%dT%H:%M:%SZ}"
-    cluster = MadeCluster(weights={"qa": 10}, override={"qa": Override(0, by="bob", at=at, candidate="qa-0").text})
-    lift(cluster, NAMESPACE, "qa", by="ada", reason="tidied", at=at, manager="made")
-    court = MadeCourt()
-
-    guard(cluster, court, at=START + timedelta(seconds=5)).round()
-
-    assert court.asked == [Watched("qa", "qa-1", 10)]
-
-
-def test_a_rollback_that_another_candidate_ended_before_it_was_noted_is_noted_without_a_judgement() -> None:
-    entry = Override(0, by="guard", reason="errors", at="2026-11-21T10:00:00Z", candidate="qa-1")
-    cluster = MadeCluster(weights={"qa": 10}, candidates={"qa": "qa-2"}, override={"qa": entry.text})
-    court = MadeCourt()
-
-    guard(cluster, court).round()
-
-    assert [watched.candidate for watched in court.asked] == ["qa-2"]
-    (text,) = cluster.facts.values()
-    facts = json.loads(text)
-    assert (facts["candidate"], facts["weights_percent"], judgement_of(facts)) == ("qa-1", {}, "")
-    assert facts["failed_queries"] == ["sluice failures made qa"]
-
-
-def test_an_event_that_cannot_be_made_is_made_good_and_the_end_is_said_once() -> None:
-    entry = Override(0, by="ada", reason="errors", candidate="qa-1")
-    cluster, said_lines = MadeCluster(weights={"qa": 10}, candidates={"qa": "qa-2"}), list[str]()
-    cluster.override = {"qa": entry.text}
-    cluster.fault = lambda method, path: said(500, {}) if method == "POST" else None
-    one = guard(cluster, MadeCourt(), said=said_lines)
-    one.round()
-    assert metric(one, "sluice_guard_failures_total", stage="event") == 1
-    cluster.fault = lambda method, path: None
-
-    for _ in range(2):
-        one.round()
-
-    assert said_lines.count("override ended by the registry's rule") == len(cluster.events) == 1
-
-
-def test_an_override_of_all_holds_another_candidate_too() -> None:
-    cluster, court = MadeCluster(weights=dict.fromkeys("abcde", 10)), MadeCourt(frozenset("abc"), holds_one=True)
-    guard(cluster, court).round()
-    assert cluster.overrides.entries["all"].candidate == ""
-    cluster.candidates, court.asked = {"a": "a-2"}, []
-
-    guard(cluster, court).round()
-
-    assert court.asked == []
-
-
-def test_one_agent_whose_second_candidate_falls_at_once_counts_once() -> None:
-    cluster, court = MadeCluster(weights=dict.fromkeys("abcde", 10)), MadeCourt(frozenset("ab"), holds_one=True)
-    guard(cluster, court).round()
-    cluster.candidates, court.bad = {"a": "a-2"}, frozenset("a")
-
-    guard(cluster, court).round()
-
-    assert set(cluster.overrides.entries) == {"a", "b"}

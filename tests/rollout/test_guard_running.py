@@ -32,7 +32,7 @@ from sluice.rollout.guard.running import ROUND_EVERY_SECONDS, Running, serve
 from sluice.rollout.told import ConfigurationUnreadable
 from tests.deploy.api_server import TOKEN, ApiServer, running_api_server
 from tests.rollout.made_cluster import NAMESPACE, MadeClock, MadeCluster, said
-from tests.rollout.test_guard import MadeCourt
+from tests.rollout.made_guard import MadeCourt
 
 PROJECT = Path(__file__).parent.parent.parent
 ROW = re.compile(r"^\| `([a-z_0-9]+)` \| ([a-z_, ]*) ?\| .+ \|$", re.MULTILINE)

@@ -18,6 +18,8 @@ class MadeCourt:
     bad: frozenset[str] = frozenset()
     suspect: frozenset[str] = frozenset()
     is_blind: bool = False
+    slow: frozenset[str] = frozenset()
+    """The agents of which Prometheus says nothing in time."""
     asked: list[Watched] = field(default_factory=list)
     holds_one: bool = False
     """Whether the registry lets another candidate end the override."""
@@ -25,7 +27,7 @@ class MadeCourt:
 
     def judge(self, watched: Watched, now: datetime) -> Ruling:
         self.asked.append(watched)
-        if self.is_blind:
+        if self.is_blind or watched.agent in self.slow:
             raise CannotSee("Prometheus does not answer")
         if watched.agent in self.bad:
             held = watched.candidate if self.holds_one else ""

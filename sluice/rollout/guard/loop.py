@@ -31,6 +31,9 @@ _TOGETHER = timedelta(minutes=10)
 _AFTER_RESUME = timedelta(seconds=60)
 """A person has just looked: what they lifted is left to them for so long."""
 
+_MOST_LOOKED_AT_AGAIN = 20
+"""So many suspects are looked at between two rounds: each costs some 16 queries, one after another. More wait."""
+
 _MOST_REASON_CHARACTERS = 300
 _MOST_EVIDENCE_CHARACTERS = 1500
 
@@ -103,18 +106,23 @@ class Guard:
 
     def round(self) -> None:
         """Look once, judge, and do what follows. Raises nothing: what fails is counted, said, and tried again."""
-        self._look({})
+        self._look()
 
     def look_again(self) -> None:
-        """Do as in a round, but judge the suspects alone: every other agent stands as the last look judged it."""
-        self._look({agent: ruling for agent, ruling in self.rulings.items() if agent not in self.suspects})
+        """Do as in a round, but judge suspects alone, those first that could not be sent back, and not too many.
+
+        Every other agent stands as it was judged last. One that was not, as Prometheus was in trouble, waits.
+        """
+        first = sorted(self.suspects, key=lambda agent: (not self.rulings[agent].is_rollback, agent))
+        self._look(frozenset(first[:_MOST_LOOKED_AT_AGAIN]))
 
     @property
     def suspects(self) -> frozenset[str]:
         """The agents that may do harm, by the last look: it was not sure, or could not send them back."""
         return frozenset(agent for agent, ruling in self.rulings.items() if ruling.is_suspect or ruling.is_rollback)
 
-    def _look(self, stand: Mapping[str, Ruling]) -> None:
+    def _look(self, only: frozenset[str] | None = None) -> None:
+        stood, suspects = self.rulings, self.suspects
         self.rulings, self.is_blind = {}, False
         try:
             now, wanted = read_override_map(self.cluster, self.namespace), read_wanted(self.cluster, self.namespace)
@@ -122,8 +130,18 @@ class Guard:
             self._failed("cluster", error)
             return
         watched = self._watched(now, wanted)
-        self.rulings = self._judged(watched, stand)
-        due = self._due(watched, self.rulings, now)
+        asked = [one for one in watched if only is None or one.agent in only]
+        judged = self._judged(asked)
+        sees = len(judged) == len(asked)
+        if only is None or not sees:
+            self.metrics.sees.set(sees)
+        if only is not None:
+            # Where Prometheus is in trouble, suspects that were not asked are none until the next round either.
+            left = {agent for agent in stood if agent not in (only if sees else suspects)}
+            self.rulings = {one.agent: stood[one.agent] for one in watched if one.agent in left}
+        self.rulings |= judged
+        self.metrics.verdicts((agent, ruling.action) for agent, ruling in self.rulings.items())
+        due = self._due(watched, judged, now)
         for one in due:
             self._set(one)
         self._note(wanted, again=bool(due), seen=now)
@@ -142,18 +160,14 @@ class Guard:
                 found.append(Watched(one.agent, one.candidate, weight, resumed))
         return found
 
-    def _judged(self, watched: Sequence[Watched], stand: Mapping[str, Ruling]) -> dict[str, Ruling]:
-        rulings = {one.agent: stand[one.agent] for one in watched if one.agent in stand}
-        for one in watched:
-            if one.agent in rulings:
-                continue
+    def _judged(self, asked: Iterable[Watched]) -> dict[str, Ruling]:
+        rulings: dict[str, Ruling] = {}
+        for one in asked:
             try:
                 rulings[one.agent] = self.court.judge(one, self.now())
             except CannotSee as error:
                 self._failed("measure", error)
                 break  # what does not answer once is not asked for every agent
-        self.metrics.sees.set(len(rulings) == len(watched))
-        self.metrics.verdicts((agent, ruling.action) for agent, ruling in rulings.items())
         return rulings
 
     def _due(self, watched: Sequence[Watched], rulings: Mapping[str, Ruling], now: OverrideMap) -> list[_Due]:

@@ -44,6 +44,16 @@ class UnknownAgent(SluiceError):
         super().__init__(f"there is no agent {agent!r}; {meant}the agents are {', '.join(agents)}")
 
 
+class HeldAlone(SluiceError):
+    """One candidate is held, the flags may name another by now, and what would hold every one cannot be written."""
+
+    def __init__(self, agent: str, candidate: str, why: SluiceError) -> None:
+        super().__init__(
+            f"{agent}: the override holds {candidate} alone, and the rollout may name another by now; "
+            f"run it again: {why}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """Who is to be rolled back, where, by whom and why. `agent` None means every agent."""
@@ -103,8 +113,8 @@ def roll_back(
 ) -> Rollback:
     """Send an agent, or all, to the baseline; wait until every pod says so; prove it; leave the commit.
 
-    `declared_agents` are those of the registry, as far as it can be read. Raises `UnknownAgent`, and what setting the
-    override raises; what comes after that is said in the result.
+    `declared_agents` are those of the registry, as far as it can be read. Raises `UnknownAgent`, `HeldAlone`, and what
+    setting the override raises; what comes after that is said in the result.
     """
     weights = _weights(cluster, request.namespace)
     known = list(dict.fromkeys([*(weights or ()), *declared_agents]))
@@ -158,8 +168,8 @@ def _lowered(
 ) -> Change:
     """Set the override: for the candidate that the flags name alone, where the registry lets another end it.
 
-    Flags that name another by the time it is set were changed meanwhile. Whoever typed this wanted the agent stopped,
-    and then it holds every candidate.
+    Flags that name another by the time it is set were changed meanwhile, and of those that cannot be read again it is
+    not known. Whoever typed this wanted the agent stopped, and then it holds every candidate. Raises `HeldAlone`.
     """
 
     def set_for(candidate: str) -> Change:
@@ -168,9 +178,12 @@ def _lowered(
 
     candidate = _named(request, weights)
     change = set_for(candidate)
-    if candidate and _named(request, _weights(cluster, request.namespace) or weights) != candidate:
+    if not candidate or _named(request, _weights(cluster, request.namespace)) == candidate:
+        return change
+    try:
         return set_for("")
-    return change
+    except SluiceError as error:
+        raise HeldAlone(request.key, candidate, error) from error
 
 
 def _named(request: Request, weights: Mapping[str, Wanted] | None) -> str:

@@ -11,8 +11,8 @@ import pytest
 from sluice.errors import SluiceError
 from sluice.override import Override, read_override
 from sluice.rollout.effect import Clock, wait_until_reached
-from sluice.rollout.rollback import Request, Rollback, UnknownAgent, patch_command, roll_back
-from tests.rollout.made_cluster import NAMESPACE, MadeClock, MadeCluster, MadePod, said
+from sluice.rollout.rollback import HeldAlone, Request, Rollback, UnknownAgent, patch_command, roll_back
+from tests.rollout.made_cluster import NAMESPACE, MadeAnswer, MadeClock, MadeCluster, MadePod, said
 
 
 def rolled_back(
@@ -243,6 +243,27 @@ def test_flags_that_name_another_by_the_time_it_is_set_hold_every_candidate() ->
     assert cluster.overrides.entries["qa"].candidate == ""
     assert [cluster.overrides.allowed_percent("qa", named) for named in ("qa-1", "qa-2")] == [0, 0]
     assert done.reached_every_pod
+
+
+def test_flags_that_cannot_be_read_again_once_it_is_set_hold_every_candidate() -> None:
+    def fault(method: str, path: str) -> MadeAnswer | None:
+        return said(500, {}) if path.endswith("/flags") and cluster.writes else None
+
+    cluster = MadeCluster(fault=fault)
+    done = rolled_back(cluster, prove=0, another_ends_it=True)
+
+    assert cluster.overrides.entries["qa"].candidate == ""
+    assert cluster.overrides.allowed_percent("qa", "qa-2") == 0
+    assert done.reached_every_pod
+
+
+def test_an_api_server_that_lets_one_candidate_alone_be_held_is_said_with_what_to_do() -> None:
+    cluster = MadeCluster()
+    cluster.fault = lambda method, path: said(403, {"message": "no"}) if cluster.writes > (method == "PATCH") else None
+
+    with pytest.raises(HeldAlone, match=r"qa: the override holds qa-1 alone, .* run it again: .* answers 403: no"):
+        rolled_back(cluster, prove=0, another_ends_it=True)
+    assert cluster.overrides.allowed_percent("qa", "qa-1") == 0
 
 
 def test_an_entry_for_the_candidate_before_is_no_rollback_of_this_one() -> None:

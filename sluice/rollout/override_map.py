@@ -22,6 +22,9 @@ LIFTED = "sluice/lifted"
 """The annotation with the last overrides that were lifted, the newest first, as JSON."""
 
 _KEPT_LIFTED = 20
+_MOST_LIFTED_BYTES = 200_000
+"""Kubernetes refuses an object whose annotations have more than 262,144 bytes in all, and others may write some too."""
+
 _ATTEMPTS = 12
 _LONGEST_PAUSE_SECONDS = 1.0
 _PATIENCE_SECONDS = 20.0
@@ -152,8 +155,8 @@ def lift(
         holds = now.overrides.entries.get(key)
         if holds is None:
             return Change(key, None, None, made=False)
-        noted = (Lifted(key, by, reason, at, holds.text), *now.lifted)[:_KEPT_LIFTED]
-        return _Write({"data": {key: None}, "metadata": {"annotations": {LIFTED: _lifted_text(noted)}}}, None)
+        noted = _kept_text((Lifted(key, by, reason, at, holds.text), *now.lifted))
+        return _Write({"data": {key: None}, "metadata": {"annotations": {LIFTED: noted}}}, None)
 
     return _written(cluster, namespace, key, decide, manager, pause)
 
@@ -210,7 +213,16 @@ def _path(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"
 
 
+def _kept_text(lifted: tuple[Lifted, ...]) -> str:
+    """Return the note of the last that were lifted: as many as find room, the newest in any case."""
+    kept = lifted[:_KEPT_LIFTED]
+    while len(kept) > 1 and len(_lifted_text(kept)) > _MOST_LIFTED_BYTES:
+        kept = kept[:-1]
+    return _lifted_text(kept)
+
+
 def _lifted_text(lifted: tuple[Lifted, ...]) -> str:
+    """Write it in ASCII alone, so that a character is a byte."""
     return json.dumps(
         [{"key": one.key, "by": one.by, "reason": one.reason, "at": one.at, "was": one.was} for one in lifted]
     )

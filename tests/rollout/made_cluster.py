@@ -15,6 +15,7 @@ NAMESPACE = "sluice-made"
 _CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps/"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/made"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+_MOST_ANNOTATION_BYTES = 256 * 1024
 
 
 class NoAnswer(SluiceError):
@@ -134,6 +135,9 @@ class MadeCluster:
         given = body.get("metadata", {})
         if given.get("resourceVersion", str(self.version)) != str(self.version):
             return said(409, {"message": "the object has been modified"})
+        annotations = self.annotations | given.get("annotations", {})
+        if sum(len(f"{key}{value}".encode()) for key, value in annotations.items()) > _MOST_ANNOTATION_BYTES:
+            return said(422, {"message": "metadata.annotations: Too long: may not be more than 262144 bytes"})
         _merge(self.override, body.get("data", {}))
         self.annotations.update(given.get("annotations", {}))
         self.version += 1

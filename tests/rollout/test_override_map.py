@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from sluice.errors import SluiceError
-from sluice.override import Override
+from sluice.override import Override, read_override
 from sluice.rollout.cluster import ClusterRefused
 from sluice.rollout.override_map import NeverQuiet, NoOverrideMap, lift, lower, read_override_map
 from tests.rollout.made_cluster import NAMESPACE, MadeAnswer, MadeCluster, NoAnswer, said
@@ -162,6 +162,30 @@ def test_of_what_was_lifted_the_last_twenty_are_kept() -> None:
 
     noted = read_override_map(cluster, NAMESPACE).lifted
     assert [json.loads(one.was)["weight"] for one in noted] == list(range(24, 4, -1))
+
+
+def test_of_long_ones_that_were_lifted_as_many_are_kept_as_the_object_has_room_for() -> None:
+    cluster, entry = MadeCluster(), replace(ENTRY, reason="é" * 300, evidence="e" * 1500)
+    for number in range(25):
+        for candidate in range(9):
+            lowered(cluster, entry=replace(entry, at=f"{number}", candidate=f"qa-{candidate}"))
+        assert len(cluster.overrides.entries["qa"].earlier) == 8
+        assert lifted(cluster)
+
+    noted = read_override_map(cluster, NAMESPACE).lifted
+    assert [read_override(one.was).at for one in noted] == [f"{24 - number}" for number in range(len(noted))]
+    assert 2 < len(noted) < 20
+    text = cluster.annotations["sluice/lifted"]
+    assert len(text.encode()) <= 200_000 < len(text.encode()) * (len(noted) + 1) / len(noted)
+
+
+def test_the_last_that_was_lifted_is_noted_however_long_it_is() -> None:
+    cluster = MadeCluster(override={"legal": ENTRY.text})
+    lifted(cluster, "legal")
+    cluster.override = {"qa": replace(ENTRY, evidence="e" * 220_000).text}
+
+    assert lifted(cluster)
+    assert [one.key for one in read_override_map(cluster, NAMESPACE).lifted] == ["qa"]
 
 
 def test_nothing_to_lift_is_no_write() -> None:

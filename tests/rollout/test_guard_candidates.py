@@ -122,6 +122,19 @@ def test_an_event_that_cannot_be_made_is_made_good_and_the_end_is_said_once() ->
     assert said_lines.count("override ended by the registry's rule") == len(cluster.events) == 1
 
 
+def test_a_guard_that_takes_over_says_the_end_again_and_makes_its_event_where_that_is_gone() -> None:
+    entry, told = Override(0, by="ada", reason="errors", candidate="qa-1"), list[str]()
+    cluster = MadeCluster(weights={"qa": 10}, candidates={"qa": "qa-2"}, override={"qa": entry.text})
+    guard(cluster, MadeCourt(), said=told).round()
+    first = dict(cluster.events)
+
+    guard(cluster, MadeCourt(), said=told).round()
+    assert (cluster.events, len(told)) == (first, 2)
+    cluster.events.clear()  # as the API server does, an hour later by default
+    guard(cluster, MadeCourt(), said=told).round()
+    assert (set(cluster.events), len(told)) == (set(first), 3)
+
+
 def test_an_override_of_all_holds_another_candidate_too() -> None:
     cluster, court = MadeCluster(weights=dict.fromkeys("abcde", 10)), MadeCourt(frozenset("abc"), holds_one=True)
     guard(cluster, court).round()

@@ -246,7 +246,10 @@ class Guard:
         return any(held == key and entry.by == BY for held, entry in overrides.holding(key, _named(wanted, key)))
 
     def _say_ended(self, wanted: Mapping[str, Wanted], overrides: Overrides) -> None:
-        """Say of each entry once that another candidate ended it, by the registry's rule and by nobody's hand."""
+        """Say of each entry that another candidate ended it, by the registry's rule and by nobody's hand.
+
+        Each guard says so once. Its Event is made anew where the API server keeps an earlier guard's no longer.
+        """
         ended = {
             (facts_key(key, entry), _named(wanted, key)): (key, entry)
             for key in overrides.entries

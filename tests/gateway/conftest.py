@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from sluice.gateway.connection import BoundedHead
 from sluice.gateway.listening import bind
 from sluice.gateway.process_settings import ProcessSettings
 from sluice.local.stub_provider.app import create_app
+from tests.gateway import scripted_models
 
 AT_ONCE = {"latency_ms": 0, "latency_jitter_ms": 0, "chunk_delay_ms": 0}
 """The stub provider's dials for an answer without a pause."""
@@ -384,3 +386,10 @@ def eventually() -> Callable[[Callable[[], object]], Awaitable[None]]:
 def make_flag() -> Callable[[str, int], dict[str, Any]]:
     """Return an agent's flag as the renderer writes it."""
     return flag
+
+
+@pytest.fixture
+async def make_asker(configuration: Configuration) -> AsyncIterator[Callable[..., scripted_models.Asker]]:
+    """Make an asker of scripted models."""
+    async with scripted_models.nothing_left():
+        yield partial(scripted_models.make, configuration)

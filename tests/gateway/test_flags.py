@@ -6,19 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from sluice.gateway import log
 from sluice.gateway.agent_flag import FlagUnusable, read_agent_flag
 from sluice.gateway.assignment import Assigner
 from sluice.gateway.configuration import Configuration
 from sluice.gateway.flags import Flags
 from sluice.gateway.live_flags import LiveFlags
 from sluice.gateway.metrics import Metrics
-from sluice.gateway.mounted_map import MapContent
 from sluice.gateway.outcome import Arm
-from sluice.override import read_override
+from tests.gateway.shown_weights import active, broken, weights
 
 MakeFlag = Callable[[str, int], dict[str, Any]]
 KEY = {"cat": ["qa/qa-20251031/", {"var": "targetingKey"}]}
@@ -41,29 +37,15 @@ def live(mounted: Any, flags: Flags, metrics: Metrics) -> LiveFlags:
     return LiveFlags(mounted.path, flags, metrics)
 
 
-def _weights(metrics: Metrics, kind: str = "served") -> dict[str, float | None]:
-    value = metrics.registry.get_sample_value
-    return {agent: value("sluice_rollout_weight", {"agent": agent, "kind": kind}) for agent in ("qa", "legal")}
-
-
-def _broken(metrics: Metrics) -> float | None:
-    return metrics.registry.get_sample_value("sluice_flags_broken")
-
-
-def _active(metrics: Metrics) -> dict[str, float | None]:
-    value = metrics.registry.get_sample_value
-    return {agent: value("sluice_override_active", {"agent": agent}) for agent in ("qa", "legal")}
-
-
 def test_a_swapped_file_is_taken_over_at_the_next_look(
     mounted: Any, flags: Flags, live: LiveFlags, metrics: Metrics
 ) -> None:
     mounted.write_flags(qa=10)
     live.refresh()
-    assert _weights(metrics) == {"qa": 10, "legal": 0}
+    assert weights(metrics) == {"qa": 10, "legal": 0}
     mounted.write_flags(qa=25, legal=100)
     live.refresh()
-    assert _weights(metrics) == {"qa": 25, "legal": 100}
+    assert weights(metrics) == {"qa": 25, "legal": 100}
     assert metrics.registry.get_sample_value("sluice_flags_loaded_timestamp_seconds")
 
 
@@ -76,12 +58,12 @@ def test_a_broken_file_leaves_the_last_good_one_in_force_and_says_so(
     mounted.write_flags_text(text)
     live.refresh()
     assert Assigner(configuration, flags).assign("qa", "u").arm is Arm.CANDIDATE
-    assert _weights(metrics)["qa"] == 100
-    assert _broken(metrics) == 1
+    assert weights(metrics)["qa"] == 100
+    assert broken(metrics) == 1
     assert flags.not_loaded_because == ""
     mounted.write_flags(qa=0)
     live.refresh()
-    assert _broken(metrics) == 0
+    assert broken(metrics) == 0
     assert Assigner(configuration, flags).assign("qa", "u").arm is Arm.BASELINE
 
 
@@ -92,7 +74,7 @@ def test_a_file_that_vanishes_leaves_the_last_good_one_in_force(
     (mounted.path / "flags" / "flags.json").unlink()
     live.refresh()
     assert flags.flag("qa") is not None
-    assert _broken(metrics) == 1
+    assert broken(metrics) == 1
 
 
 def test_one_unusable_flag_does_not_hold_up_the_others(
@@ -102,8 +84,8 @@ def test_one_unusable_flag_does_not_hold_up_the_others(
     live.refresh()
     mounted.write_flags_text(json.dumps({"flags": {"qa": make_flag("qa", 0), "legal": {"state": "ENABLED"}}}))
     live.refresh()
-    assert _weights(metrics) == {"qa": 0, "legal": 50}
-    assert _broken(metrics) == 1
+    assert weights(metrics) == {"qa": 0, "legal": 50}
+    assert broken(metrics) == 1
 
 
 def test_nothing_is_loaded_until_the_first_good_file(mounted: Any, flags: Flags, live: LiveFlags) -> None:
@@ -193,7 +175,7 @@ def test_a_flag_that_is_refused_leaves_the_last_good_one_in_force(
     odd["flags"]["qa"]["targeting"]["fractional"][0] = "everybody"
     mounted.write_flags_text(json.dumps(odd))
     live.refresh()
-    assert (_weights(metrics)["qa"], _broken(metrics)) == (10, 1)
+    assert (weights(metrics)["qa"], broken(metrics)) == (10, 1)
 
 
 def test_an_override_lowers_the_weight_of_its_agent_and_being_lifted_gives_it_back(
@@ -204,14 +186,14 @@ def test_an_override_lowers_the_weight_of_its_agent_and_being_lifted_gives_it_ba
     live.refresh()
     assigner = Assigner(configuration, flags)
     assert assigner.assign("qa", "u").arm is Arm.BASELINE
-    assert _weights(metrics, "wanted") == {"qa": 100, "legal": 50}
-    assert _weights(metrics, "allowed") == {"qa": 0, "legal": 100}
-    assert _weights(metrics, "served") == {"qa": 0, "legal": 50}
-    assert _active(metrics) == {"qa": 1, "legal": 0}
+    assert weights(metrics, "wanted") == {"qa": 100, "legal": 50}
+    assert weights(metrics, "allowed") == {"qa": 0, "legal": 100}
+    assert weights(metrics, "served") == {"qa": 0, "legal": 50}
+    assert active(metrics) == {"qa": 1, "legal": 0}
     mounted.write_override(qa="100")
     live.refresh()
     assert assigner.assign("qa", "u").arm is Arm.CANDIDATE
-    assert _weights(metrics, "served") == {"qa": 100, "legal": 50}
+    assert weights(metrics, "served") == {"qa": 100, "legal": 50}
 
 
 def test_an_override_of_all_holds_for_every_agent_and_the_smaller_one_counts(
@@ -220,9 +202,9 @@ def test_an_override_of_all_holds_for_every_agent_and_the_smaller_one_counts(
     mounted.write_flags(qa=100, legal=10)
     mounted.write_override(all="25", qa="50")
     live.refresh()
-    assert _weights(metrics, "allowed") == {"qa": 25, "legal": 25}
-    assert _weights(metrics, "served") == {"qa": 25, "legal": 10}
-    assert _active(metrics) == {"qa": 1, "legal": 1}
+    assert weights(metrics, "allowed") == {"qa": 25, "legal": 25}
+    assert weights(metrics, "served") == {"qa": 25, "legal": 10}
+    assert active(metrics) == {"qa": 1, "legal": 1}
 
 
 def test_users_that_an_override_leaves_on_the_candidate_are_those_of_that_weight(
@@ -245,7 +227,7 @@ def test_an_override_that_cannot_be_read_stops_its_agent_and_says_so(
     mounted.write_flags(qa=100, legal=100)
     mounted.write_override(qa="off please")
     live.refresh()
-    assert _weights(metrics) == {"qa": 0, "legal": 100}
+    assert weights(metrics) == {"qa": 0, "legal": 100}
     assert metrics.registry.get_sample_value("sluice_override_broken") == 1
     mounted.write_override(qa="0")
     live.refresh()
@@ -256,7 +238,7 @@ def test_an_override_of_no_agent_stops_nobody_and_says_so(mounted: Any, live: Li
     mounted.write_flags(qa=100)
     mounted.write_override(qaa="0")
     live.refresh()
-    assert _weights(metrics)["qa"] == 100
+    assert weights(metrics)["qa"] == 100
     assert metrics.registry.get_sample_value("sluice_override_broken") == 1
 
 
@@ -266,7 +248,7 @@ def test_an_override_outlives_a_broken_flags_file(mounted: Any, live: LiveFlags,
     mounted.write_flags_text("{")
     mounted.write_override(qa="0")
     live.refresh()
-    assert (_weights(metrics)["qa"], _broken(metrics)) == (0, 1)
+    assert (weights(metrics)["qa"], broken(metrics)) == (0, 1)
 
 
 def test_a_pipe_in_place_of_a_file_holds_up_nothing(mounted: Any, live: LiveFlags, metrics: Metrics) -> None:
@@ -278,7 +260,7 @@ def test_a_pipe_in_place_of_a_file_holds_up_nothing(mounted: Any, live: LiveFlag
     (mounted.path / "override").mkdir()
     os.mkfifo(mounted.path / "override" / "qa")
     live.refresh()
-    assert (_broken(metrics), _weights(metrics)["qa"]) == (1, 0)
+    assert (broken(metrics), weights(metrics)["qa"]) == (1, 0)
 
 
 def test_a_file_larger_than_any_config_map_is_not_read(mounted: Any, live: LiveFlags, metrics: Metrics) -> None:
@@ -286,7 +268,7 @@ def test_a_file_larger_than_any_config_map_is_not_read(mounted: Any, live: LiveF
     live.refresh()
     mounted.write_flags_text(" " * 1_600_000)
     live.refresh()
-    assert (_broken(metrics), _weights(metrics)["qa"]) == (1, 100)
+    assert (broken(metrics), weights(metrics)["qa"]) == (1, 100)
 
 
 def _dealt_out(mounted: Any, make_flag: MakeFlag, **weights: int) -> None:
@@ -309,8 +291,8 @@ def test_flags_in_two_config_maps_count_together(
     live.refresh()
 
     assert live.names == ("flags", "flags-1", "override")
-    assert _weights(metrics) == {"qa": 10, "legal": 50}
-    assert _broken(metrics) == 0
+    assert weights(metrics) == {"qa": 10, "legal": 50}
+    assert broken(metrics) == 0
 
 
 def test_a_gateway_does_not_begin_with_one_of_two_config_maps(
@@ -343,133 +325,5 @@ def test_one_of_two_config_maps_that_is_harmed_leaves_its_agents_as_they_were_an
     mounted.write_flags_text(json.dumps({"flags": {"qa": make_flag("qa", 25)}}))
     live.refresh()
 
-    assert _weights(metrics) == {"qa": 25, "legal": 50}
-    assert _broken(metrics) == 1
-
-
-def held(candidate: str, **earlier: Any) -> str:
-    """Return an entry that holds one candidate alone."""
-    return json.dumps({"weight": 0, "by": "guard", "candidate": candidate, **earlier})
-
-
-def flags_of(make_flag: MakeFlag, weight: int, candidate: str | None) -> str:
-    """Return flags.json in which qa has a candidate, or none."""
-    document = make_flag("qa", weight if candidate else 0)
-    metadata = {"weight": weight if candidate else 0} | ({"candidate": candidate} if candidate else {})
-    targeting = document["targeting"]
-    targeting["fractional"][0]["cat"][0] = f"qa/{candidate}/"
-    flag = {**document, "metadata": metadata, "targeting": targeting if candidate else {}}
-    return json.dumps({"flags": {"qa": flag, "legal": make_flag("legal", 50)}})
-
-
-def test_an_override_for_a_candidate_ends_with_another_and_holds_again_when_it_is_back(
-    mounted: Any, live: LiveFlags, metrics: Metrics, make_flag: MakeFlag, capsys: pytest.CaptureFixture[str]
-) -> None:
-    log.configure_logging()
-    mounted.write_override(qa=held("qa-20251031"))
-    seen = []
-    for weight, candidate in ((50, "qa-20251031"), (10, "qa-20260301"), (50, "qa-20251031"), (0, None)):
-        mounted.write_flags_text(flags_of(make_flag, weight, candidate))
-        live.refresh()
-        seen.append((_weights(metrics)["qa"], _weights(metrics, "allowed")["qa"], _active(metrics)["qa"]))
-
-    assert seen == [(0, 0, 1), (10, 100, 0), (0, 0, 1), (0, 100, 0)]
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    told = [
-        (line["event"], line["candidate"])
-        for line in lines
-        if line["event"].startswith("override")
-        if "candidate" in line
-    ]
-    ended, again = "override ended by the registry's rule", "override in force again"
-    assert told == [(ended, "qa-20260301"), (again, "qa-20251031"), (ended, None)]
-    assert "override lifted" not in {line["event"] for line in lines}
-
-
-def test_a_second_candidate_that_fell_leaves_the_first_held(
-    mounted: Any, live: LiveFlags, metrics: Metrics, make_flag: MakeFlag
-) -> None:
-    earlier = [json.loads(held("qa-20251031"))]
-    mounted.write_override(qa=held("qa-20260301", earlier=earlier))
-    seen = []
-    for candidate in ("qa-20251031", "qa-20260301", "qa-20260601"):
-        mounted.write_flags_text(flags_of(make_flag, 10, candidate))
-        live.refresh()
-        seen.append(_weights(metrics)["qa"])
-
-    assert seen == [0, 0, 10]
-
-
-def test_without_a_flag_that_can_be_read_an_override_for_any_candidate_is_active(
-    mounted: Any, live: LiveFlags, metrics: Metrics
-) -> None:
-    mounted.write_flags_text("{")
-    mounted.write_override(qa=held("qa-20251031"))
-    live.refresh()
-
-    assert _active(metrics)["qa"] == 1
-
-
-def test_flags_that_cannot_be_used_end_no_override(
-    mounted: Any, live: LiveFlags, metrics: Metrics, make_flag: MakeFlag
-) -> None:
-    mounted.write_flags_text(flags_of(make_flag, 50, "qa-20251031"))
-    mounted.write_override(qa=held("qa-20251031"))
-    live.refresh()
-    odd = json.loads(flags_of(make_flag, 10, "qa-20260301"))
-    odd["flags"]["qa"]["targeting"]["fractional"][0] = "everybody"
-    mounted.write_flags_text(json.dumps(odd))
-    live.refresh()
-
-    assert (_weights(metrics)["qa"], _active(metrics)["qa"], _broken(metrics)) == (0, 1, 1)
-
-
-NAMES = st.sampled_from(["qa-20251031", "qa-20260301"])
-ANY_ENTRY = st.one_of(
-    st.sampled_from(["0", "25", "off", "100"]),
-    st.builds(
-        lambda weight, more: json.dumps({"weight": weight, **more}),
-        st.integers(0, 100),
-        st.fixed_dictionaries(
-            {},
-            optional={
-                "candidate": st.one_of(NAMES, st.none(), st.integers()),
-                "earlier": st.lists(
-                    st.fixed_dictionaries({"weight": st.integers(0, 100), "candidate": NAMES}), max_size=2
-                ),
-            },
-        ),
-    ),
-)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    weight=st.integers(0, 100),
-    candidate=st.one_of(NAMES, st.none()),
-    entries=st.dictionaries(st.sampled_from(["qa", "all", "legal"]), ANY_ENTRY),
-    order=st.booleans(),
-)
-def test_whatever_entries_and_flags_say_no_more_is_served_than_wanted_or_than_an_entry_for_the_named_one_allows(
-    flags: Flags,
-    metrics: Metrics,
-    make_flag: MakeFlag,
-    weight: int,
-    candidate: str | None,
-    entries: dict[str, str],
-    order: bool,
-) -> None:
-    changes: list[Callable[[], None]] = [
-        lambda: flags.take_flags({"flags": MapContent({"flags.json": flags_of(make_flag, weight, candidate)})}),
-        lambda: flags.take_override(MapContent(entries)),
-    ]
-    for change in changes if order else reversed(changes):
-        change()
-
-    served = _weights(metrics)["qa"]
-    assert served is not None
-    assert served <= (weight if candidate else 0)
-    said = [read_override(text) for key, text in entries.items() if key in ("qa", "all")]
-    holding = [one for entry in said for one in entry.each if not one.candidate or one.candidate == candidate]
-    of_all = [one for key, text in entries.items() if key == "all" for one in read_override(text).each]
-    assert all(served <= one.weight_percent for one in (*holding, *of_all))
+    assert weights(metrics) == {"qa": 25, "legal": 50}
+    assert broken(metrics) == 1

@@ -274,7 +274,7 @@ async def test_a_new_users_marks_are_set_in_one_trip(
 
     of_users = [command[0] for command in asked if any(":users:" in str(part) for part in command)]
     assert of_users.count("EVALSHA") == len(USERS)  # the rollout's mark and its step's together
-    assert of_users.count("EVAL") == 1  # where Redis did not know the script yet
+    assert of_users.count("EVAL") >= 1  # Redis did not know the script; whoever asked before it did sends it too
     assert of_users.count("EXPIRE") == 1  # and not again within a minute
     assert of_both(users, one) == len(USERS)
 

@@ -55,13 +55,17 @@ class Attempts:
     async def ask(
         self, model: Model, asked: Asked, limit: asyncio.Timeout, *, is_last: bool, reached: bool = False
     ) -> Answer | None:
-        """Ask one model; None where the next one should be asked.
+        """Ask one model; None where the next one should be asked, and at once where the breaker leaves it alone.
 
         The last one's answer is returned whatever it is, and its refusal raised. With `reached` its provider's rate
         has been passed. A good answer that is not used must be closed, and the breaker told.
         """
-        self._breaker.begin(model.name)
         record, settled = asked.record, False
+        # Nothing may wait between this question and `begin`: of many requests one alone tries a model on trial.
+        if not (is_last or self._breaker.admits(model.name)):
+            record.why_failed = record.why_failed or left_alone(model)
+            return None
+        self._breaker.begin(model.name)
         try:
             answer = await self._call(model, asked, limit, reached=reached)
             outcome = outcome_of_status(answer.status)
@@ -109,6 +113,11 @@ class Attempts:
                 return await self._upstream.call(model, asked.chat, asked.scope)
         except TimeoutError as error:
             raise ProviderTooSlow(model.provider.name, round(loop.time() - began, 1)) from error
+
+
+def left_alone(model: Model) -> str:
+    """Say why a model was not asked."""
+    return f"{model.name}: left alone, as it kept failing"
 
 
 def time_for_one(ends: float, *, is_last: bool) -> asyncio.Timeout:

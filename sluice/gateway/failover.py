@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from starlette.types import Scope
 
 from sluice.gateway.assignment import Assignment
-from sluice.gateway.attempt import Asked, Attempts, time_for_one
+from sluice.gateway.attempt import Asked, Attempts, left_alone, time_for_one
 from sluice.gateway.breaker import Breaker
 from sluice.gateway.chat_request import ChatRequest
 from sluice.gateway.configuration import Configuration, Model
@@ -66,14 +66,12 @@ class Failover:
         first, agent, record = asked.assignment.models[0], self._agents[asked.chat.agent], asked.record
         models = self._admitted(asked.assignment.models)
         if models[0] is not first:
-            record.why_failed = f"{first.name}: left alone, as it kept failing"
+            record.why_failed = left_alone(first)
         ends = asyncio.get_running_loop().time() + agent.deadline_seconds
         if agent.hedge_after_seconds is not None and len(models) > 1:
             return await self._hedging.ask(asked, models, agent.hedge_after_seconds, ends)
         for number, model in enumerate(models):
             is_last = number == len(models) - 1
-            if not (is_last or self._breaker.admits(model.name)):
-                continue  # another request has begun to try it in the meantime
             asked.is_given_to(model)
             answer = await self._attempts.ask(model, asked, time_for_one(ends, is_last=is_last), is_last=is_last)
             if answer is not None:

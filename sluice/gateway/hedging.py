@@ -87,8 +87,6 @@ class Hedging:
         waiting = deque(models)
         while True:
             model = waiting.popleft()
-            if waiting and not self._breaker.admits(model.name):
-                continue  # another request has begun to try it in the meantime
             asked.is_given_to(model)
             if not waiting:
                 limit = time_for_one(ends, is_last=True)
@@ -129,23 +127,25 @@ class Hedging:
                 self._settle(hedge, asked, won=beside is not None and decisive is beside and _has_answer(beside))
 
     def _hedge(self, waiting: deque[Model], asked: Asked) -> _Hedge | None:
-        """Take the next model that may be asked out of those waiting; None where there is none, or no budget."""
+        """Return the next of those waiting that may be asked; None where there is none, or no budget."""
         model = next((model for model in waiting if self._breaker.admits(model.name)), None)
         if model is None:
             return None
         if not self._budgets[asked.chat.agent].take():
             self._count(asked, Result.OVER_BUDGET)
             return None
-        waiting.remove(model)
-        return _Hedge(model, is_last=not waiting)
+        return _Hedge(model, is_last=len(waiting) == 1)
 
     async def _ask_beside(
         self, hedge: _Hedge, waiting: deque[Model], asked: Asked, limit_of_first: asyncio.Timeout, ends: float
     ) -> Answer | None:
+        """Ask the hedge's model; None where the next should be asked, or where it keeps its turn and was not asked."""
         if not await self._rates.reach_now(hedge.model):
             self._count(asked, Result.PROVIDER_BUSY)
-            waiting.appendleft(hedge.model)  # its turn comes when the first has failed
             return None
+        if not self._breaker.admits(hedge.model.name):
+            return None  # another request has begun to try it in the meantime
+        waiting.remove(hedge.model)
         hedge.is_asked = True
         if hedge.is_last:
             with suppress(RuntimeError):  # its time is over already

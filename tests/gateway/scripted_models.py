@@ -70,15 +70,20 @@ class Scripted:
 
 @dataclass
 class ScriptedRates:
-    """Providers that have room or none."""
+    """Providers that have room or none; who does not wait for it learns that at once, or when `told` is done."""
 
     room: bool = True
+    told: asyncio.Future[None] | None = None
+    asking: int = 0
     reached: list[str] = field(default_factory=list)
 
     async def reach(self, model: Model, _agent: str) -> None:
         self.reached.append(model.name)
 
     async def reach_now(self, model: Model) -> bool:
+        if self.told is not None:
+            self.asking += 1
+            await asyncio.shield(self.told)
         if self.room:
             self.reached.append(model.name)
         return self.room

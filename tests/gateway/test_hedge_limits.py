@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sluice.gateway.hedge_budget import MOST_SAVED, REQUESTS_FOR_A_HEDGE, HedgeBudget
 from sluice.gateway.refusals import ProviderTooSlow
-from tests.gateway.scripted_models import FIRST, MODELS, SECOND, THIRD, later, until
+from tests.gateway.scripted_models import FIRST, MODELS, NEVER_SOON, SECOND, THIRD, later, until
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +93,70 @@ async def test_a_model_that_another_request_has_begun_to_try_is_left_to_it(make_
     asker.breaker.learn({SECOND: 0})
     assert (await asker.begin(*MODELS)).model.name == THIRD
     assert asker.upstream.asked == [FIRST, THIRD]
+
+
+@pytest.mark.parametrize("after", [None, NEVER_SOON], ids=["alone", "hedged"])
+async def test_of_ten_requests_in_one_moment_one_tries_a_model_on_trial(make_asker: Any, after: float | None) -> None:
+    first = later()
+    asker = make_asker(after=after, first=first, second=200)
+    asker.breaker.learn({FIRST: 0})
+    asking = [asker.begin(*MODELS) for _ in range(10)]
+    await until(lambda: sum(task.done() for task in asking) == 9)
+    assert sorted(asker.upstream.asked) == sorted([FIRST, *[SECOND] * 9])
+    assert (asker.record.model.name, asker.record.fell_back) == (SECOND, True)
+    assert asker.record.why_failed == f"{FIRST}: left alone, as it kept failing"
+    first.set_result(200)
+    assert [(await task).model.name for task in asking].count(FIRST) == 1
+
+
+@pytest.mark.parametrize("models", [(FIRST, SECOND), MODELS], ids=["the last", "not the last"])
+async def test_of_hedges_in_one_moment_one_tries_a_model_on_trial_and_the_others_keep_their_budget(
+    make_asker: Any, models: tuple[str, ...]
+) -> None:
+    first = later()
+    asker = make_asker(first=first, second=later(), third=200)
+    asker.breaker.learn({SECOND: 0})
+    asker.rates.told = told = later()
+    asking = [asker.begin(*models) for _ in range(MOST_SAVED)]
+    await until(lambda: asker.rates.asking == MOST_SAVED)
+    told.set_result(None)
+    await until(lambda: asker.rates.reached.count(SECOND) == MOST_SAVED)
+    assert asker.upstream.asked == [*[FIRST] * MOST_SAVED, SECOND]
+    first.set_result(200)
+    assert {(await task).model.name for task in asking} == {FIRST}
+    assert asker.hedges("lost") == 1
+
+    asker.upstream.does.update({FIRST: later(), SECOND: 200})
+    await until(lambda: asker.breaker.admits(SECOND))
+    for _ in range(MOST_SAVED - 1):
+        assert (await asker.begin(*models)).model.name == SECOND
+    assert asker.hedges("over_budget") == 0
+
+
+@pytest.mark.parametrize(
+    ("models", "trial_is_over", "answers"),
+    [(MODELS, True, SECOND), (MODELS, False, THIRD), ((FIRST, SECOND), False, SECOND)],
+    ids=["over", "still on trial", "still on trial and the last"],
+)
+async def test_who_was_found_on_trial_when_it_was_to_be_a_hedge_keeps_its_turn(
+    make_asker: Any, models: tuple[str, ...], trial_is_over: bool, answers: str
+) -> None:
+    first = later()
+    asker = make_asker(first=first, second=200, third=200)
+    asker.breaker.learn({SECOND: 0})
+    asker.rates.told = told = later()
+    asking = asker.begin(*models)
+    await until(lambda: asker.rates.asking == 1)
+    asker.breaker.begin(SECOND)
+    told.set_result(None)
+    await until(lambda: asker.rates.reached == [FIRST, SECOND])
+    assert asker.upstream.asked == [FIRST]
+    if trial_is_over:
+        asker.breaker.succeeded(SECOND)
+    first.set_result(500)
+    assert (await asking).model.name == answers
+    assert asker.upstream.asked == [FIRST, answers]
+    assert asker.hedges("won") == asker.hedges("lost") == 0
 
 
 async def test_who_has_nobody_behind_is_not_hedged(make_asker: Any) -> None:

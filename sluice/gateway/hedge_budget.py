@@ -10,17 +10,18 @@ from __future__ import annotations
 REQUESTS_FOR_A_HEDGE = 20
 MOST_SAVED = 5
 """Hedges that a process begins with, and that a quiet agent saves up."""
+_MOST_REQUESTS = MOST_SAVED * REQUESTS_FOR_A_HEDGE
 
 
 class HedgeBudget:
     """The hedges that one agent may still make in one process, whichever arm asks for them."""
 
     def __init__(self) -> None:
-        self._requests = MOST_SAVED * REQUESTS_FOR_A_HEDGE
+        self._requests = _MOST_REQUESTS
 
     def earn(self) -> None:
         """Note a request."""
-        self._requests = min(self._requests + 1, MOST_SAVED * REQUESTS_FOR_A_HEDGE)
+        self._requests = min(self._requests + 1, _MOST_REQUESTS)
 
     def take(self) -> bool:
         """Return whether a hedge may be made; if so, it is counted as made."""
@@ -31,4 +32,4 @@ class HedgeBudget:
 
     def give_back(self) -> None:
         """Undo `take`: the hedge was not made."""
-        self._requests += REQUESTS_FOR_A_HEDGE
+        self._requests = min(self._requests + REQUESTS_FOR_A_HEDGE, _MOST_REQUESTS)

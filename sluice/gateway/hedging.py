@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter
@@ -50,6 +50,17 @@ class _Hedge:
     is_asked: bool = False
 
 
+@dataclass(slots=True)
+class _Request:
+    """A request under way: the models that wait for their turn, and what kept it from being hedged so far."""
+
+    asked: Asked
+    waiting: deque[Model]
+    after_seconds: float
+    ends: float
+    kept_by: set[Result] = field(default_factory=set)
+
+
 class Hedging:
     """Hedges the requests of one gateway."""
 
@@ -84,39 +95,38 @@ class Hedging:
         request's time is over, by the loop's clock.
         """
         self._budgets[asked.chat.agent].earn()
-        waiting = deque(models)
+        request = _Request(asked, deque(models), after_seconds, ends)
         while True:
-            model = waiting.popleft()
+            model = request.waiting.popleft()
             asked.is_given_to(model)
-            if not waiting:
+            if not request.waiting:
                 limit = time_for_one(ends, is_last=True)
                 answer = await self._attempts.ask(model, asked, limit, is_last=True)
             else:
-                answer = await self._ask_two(model, waiting, asked, after_seconds, ends)
+                answer = await self._ask_two(model, request)
             if answer is not None:
                 return answer
 
-    async def _ask_two(
-        self, model: Model, waiting: deque[Model], asked: Asked, after_seconds: float, ends: float
-    ) -> Answer | None:
-        """Ask a model, and where it is slow one of those `waiting`; None where the next of these should be asked."""
+    async def _ask_two(self, model: Model, request: _Request) -> Answer | None:
+        """Ask a model, and where it is slow one of those waiting; None where the next of these should be asked."""
+        asked = request.asked
         why_before = asked.record.why_failed
-        limit = time_for_one(ends, is_last=False)
+        limit = time_for_one(request.ends, is_last=False)
         first = asyncio.create_task(self._attempts.ask(model, asked, limit, is_last=False))
         hedge: _Hedge | None = None
         beside = decisive = None
         try:
-            await asyncio.wait([first], timeout=after_seconds)
+            await asyncio.wait([first], timeout=request.after_seconds)
             if not first.done():
-                hedge = self._hedge(waiting, asked)
+                hedge = self._hedge(request)
             if hedge is not None:
-                beside = asyncio.create_task(self._ask_beside(hedge, waiting, asked, limit, ends))
+                beside = asyncio.create_task(self._ask_beside(hedge, request, limit))
             decisive = await _decisive(first, beside)
             if decisive is first and first.result() is not None:
                 asked.record.why_failed = why_before  # not what a hedge did wrong
             elif hedge is not None and hedge.is_asked:
                 asked.is_given_to(hedge.model)
-                slow = f"{model.name}: no answer within {after_seconds:g} seconds"
+                slow = f"{model.name}: no answer within {request.after_seconds:g} seconds"
                 asked.record.why_failed = asked.record.why_failed or slow
             return decisive.result()
         finally:
@@ -126,32 +136,30 @@ class Hedging:
             if hedge is not None:
                 self._settle(hedge, asked, won=beside is not None and decisive is beside and _has_answer(beside))
 
-    def _hedge(self, waiting: deque[Model], asked: Asked) -> _Hedge | None:
+    def _hedge(self, request: _Request) -> _Hedge | None:
         """Return the next of those waiting that may be asked; None where there is none, or no budget."""
-        model = next((model for model in waiting if self._breaker.admits(model.name)), None)
+        model = next((model for model in request.waiting if self._breaker.admits(model.name)), None)
         if model is None:
             return None
-        if not self._budgets[asked.chat.agent].take():
-            self._count(asked, Result.OVER_BUDGET)
+        if not self._budgets[request.asked.chat.agent].take():
+            self._is_kept_by(Result.OVER_BUDGET, request)
             return None
-        return _Hedge(model, is_last=len(waiting) == 1)
+        return _Hedge(model, is_last=len(request.waiting) == 1)
 
-    async def _ask_beside(
-        self, hedge: _Hedge, waiting: deque[Model], asked: Asked, limit_of_first: asyncio.Timeout, ends: float
-    ) -> Answer | None:
+    async def _ask_beside(self, hedge: _Hedge, request: _Request, limit_of_first: asyncio.Timeout) -> Answer | None:
         """Ask the hedge's model; None where the next should be asked, or where it keeps its turn and was not asked."""
         if not await self._rates.reach_now(hedge.model):
-            self._count(asked, Result.PROVIDER_BUSY)
+            self._is_kept_by(Result.PROVIDER_BUSY, request)
             return None
         if not self._breaker.admits(hedge.model.name):
             return None  # another request has begun to try it in the meantime
-        waiting.remove(hedge.model)
+        request.waiting.remove(hedge.model)
         hedge.is_asked = True
         if hedge.is_last:
             with suppress(RuntimeError):  # its time is over already
-                limit_of_first.reschedule(ends)  # nobody stands behind it any more
-        limit = time_for_one(ends, is_last=hedge.is_last)
-        return await self._attempts.ask(hedge.model, asked, limit, is_last=hedge.is_last, reached=True)
+                limit_of_first.reschedule(request.ends)  # nobody stands behind it any more
+        limit = time_for_one(request.ends, is_last=hedge.is_last)
+        return await self._attempts.ask(hedge.model, request.asked, limit, is_last=hedge.is_last, reached=True)
 
     def _settle(self, hedge: _Hedge, asked: Asked, *, won: bool) -> None:
         if not hedge.is_asked:
@@ -160,6 +168,12 @@ class Hedging:
         self._count(asked, Result.WON if won else Result.LOST)
         if won:
             log.info("hedge won", agent=asked.record.agent, arm=asked.record.arm, model=hedge.model.name)
+
+    def _is_kept_by(self, result: Result, request: _Request) -> None:
+        """Count what kept a request from being hedged; once, however many of its models are slow."""
+        if result not in request.kept_by:
+            request.kept_by.add(result)
+            self._count(request.asked, result)
 
     def _count(self, asked: Asked, result: Result) -> None:
         self._hedges.labels(asked.record.agent, asked.record.arm, result).inc()

@@ -209,3 +209,35 @@ def test_no_more_than_one_request_in_twenty_is_hedged_but_for_what_was_saved(slo
     for _ in range(10_000):
         quiet.earn()
     assert [quiet.take() for _ in range(MOST_SAVED + 1)] == [True] * MOST_SAVED + [False]
+
+
+def test_what_is_given_back_is_saved_up_no_further_than_what_is_earned() -> None:
+    budget = HedgeBudget()
+    for _ in range(MOST_SAVED):
+        assert budget.take()
+    for _ in range(MOST_SAVED * REQUESTS_FOR_A_HEDGE):
+        budget.earn()
+    for _ in range(MOST_SAVED):
+        budget.give_back()
+    assert [budget.take() for _ in range(MOST_SAVED + 1)] == [True] * MOST_SAVED + [False]
+
+
+@pytest.mark.parametrize("kept_by", ["over_budget", "provider_busy"])
+async def test_what_keeps_a_request_from_being_hedged_counts_once_for_all_its_slow_models(
+    make_asker: Any, kept_by: str
+) -> None:
+    asker = make_asker(room=kept_by == "over_budget", first=later(), second=200, third=200)
+    if kept_by == "over_budget":
+        for _ in range(MOST_SAVED):
+            await asker.begin(*MODELS)
+    asker.upstream.asked.clear()
+    first, second = asker.upstream.does[FIRST], later()
+    asker.upstream.does[SECOND] = second
+    asking = asker.begin(*MODELS)
+    await until(lambda: asker.hedges(kept_by))
+    first.set_result(500)
+    await asker.until_asked(FIRST, SECOND)
+    await asyncio.sleep(0.1)  # ten times what a model may be silent
+    second.set_result(500)
+    assert (await asking).model.name == THIRD
+    assert asker.hedges(kept_by) == 1

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ASK = {"model": "qa", "user": "u", "messages": [{"role": "user", "content": "Write unit tests for parse_date"}]}
 HEDGED = {"hedge_after": 0.2}
+HALF = b'{"object":"chat.completion","choices":[{"index":0,'
 ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
 PIECE = b'data: {"choices":[{"index":0,"delta":{"content":"from afar"}}]}\n\n'
 END = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -38,7 +39,7 @@ class Slow:
     async def __call__(self, request: Request, send: Send) -> None:
         self.asked += 1
         if self.begins:
-            headers = [(b"content-type", b"text/event-stream")]
+            headers = [(b"content-type", b"application/json" if self.begins == HALF else b"text/event-stream")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": self.begins, "more_body": True})
         going_on, leaving = asyncio.ensure_future(self.go_on.wait()), asyncio.ensure_future(_left(request))
@@ -76,8 +77,8 @@ async def _hedged(start: Any, stub: str, candidates_api: str) -> Any:
 
 @pytest.mark.parametrize(
     ("stream", "begins"),
-    [(False, b""), (True, b""), (True, ROLE)],
-    ids=["whole", "stream", "stream without content"],
+    [(False, b""), (False, HALF), (True, b""), (True, ROLE)],
+    ids=["whole", "half of a whole", "stream", "stream without content"],
 )
 async def test_where_the_candidate_is_slow_the_baseline_answers_and_the_candidate_is_hung_up_on(
     start: Any, stub: str, slow: tuple[Slow, str], eventually: Any, stream: bool, begins: bytes

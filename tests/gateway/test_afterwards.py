@@ -134,7 +134,7 @@ async def test_a_poor_answer_is_handed_over_and_its_caller_is_told(
     async with running.post(ASK) as response:
         assert response.headers.get("x-sluice-hand-over") == said
         assert await response.read() == whole(text)
-    await eventually(lambda: scored(running) == 1)
+    await eventually(lambda: scored(running) == 1 and not running.gateway.off_path.busy)
 
     assert running.metric("sluice_hand_over_total", agent="qa") == (1 if said else 0)
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from sluice.gateway.metrics import Metrics
 from sluice.gateway.screening import Screening
 from sluice.gateway.screening.families import Family, load_families
 from sluice.gateway.screening.text import PIECE, readings
+from tests.computing import growth, loops
 
 pytestmark = pytest.mark.slow
 
@@ -94,13 +94,16 @@ def test_a_disguise_is_seen_through(screening: Screening, disguised: str) -> Non
 def test_a_text_made_to_be_hard_takes_time_linear_in_its_length(seed: str) -> None:
     # Beginnings of what would match, over and over, so that every pattern begins and none ends.
     beginning = seed[: max(2, len(seed) * 2 // 3)]
-    seconds = []
-    for size in (PIECE, 4 * PIECE):
-        reading = next(iter(readings((beginning * (size // len(beginning) + 1))[:size])))
-        began = time.process_time()
+
+    def search(size: int) -> None:
+        text = read[size]
         for family in FAMILIES:
             for pattern in family.patterns:
-                pattern.search(reading.text)
-        seconds.append(time.process_time() - began)
-    assert seconds[1] < 12 * seconds[0] + 0.05
-    assert seconds[0] < 0.5
+                pattern.search(text)
+
+    read = {
+        size: next(iter(readings((beginning * (size // len(beginning) + 1))[:size]))).text
+        for size in (PIECE, 4 * PIECE)
+    }
+    assert growth(search, PIECE) < 12
+    assert loops(lambda: search(PIECE)) < 10_000_000

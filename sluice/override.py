@@ -36,6 +36,10 @@ _TEXTS = ("by", "reason", "evidence", "at", "candidate")
 """The fields of an entry that are texts."""
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,3}")
+_NAME_OF_A_MODEL = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+
+_MOST_READ = 100
+"""Earlier entries of one entry that are read; sluice writes no more than eight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,8 @@ class Override:
         return f"was for {self.candidate} and no longer holds, since the rollout {now}: the registry's rule ends it"
 
     def _fields(self) -> dict[str, Any]:
-        return {"weight": self.weight_percent} | {name: value for name in _TEXTS if (value := getattr(self, name))}
+        said = {name: _writable(value) for name in _TEXTS if (value := getattr(self, name))}
+        return {"weight": self.weight_percent} | said
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +137,39 @@ def read_override(text: str) -> Override:
     if _WHOLE_NUMBER.fullmatch(text):
         return _read_fields({"weight": int(text)})
     try:
-        fields = json.loads(text)
+        fields = json.loads(text, object_pairs_hook=_each_once)
+    except _SaidTwice as fault:
+        return Override(0, unreadable_because=str(fault))
     except (ValueError, RecursionError):
         return Override(0, unreadable_because='is neither a whole number nor JSON; write 0, or {"weight": 0}')
-    entry = _read_fields(fields)
-    earlier = fields.get("earlier", []) if isinstance(fields, dict) else []
-    # One that is not even a list is one entry that cannot be read.
-    found = tuple(map(_read_fields, earlier if isinstance(earlier, list) else [earlier]))
-    return replace(entry, earlier=found) if found else entry
+    entry, earlier = _read_fields(fields), _earlier_of(fields)
+    if len(earlier) > _MOST_READ:
+        return Override(0, unreadable_because=f"has more than {_MOST_READ} earlier entries")
+    return replace(entry, earlier=tuple(map(_read_fields, earlier))) if earlier else entry
+
+
+class _SaidTwice(ValueError):
+    """An object has a field twice: which of both was meant cannot be known."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise _SaidTwice("says a field twice")
+    return fields
+
+
+def _earlier_of(fields: object) -> list[object]:
+    """Return the earlier entries of an entry, and theirs; one that is not even a list is one that cannot be read."""
+    found: list[object] = []
+    looked_at = [fields]
+    while looked_at and len(found) <= _MOST_READ:
+        one = looked_at.pop()
+        earlier = one.get("earlier", []) if isinstance(one, dict) else []
+        earlier = earlier if isinstance(earlier, list) else [earlier]
+        found += earlier
+        looked_at += earlier
+    return found
 
 
 def _readable(entry: Override) -> Override:
@@ -153,15 +183,21 @@ def _of_all(entry: Override) -> Override:
 
 
 def _read_fields(fields: object) -> Override:
-    """Read one entry by itself. A candidate that is no text is none, so that the entry holds every one."""
+    """Read one entry by itself. A candidate that is no name of a model is none, so that the entry holds every one."""
     weight = fields.get("weight") if isinstance(fields, dict) else None
     if not isinstance(fields, dict) or not isinstance(weight, int) or isinstance(weight, bool):
         return Override(0, unreadable_because="has no `weight` that is a whole number, 0 to 100")
     if not 0 <= weight <= 100:
         return Override(0, unreadable_because="has a weight that is not in 0 to 100")
-    said = {name: value for name, value in fields.items() if isinstance(value, str)}
+    said = {name: _writable(value) for name, value in fields.items() if isinstance(value, str)}
     by, reason, evidence, at, candidate = (said.get(name, "") for name in _TEXTS)
-    return Override(weight, by, reason, evidence, at, candidate=candidate)
+    is_name = _NAME_OF_A_MODEL.fullmatch(candidate := candidate.strip()) is not None
+    return Override(weight, by, reason, evidence, at, candidate=candidate if is_name else "")
+
+
+def _writable(text: str) -> str:
+    """Return a text without half characters, which JSON can spell and no file, log or terminal can take."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def moment(at: datetime | None = None) -> str:

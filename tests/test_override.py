@@ -167,3 +167,38 @@ def test_no_entry_allows_any_candidate_more_than_those_it_replaced(entries: list
             allowed[named] = now
     assert there is not None
     assert read_override(there.text) == there
+
+
+@pytest.mark.parametrize("field", ["by", "reason", "evidence", "at"])
+def test_half_a_character_is_read_and_written_as_a_question_mark(field: str) -> None:
+    entry = read_override(json.dumps({"weight": 0, field: "J\udcfcrgen"}))
+    assert (entry.weight_percent, getattr(entry, field)) == (0, "J?rgen")
+    assert json.loads(Override(0, by="J\udcfcrgen").text)["by"] == "J?rgen"
+
+
+@pytest.mark.parametrize("candidate", [" ", "*", "QA-1", "qa 1", "\ud800"])
+def test_a_candidate_that_is_no_name_of_a_model_holds_every_one(candidate: str) -> None:
+    assert read_override(json.dumps({"weight": 0, "candidate": candidate})).holds("qa-20251031")
+
+
+def test_spaces_around_a_candidate_are_nobodys_meaning() -> None:
+    assert read_override('{"weight": 0, "candidate": " qa-1.5 "}').candidate == "qa-1.5"
+
+
+def test_entries_earlier_than_the_earlier_hold_too() -> None:
+    oldest = {"weight": 0, "candidate": "qa-1"}
+    middle = {"weight": 0, "candidate": "qa-2", "earlier": [oldest]}
+    overrides = read_overrides({"qa": json.dumps({"weight": 0, "candidate": "qa-3", "earlier": [middle]})})
+    assert [overrides.allowed_percent("qa", name) for name in ("qa-1", "qa-2", "qa-3", "qa-4")] == [0, 0, 0, 100]
+
+
+def test_more_earlier_entries_than_anybody_writes_stop_every_candidate() -> None:
+    many = [{"weight": 0, "candidate": "qa-1"}] * 5000
+    entry = read_override(json.dumps({"weight": 0, "candidate": "qa-2", "earlier": many}))
+    assert entry.unreadable_because == "has more than 100 earlier entries"
+    assert entry.holds("qa-3")
+
+
+def test_a_field_said_twice_stops_every_candidate() -> None:
+    entry = read_override('{"weight": 0, "weight": 100}')
+    assert (entry.weight_percent, entry.unreadable_because) == (0, "says a field twice")

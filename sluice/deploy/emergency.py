@@ -43,6 +43,7 @@ def whoever_types() -> str:
             ["git", "-C", str(PROJECT), "config", "user.name"],
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
             timeout=_GIT_PATIENCE_SECONDS,
         )

@@ -82,12 +82,13 @@ class Flags(AbstractProvider):
         if content is not None:
             entries.update(read_overrides(content.data).entries)
             entries.update({key: Override(0, unreadable_because=reason) for key, reason in content.unreadable.items()})
-        overrides = Overrides(entries)
+        had_some, self._overrides = bool(self._overrides.entries), Overrides(entries)
+        self._put_in_force(self._flags)  # before a word of it is logged: nothing that is said may keep it from holding
         for key, entry in entries.items():
             for one in entry.each:
                 if key == ALL or one.holds(self._named(key)):
                     log.warning("override in force", key=key, weight=one.weight_percent, by=one.by, at=one.at)
-        if self._overrides.entries and not entries:
+        if had_some and not entries:
             log.info("override lifted")
         faults = [
             f"override.{key}: {one.unreadable_because}"
@@ -101,8 +102,6 @@ class Flags(AbstractProvider):
         if faults:
             log.error("override broken", faults=faults)
         self._metrics.override_broken(bool(faults))
-        self._overrides = overrides
-        self._put_in_force(self._flags)
 
     def flag(self, agent: str) -> AgentFlag | None:
         """Return the flag of `agent` that is in force."""

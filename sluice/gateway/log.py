@@ -7,6 +7,7 @@ few lines are written and the rest counted, so that a dead provider does not bur
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import traceback
@@ -74,7 +75,7 @@ def request(fields: dict[str, object]) -> None:
     """Tell of a request that has ended, as information; past `logging`, which costs more than all of the line."""
     if _LOGGER.isEnabledFor(logging.INFO):
         head = {"time": _moment(time.time()), "level": "info", "event": "request", "request_id": request_id.get()}
-        _WRITER.write(orjson.dumps({**head, **fields}))
+        _WRITER.write(_dumped({**head, **fields}))
 
 
 class _Handler(logging.Handler):
@@ -126,7 +127,15 @@ def _line(record: logging.LogRecord) -> bytes:
     if record.exc_info and record.exc_info[0] is not None:
         line["exception"] = record.exc_info[0].__name__
         line["at"] = _places(record.exc_info[2])
-    return orjson.dumps(line, default=str)
+    return _dumped(line)
+
+
+def _dumped(line: dict[str, object]) -> bytes:
+    """Write a line, whatever its texts hold: what cannot be written here must not stop what is logged."""
+    try:
+        return orjson.dumps(line, default=str)
+    except TypeError:  # half a character, as in a text that was cut in the middle of one
+        return json.dumps(line, default=str).encode("ascii")
 
 
 def _moment(seconds: float) -> str:

@@ -327,3 +327,19 @@ def test_one_of_two_config_maps_that_is_harmed_leaves_its_agents_as_they_were_an
 
     assert weights(metrics) == {"qa": 25, "legal": 50}
     assert broken(metrics) == 1
+
+
+def test_an_override_holds_whatever_its_texts_are(
+    mounted: Any, live: LiveFlags, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise TypeError("str is not valid UTF-8")
+
+    live.refresh()
+    monkeypatch.setattr("sluice.gateway.flags.log.warning", refuses)
+    mounted.write_override(legal='{"weight": 0, "by": "ada"}', qa="0")
+    with pytest.raises(TypeError):
+        live.refresh()
+
+    assert weights(metrics) == {"qa": 0, "legal": 0}
+    assert active(metrics) == {"qa": 1, "legal": 1}

@@ -114,3 +114,9 @@ def test_lines_that_wait_are_written_at_the_end() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert len(ran.stdout.splitlines()) == 100
+
+
+def test_a_text_with_half_a_character_is_logged_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure_logging()
+    log.warning("told", by="J\udcfcrgen")
+    assert json.loads(capsys.readouterr().out)["by"] == "J\udcfcrgen"

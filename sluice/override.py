@@ -210,9 +210,14 @@ def moment(at: datetime | None = None) -> str:
 
 
 def read_moment(text: str) -> datetime | None:
-    """Read a moment that somebody may have written by hand, by UTC where it says no zone; None where it is none."""
+    """Read a moment that somebody may have written by hand, by UTC where it says no zone; None where it is none.
+
+    One before 1970 or after 9000 is none either: it may be added to and moved to another zone, which fails at the ends.
+    """
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
+        return None
+    if not 1970 <= found.year <= 9000:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

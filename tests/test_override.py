@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -82,6 +82,20 @@ def test_a_moment_without_a_zone_is_by_utc(text: str) -> None:
 
 def test_what_is_no_moment_is_none() -> None:
     assert read_moment("this morning") is None
+
+
+@pytest.mark.parametrize("year", ["0001", "1969", "9001", "9999"])
+@pytest.mark.parametrize("zone", ["", "Z", "-05:00", "+05:00"])
+def test_a_moment_at_the_ends_of_time_is_none(year: str, zone: str) -> None:
+    assert [read_moment(f"{year}-{day}{zone}") for day in ("01-01T00:00:00", "12-31T23:59:59")] == [None, None]
+
+
+@pytest.mark.parametrize("text", ["1970-01-01T00:00:00+14:00", "9000-12-31T23:59:59-14:00"])
+def test_the_first_and_the_last_moment_can_be_moved_to_any_zone_and_added_to(text: str) -> None:
+    found = read_moment(text)
+
+    assert found is not None
+    assert found.astimezone(UTC) + timedelta(days=3650) > found
 
 
 def test_an_entry_for_a_candidate_holds_while_the_flag_names_that_one() -> None:

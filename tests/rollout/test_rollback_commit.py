@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,11 @@ def test_what_was_written_by_others_stays_in_its_cell() -> None:
     assert "| 2026-11-21 10:11:12 UTC, a \\| b |" in page
     assert "| Reason that the override says | one \\| two \\| &lt;script> |" in page
     assert "x" * 1501 not in page
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+def test_a_moment_at_the_ends_of_time_is_taken_for_now(at: str) -> None:
+    assert f"Due at {datetime.now(UTC) + timedelta(hours=24):%Y}" in draft(about("qa", entry=replace(ENTRY, at=at)))
 
 
 def test_a_draft_has_the_questions_of_the_page_that_people_begin_with_by_hand() -> None:

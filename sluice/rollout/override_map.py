@@ -11,7 +11,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sluice.errors import SluiceError
@@ -24,6 +24,12 @@ LIFTED = "sluice/lifted"
 _KEPT_LIFTED = 20
 _MOST_LIFTED_BYTES = 200_000
 """Kubernetes refuses an object whose annotations have more than 262,144 bytes in all, and others may write some too."""
+
+_MOST_CHARACTERS = 2_000
+"""Of each text that is noted: one character takes up to 14 bytes, an emoji that is escaped twice. A guard writes fewer,
+and it tells its entries apart by all they say."""
+_FEWEST_CHARACTERS = 200
+"""Of each where that is too much, as for an entry that goes on to say many others: longer than any candidate's name."""
 
 _ATTEMPTS = 12
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -149,13 +155,16 @@ def lift(
     manager: str,
     pause: Callable[[float], None] = time.sleep,
 ) -> Change:
-    """Take the entry of `key` away, and note who did and why; without an entry nothing changes."""
+    """Take the entry of `key` away, and note who did, why, and what it said, long texts shortened.
+
+    Without an entry nothing changes.
+    """
 
     def decide(now: OverrideMap) -> _Write | Change:
         holds = now.overrides.entries.get(key)
         if holds is None:
             return Change(key, None, None, made=False)
-        noted = _kept_text((Lifted(key, by, reason, at, holds.text), *now.lifted))
+        noted = _kept_text((_noted(Lifted(key, by, reason, at, ""), holds), *now.lifted))
         return _Write({"data": {key: None}, "metadata": {"annotations": {LIFTED: noted}}}, None)
 
     return _written(cluster, namespace, key, decide, manager, pause)
@@ -211,6 +220,34 @@ def _is_worth_another_attempt(failure: SluiceError) -> bool:
 
 def _path(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"
+
+
+def _noted(lifted: Lifted, was: Override) -> Lifted:
+    """Return what is noted of an entry that is lifted, so short that it fits: whatever it says, it can be lifted.
+
+    Texts are cut first, then those left out that nothing is decided by. If it goes on to say more others than find room
+    even so, what is left is one for every candidate, at the lowest weight of all.
+    """
+    lifted = replace(lifted, by=_cut(lifted.by, _MOST_CHARACTERS), reason=_cut(lifted.reason, _MOST_CHARACTERS))
+    cut = [_cut_entry(one, _MOST_CHARACTERS) for one in was.each]
+    bare = [replace(_cut_entry(one, _FEWEST_CHARACTERS), reason="", evidence="") for one in was.each]
+    for first, *earlier in (cut, bare):
+        noted = replace(lifted, was=replace(first, earlier=tuple(earlier)).text)
+        if len(_lifted_text((noted,))) <= _MOST_LIFTED_BYTES:
+            return noted
+    lowest_percent = min(one.weight_percent for one in bare)
+    return replace(lifted, was=replace(bare[0], weight_percent=lowest_percent, candidate="").text)
+
+
+def _cut_entry(entry: Override, most: int) -> Override:
+    by, reason, evidence, at, candidate = (
+        _cut(text, most) for text in (entry.by, entry.reason, entry.evidence, entry.at, entry.candidate)
+    )
+    return replace(entry, by=by, reason=reason, evidence=evidence, at=at, candidate=candidate)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _kept_text(lifted: tuple[Lifted, ...]) -> str:

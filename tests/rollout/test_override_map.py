@@ -179,13 +179,57 @@ def test_of_long_ones_that_were_lifted_as_many_are_kept_as_the_object_has_room_f
     assert len(text.encode()) <= 200_000 < len(text.encode()) * (len(noted) + 1) / len(noted)
 
 
-def test_the_last_that_was_lifted_is_noted_however_long_it_is() -> None:
-    cluster = MadeCluster(override={"legal": ENTRY.text})
-    lifted(cluster, "legal")
-    cluster.override = {"qa": replace(ENTRY, evidence="e" * 220_000).text}
+def test_the_last_that_was_lifted_is_noted_however_long_the_one_before_it_is() -> None:
+    noted = {"key": "legal", "by": "ada", "reason": "e" * 220_000, "at": "before", "was": "0"}
+    cluster = MadeCluster(override={"qa": ENTRY.text}, annotations={"sluice/lifted": json.dumps([noted])})
 
     assert lifted(cluster)
     assert [one.key for one in read_override_map(cluster, NAMESPACE).lifted] == ["qa"]
+
+
+@pytest.mark.parametrize("text", ["e" * 300_000, "🦥" * 80_000, "\x00" * 100_000, '\\"' * 70_000])
+def test_an_override_with_a_large_text_can_be_lifted_and_the_note_says_how_it_begins(text: str) -> None:
+    entry = replace(ENTRY, reason=text)
+    cluster = MadeCluster(override={"legal": ENTRY.text})
+    lifted(cluster, "legal")
+    cluster.override = {"qa": entry.text}
+
+    assert lifted(cluster)
+    assert cluster.override == {}
+    noted, before = read_override_map(cluster, NAMESPACE).lifted
+    assert read_override(noted.was) == replace(entry, reason=f"{text[:2000]}…")
+    assert (before.key, before.was) == ("legal", ENTRY.text)
+
+
+def test_of_one_that_goes_on_to_say_many_others_the_texts_that_decide_are_kept() -> None:
+    large = "🦥" * 3_000
+    entry = Override(0, large, large, large, large)
+    first, *others = (replace(entry, candidate=f"qa-{number}") for number in range(9))
+    cluster = MadeCluster(override={"qa": replace(first, earlier=tuple(others)).text})
+
+    assert lifted(cluster)
+    (noted,) = read_override_map(cluster, NAMESPACE).lifted
+    bare = Override(0, f"{large[:200]}…", at=f"{large[:200]}…")
+    assert read_override(noted.was).each == tuple(replace(bare, candidate=f"qa-{number}") for number in range(9))
+    assert len(cluster.annotations["sluice/lifted"]) <= 200_000
+
+
+def test_of_one_that_goes_on_to_say_more_than_any_note_holds_the_lowest_is_noted_for_every_candidate() -> None:
+    others = tuple(Override(5, "ada", candidate=f"qa-{number}") for number in range(5_000))
+    cluster = MadeCluster(override={"qa": replace(ENTRY, weight_percent=25, candidate="qa-x", earlier=others).text})
+
+    assert lifted(cluster)
+    (noted,) = read_override_map(cluster, NAMESPACE).lifted
+    assert read_override(noted.was) == Override(5, ENTRY.by, at=ENTRY.at)
+    assert noted.concerns("qa", "qa-4999")
+
+
+def test_a_large_text_of_whoever_lifts_is_shortened_as_well() -> None:
+    cluster, large = MadeCluster(override={"qa": ENTRY.text}), "🦥" * 80_000
+
+    assert lift(cluster, NAMESPACE, "qa", by=large, reason=large, at="later", manager="made", pause=no_pause).made
+    (noted,) = read_override_map(cluster, NAMESPACE).lifted
+    assert (noted.by, noted.reason) == (f"{large[:2000]}…",) * 2
 
 
 def test_nothing_to_lift_is_no_write() -> None:

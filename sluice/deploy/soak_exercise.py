@@ -57,10 +57,13 @@ class Exercise:
                     f"override: {key} is held at {holds.weight_percent} % by {holds.by or 'somebody'}: resume it first"
                 )
             if not others:
-                self._lift(key)
+                self._lift(key, entry)
 
     def run(self) -> Exercised:
-        """Go there and back. Raises what the cluster's access does; the override is lifted all the same."""
+        """Go there and back. Raises what the cluster's access does; the override is lifted all the same.
+
+        Somebody else's that came meanwhile is left, and `ChangedMeanwhile` raised.
+        """
         namespace = self.declared.settings.namespace
         health, is_quiet = self._is_healthy(), self._is_quiet()
         entry = Override(0, by=BY, reason="a soak sends everybody to the baseline and back", at=moment())
@@ -75,16 +78,16 @@ class Exercise:
             self._note(f"{len(heard)} of {len(pods)} pods served the baseline after {max(heard, default=0):.1f} s")
             fired = is_quiet and self._alert_is(True)
         finally:
-            self._lift(ALL)
+            self._lift(ALL, entry)
         served = wait_until_served(self.access, self.declared, patience_seconds=_REACHED_WITHIN_SECONDS)
         back = served and self._answers_come_from("candidate")
         self._note("candidates are served again" if back else "candidates are not served again")
         ended = fired and self._alert_is(False)
         return Exercised(there and back, health, ended, tuple(self._said))
 
-    def _lift(self, key: str) -> None:
+    def _lift(self, key: str, entry: Override) -> None:
         namespace = self.declared.settings.namespace
-        lift(self.access, namespace, key, by=BY, reason="the exercise is over", at=moment(), manager=_MANAGER)
+        lift(self.access, namespace, key, entry, by=BY, reason="the exercise is over", at=moment(), manager=_MANAGER)
 
     def _answers_come_from(self, arm: str) -> bool:
         """Ask every agent; where not everybody is on the candidate, nobody is asked for one."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sluice.errors import SluiceError
+from sluice.errors import AnswerIsNo, SluiceError
 from sluice.override import ALL, NAME, Override, Overrides, read_override, read_overrides
 from sluice.rollout.cluster import MERGE_PATCH, Cluster, ClusterRefused, parsed, refused
 
@@ -30,6 +30,9 @@ _MOST_CHARACTERS = 2_000
 and it tells its entries apart by all they say."""
 _FEWEST_CHARACTERS = 200
 """Of each where that is too much, as for an entry that goes on to say many others: longer than any candidate's name."""
+
+_MOST_SAID_CHARACTERS = 300
+"""Of another's reason, in a sentence of ours."""
 
 _ATTEMPTS = 12
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -99,6 +102,17 @@ class NeverQuiet(SluiceError):
         )
 
 
+class ChangedMeanwhile(AnswerIsNo):
+    """The entry to lift is not the one that was looked at: what it holds, nobody has judged."""
+
+    def __init__(self, key: str, entry: Override) -> None:
+        by, why = _said(entry.by) or "somebody", _said(entry.reason or entry.unreadable_because)
+        super().__init__(
+            f"not lifted: the override of {key} was changed meanwhile, by {by}{f': {why}' if why else ''}; "
+            "run the command again to see what it holds"
+        )
+
+
 def read_override_map(cluster: Cluster, namespace: str) -> OverrideMap:
     """Read the ConfigMap. Raises `NoOverrideMap`, `ClusterRefused`, and what the cluster's `ask` does."""
     answer = cluster.ask("GET", _path(namespace))
@@ -148,6 +162,7 @@ def lift(
     cluster: Cluster,
     namespace: str,
     key: str,
+    entry: Override,
     *,
     by: str,
     reason: str,
@@ -155,15 +170,18 @@ def lift(
     manager: str,
     pause: Callable[[float], None] = time.sleep,
 ) -> Change:
-    """Take the entry of `key` away, and note who did, why, and what it said, long texts shortened.
+    """Take away `entry` of `key`, and note who did, why, and what it said, long texts shortened.
 
-    Without an entry nothing changes.
+    `entry` is the one that the caller looked at. Without any nothing changes; another is left, and `ChangedMeanwhile`
+    is raised: a guard may have set it since, for a candidate that nobody knew to do harm.
     """
 
     def decide(now: OverrideMap) -> _Write | Change:
         holds = now.overrides.entries.get(key)
         if holds is None:
             return Change(key, None, None, made=False)
+        if holds != entry:
+            raise ChangedMeanwhile(key, holds)
         noted = _kept_text((_noted(Lifted(key, by, reason, at, ""), holds), *now.lifted))
         return _Write({"data": {key: None}, "metadata": {"annotations": {LIFTED: noted}}}, None)
 
@@ -215,7 +233,7 @@ def _is_worth_another_attempt(failure: SluiceError) -> bool:
     """Say whether the same may work in a moment: not where the API server understood and said no."""
     if isinstance(failure, ClusterRefused):
         return failure.status == 429 or failure.status >= 500
-    return not isinstance(failure, NoOverrideMap)
+    return not isinstance(failure, NoOverrideMap | ChangedMeanwhile)
 
 
 def _path(namespace: str) -> str:
@@ -248,6 +266,12 @@ def _cut_entry(entry: Override, most: int) -> Override:
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _said(text: str) -> str:
+    """Return a text of others as part of a sentence: on one line, and nothing that a terminal would obey."""
+    line = "".join(character for character in " ".join(text.split()) if character.isprintable())
+    return _cut(line, _MOST_SAID_CHARACTERS)
 
 
 def _kept_text(lifted: tuple[Lifted, ...]) -> str:

@@ -94,7 +94,7 @@ def resume(
     """Lift the override of an agent, or the one of all, and say what is served from then on.
 
     `declared` is what the files here say, None where they cannot be read. Raises `NotInOrder`, `FlagsUnreadable`,
-    `UnknownAgent`, and what lifting raises.
+    `UnknownAgent`, and what lifting raises: `force` lifts no other entry than the one that was looked at either.
     """
     key = ALL if agent is None else agent
     now = read_override_map(cluster, namespace)
@@ -119,7 +119,9 @@ def resume(
     if dangers and not force:
         raise NotInOrder(dangers)
     noted = f"{reason} (forced)" if dangers else reason
-    change = lift(cluster, namespace, key, by=by, reason=noted, at=moment(), manager=MANAGER, pause=clock.sleep)
+    change = lift(
+        cluster, namespace, key, entries[key], by=by, reason=noted, at=moment(), manager=MANAGER, pause=clock.sleep
+    )
     return Resumed(change, after, ended)
 
 

@@ -20,6 +20,7 @@ from sluice.override import Override
 from sluice.registry import AgentRollout, Environment, load_environment
 from sluice.rollout.effect import Clock
 from sluice.rollout.guard.prometheus import Prometheus
+from sluice.rollout.override_map import ChangedMeanwhile
 from sluice.rollout.soak import BY
 from tests.rollout.made_cluster import NAMESPACE, MadeAnswer, MadeClock, MadeCluster, MadePod, said
 
@@ -135,6 +136,19 @@ def test_whoever_interrupts_leaves_no_override(staging: Environment) -> None:
     with pytest.raises(KeyboardInterrupt):
         exercise(staging, cluster, ask=interrupted).run()
     assert cluster.override == {}
+
+
+def test_an_override_that_somebody_sets_during_the_exercise_is_left_and_said(staging: Environment) -> None:
+    cluster = made(staging)
+    ours = Override(0, "ada", "the provider is away")
+
+    def set_by_hand(agent: str, *_: str) -> Reply:
+        cluster.override = {"all": ours.text}
+        return Reply(agent, "u", "baseline", "m", "Here I am.", 100.0, 0.001)
+
+    with pytest.raises(ChangedMeanwhile, match="of all was changed meanwhile, by ada: the provider is away"):
+        exercise(staging, cluster, ask=set_by_hand).run()
+    assert cluster.overrides.entries == {"all": ours}
 
 
 def test_what_a_killed_soak_left_is_lifted_and_anybody_elses_override_refuses(staging: Environment) -> None:

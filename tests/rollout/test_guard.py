@@ -157,7 +157,7 @@ def test_writes_are_few_however_many_agents_go_bad() -> None:
 def test_what_a_person_just_lifted_is_left_to_them_and_then_judged_by_what_came_after() -> None:
     at = f"{START:%Y-%m-%dT%H:%M:%SZ}"
     cluster = MadeCluster(weights={"qa": 10}, override={"qa": Override(0, by="bob", at=at).text})
-    lift(cluster, NAMESPACE, "qa", by="ada", reason="mended", at=at, manager="made")
+    lift(cluster, NAMESPACE, "qa", cluster.overrides.entries["qa"], by="ada", reason="mended", at=at, manager="made")
     court = MadeCourt(frozenset({"qa"}))
 
     guard(cluster, court, at=START + timedelta(seconds=59)).round()
@@ -168,8 +168,9 @@ def test_what_a_person_just_lifted_is_left_to_them_and_then_judged_by_what_came_
 
 
 def test_one_that_a_person_lifted_within_seconds_is_noted_all_the_same() -> None:
-    cluster = MadeCluster(weights={"qa": 10}, override={"qa": Override(0, by="guard", reason="made").text})
-    lift(cluster, NAMESPACE, "qa", by="ada", reason="x", at=f"{datetime.now(UTC).isoformat()}", manager="made")
+    entry, at = Override(0, by="guard", reason="made"), datetime.now(UTC).isoformat()
+    cluster = MadeCluster(weights={"qa": 10}, override={"qa": entry.text})
+    lift(cluster, NAMESPACE, "qa", entry, by="ada", reason="x", at=at, manager="made")
 
     guard(cluster, MadeCourt()).round()
 
@@ -273,8 +274,9 @@ def test_what_does_not_answer_is_not_asked_for_every_agent_that_was_held() -> No
 
 def test_what_another_guard_began_is_judged_as_it_was_since_a_person_lifted_the_one_before() -> None:
     lifted, fell = f"{START:%Y-%m-%dT%H:%M:%SZ}", f"{START + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
-    cluster = MadeCluster(weights={"qa": 10}, override={"qa": Override(0, by="bob", at=lifted).text})
-    lift(cluster, NAMESPACE, "qa", by="ada", reason="mended", at=lifted, manager="made")
+    first = Override(0, by="bob", at=lifted)
+    cluster = MadeCluster(weights={"qa": 10}, override={"qa": first.text})
+    lift(cluster, NAMESPACE, "qa", first, by="ada", reason="mended", at=lifted, manager="made")
     cluster.override = {"qa": Override(0, by="guard", reason="bad again", at=fell).text}
     court = MadeCourt(frozenset({"qa"}))
 

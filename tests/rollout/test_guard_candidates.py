@@ -84,7 +84,7 @@ def test_a_merge_that_is_taken_back_finds_the_old_candidate_held_and_not_judged(
 def test_what_a_person_lifted_of_another_candidate_is_no_word_on_this_one() -> None:
     at = f"{START:%Y-%m-%dT%H:%M:%SZ}"
     cluster = MadeCluster(weights={"qa": 10}, override={"qa": Override(0, by="bob", at=at, candidate="qa-0").text})
-    lift(cluster, NAMESPACE, "qa", by="ada", reason="tidied", at=at, manager="made")
+    lift(cluster, NAMESPACE, "qa", cluster.overrides.entries["qa"], by="ada", reason="tidied", at=at, manager="made")
     court = MadeCourt()
 
     guard(cluster, court, at=START + timedelta(seconds=5)).round()

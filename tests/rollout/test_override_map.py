@@ -11,7 +11,7 @@ import pytest
 from sluice.errors import SluiceError
 from sluice.override import Override, read_override
 from sluice.rollout.cluster import ClusterRefused
-from sluice.rollout.override_map import NeverQuiet, NoOverrideMap, lift, lower, read_override_map
+from sluice.rollout.override_map import ChangedMeanwhile, NeverQuiet, NoOverrideMap, lift, lower, read_override_map
 from tests.rollout.made_cluster import NAMESPACE, MadeAnswer, MadeCluster, NoAnswer, said
 
 ENTRY = Override(0, by="ada", reason="errors", at="2026-11-21T10:00:00.000001Z")
@@ -25,8 +25,10 @@ def lowered(cluster: MadeCluster, key: str = "qa", entry: Override = ENTRY) -> b
     return lower(cluster, NAMESPACE, key, entry, manager="made", pause=no_pause).made
 
 
-def lifted(cluster: MadeCluster, key: str = "qa") -> bool:
-    change = lift(cluster, NAMESPACE, key, by="bob", reason="fixed", at="later", manager="made", pause=no_pause)
+def lifted(cluster: MadeCluster, key: str = "qa", entry: Override | None = None) -> bool:
+    """Lift an entry, by default the one that is there."""
+    entry = entry or cluster.overrides.entries.get(key, ENTRY)
+    change = lift(cluster, NAMESPACE, key, entry, by="bob", reason="fixed", at="later", manager="made", pause=no_pause)
     return change.made
 
 
@@ -227,9 +229,61 @@ def test_of_one_that_goes_on_to_say_more_than_any_note_holds_the_lowest_is_noted
 def test_a_large_text_of_whoever_lifts_is_shortened_as_well() -> None:
     cluster, large = MadeCluster(override={"qa": ENTRY.text}), "🦥" * 80_000
 
-    assert lift(cluster, NAMESPACE, "qa", by=large, reason=large, at="later", manager="made", pause=no_pause).made
+    assert lift(cluster, NAMESPACE, "qa", ENTRY, by=large, reason=large, at="later", manager="made").made
     (noted,) = read_override_map(cluster, NAMESPACE).lifted
     assert (noted.by, noted.reason) == (f"{large[:2000]}…",) * 2
+
+
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        (
+            replace(ENTRY, by="guard", reason="21 of 40\nfailed\x1b[2J", candidate="qa-2"),
+            "by guard: 21 of 40 failed[2J;",
+        ),
+        (replace(ENTRY, reason="", at="later"), "by ada;"),
+        (replace(ENTRY, by="", reason="e" * 9000), f"by somebody: {'e' * 300}…;"),
+        (replace(ENTRY, earlier=(Override(0, "bob", candidate="qa-1"),)), "by ada: errors;"),
+    ],
+)
+def test_an_entry_that_is_not_the_one_that_was_looked_at_is_left_and_said(there: Override, says: str) -> None:
+    cluster = MadeCluster(override={"qa": there.text})
+
+    with pytest.raises(ChangedMeanwhile) as refusal:
+        lifted(cluster, entry=ENTRY)
+    assert str(refusal.value) == (
+        f"not lifted: the override of qa was changed meanwhile, {says} run the command again to see what it holds"
+    )
+    assert refusal.value.exit_code == 1
+    assert (cluster.override, cluster.writes, len(cluster.requests)) == ({"qa": there.text}, 0, 1)
+
+
+def test_an_entry_that_is_set_between_look_and_write_is_left() -> None:
+    cluster, other = MadeCluster(override={"qa": ENTRY.text}), replace(ENTRY, by="guard", candidate="qa-2")
+
+    def meanwhile() -> None:
+        cluster.override = {"qa": other.text}
+        cluster.version += 1
+
+    cluster.before_patch = meanwhile
+    with pytest.raises(ChangedMeanwhile, match="of qa was changed meanwhile, by guard: errors"):
+        lifted(cluster)
+    assert (cluster.override, cluster.annotations) == ({"qa": other.text}, {})
+
+
+def test_a_lift_whose_answer_was_lost_is_not_made_twice_and_knows_what_it_lifted() -> None:
+    cluster = MadeCluster(override={"qa": ENTRY.text})
+
+    def losing(method: str, path: str) -> MadeAnswer | None:
+        if method == "PATCH" and cluster.writes == 1:
+            cluster._patch(cluster.requests[-1][2])
+            raise NoAnswer("broken")
+        return None
+
+    cluster.fault = losing
+    change = lift(cluster, NAMESPACE, "qa", ENTRY, by="b", reason="r", at="later", manager="made", pause=no_pause)
+    assert (change.made, change.before, change.entry) == (True, ENTRY, None)
+    assert cluster.writes == 1
 
 
 def test_nothing_to_lift_is_no_write() -> None:

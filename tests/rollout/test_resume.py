@@ -11,9 +11,10 @@ import pytest
 from sluice.override import Override
 from sluice.registry import Environment, load_environment
 from sluice.rollout.effect import Clock
+from sluice.rollout.override_map import ChangedMeanwhile
 from sluice.rollout.resume import FlagsUnreadable, NotInOrder, Resumed, resume
 from sluice.rollout.rollback import UnknownAgent
-from tests.rollout.made_cluster import NAMESPACE, MadeClock, MadeCluster, said
+from tests.rollout.made_cluster import NAMESPACE, MadeAnswer, MadeClock, MadeCluster, said
 
 PROJECT = Path(__file__).parent.parent.parent
 HELD = '{"weight": 0, "by": "guard", "reason": "errors"}'
@@ -161,3 +162,24 @@ def test_what_was_replaced_is_a_danger_as_well(declared: Environment) -> None:
 
     with pytest.raises(NotInOrder, match="qa: 50 % of its users would be on the candidate at once"):
         resumed(cluster, wanting(declared, 0))
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_a_guard_set_after_the_look_is_not_lifted_with_what_was_looked_at(
+    declared: Environment, *, force: bool
+) -> None:
+    ended = Override(0, "guard", "errors", candidate="qa-0")
+    fell = Override(0, "guard", "21 of 40 failed", candidate="qa-1").over(ended)
+    cluster = MadeCluster(weights={"qa": 50}, override={"qa": ended.text})
+
+    def rolls_back(method: str, path: str) -> MadeAnswer | None:
+        if path.endswith("/flags"):
+            cluster.override = {"qa": fell.text}
+            cluster.version += 1
+        return None
+
+    cluster.fault = rolls_back
+    with pytest.raises(ChangedMeanwhile, match=r"not lifted: the override of qa was .* by guard: 21 of 40 failed; run"):
+        resumed(cluster, wanting(declared, 50), force=force)
+    assert cluster.overrides.allowed_percent("qa", "qa-1") == 0
+    assert cluster.writes == 0

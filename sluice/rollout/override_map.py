@@ -28,8 +28,8 @@ _MOST_LIFTED_BYTES = 200_000
 _MOST_CHARACTERS = 2_000
 """Of each text that is noted: one character takes up to 14 bytes, an emoji that is escaped twice. A guard writes fewer,
 and it tells its entries apart by all they say."""
-_FEWEST_CHARACTERS = 200
-"""Of each where that is too much, as for an entry that goes on to say many others: longer than any candidate's name."""
+_FEWEST_CHARACTERS = 40
+"""Of each where that is too much, as for an entry that goes on to say many others."""
 
 _MOST_SAID_CHARACTERS = 300
 """Of another's reason, in a sentence of ours."""
@@ -243,25 +243,21 @@ def _path(namespace: str) -> str:
 def _noted(lifted: Lifted, was: Override) -> Lifted:
     """Return what is noted of an entry that is lifted, so short that it fits: whatever it says, it can be lifted.
 
-    Texts are cut first, then those left out that nothing is decided by. If it goes on to say more others than find room
-    even so, what is left is one for every candidate, at the lowest weight of all.
+    Texts are cut first; where that is not enough, those left out that nothing is decided by. Of the hundred others that
+    an entry may go on to say, all find room then.
     """
     lifted = replace(lifted, by=_cut(lifted.by, _MOST_CHARACTERS), reason=_cut(lifted.reason, _MOST_CHARACTERS))
-    cut = [_cut_entry(one, _MOST_CHARACTERS) for one in was.each]
-    bare = [replace(_cut_entry(one, _FEWEST_CHARACTERS), reason="", evidence="") for one in was.each]
-    for first, *earlier in (cut, bare):
-        noted = replace(lifted, was=replace(first, earlier=tuple(earlier)).text)
-        if len(_lifted_text((noted,))) <= _MOST_LIFTED_BYTES:
-            return noted
-    lowest_percent = min(one.weight_percent for one in bare)
-    return replace(lifted, was=replace(bare[0], weight_percent=lowest_percent, candidate="").text)
+    first, *earlier = (_cut_entry(one, _MOST_CHARACTERS) for one in was.each)
+    noted = replace(lifted, was=replace(first, earlier=tuple(earlier)).text)
+    if len(_lifted_text((noted,))) <= _MOST_LIFTED_BYTES:
+        return noted
+    first, *earlier = (replace(_cut_entry(one, _FEWEST_CHARACTERS), reason="", evidence="") for one in was.each)
+    return replace(lifted, was=replace(first, earlier=tuple(earlier)).text)
 
 
 def _cut_entry(entry: Override, most: int) -> Override:
-    by, reason, evidence, at, candidate = (
-        _cut(text, most) for text in (entry.by, entry.reason, entry.evidence, entry.at, entry.candidate)
-    )
-    return replace(entry, by=by, reason=reason, evidence=evidence, at=at, candidate=candidate)
+    by, reason, evidence, at = (_cut(text, most) for text in (entry.by, entry.reason, entry.evidence, entry.at))
+    return replace(entry, by=by, reason=reason, evidence=evidence, at=at)
 
 
 def _cut(text: str, most: int) -> str:

@@ -211,19 +211,20 @@ def test_of_one_that_goes_on_to_say_many_others_the_texts_that_decide_are_kept()
 
     assert lifted(cluster)
     (noted,) = read_override_map(cluster, NAMESPACE).lifted
-    bare = Override(0, f"{large[:200]}…", at=f"{large[:200]}…")
+    bare = Override(0, f"{large[:40]}…", at=f"{large[:40]}…")
     assert read_override(noted.was).each == tuple(replace(bare, candidate=f"qa-{number}") for number in range(9))
     assert len(cluster.annotations["sluice/lifted"]) <= 200_000
 
 
-def test_of_one_that_goes_on_to_say_more_than_any_note_holds_the_lowest_is_noted_for_every_candidate() -> None:
-    others = tuple(Override(5, "ada", candidate=f"qa-{number}") for number in range(5_000))
+def test_of_one_that_goes_on_to_say_as_much_as_it_may_all_are_noted() -> None:
+    others = tuple(Override(5, "🦥" * 500, at="🦥" * 500, candidate=f"qa-{number}") for number in range(100))
     cluster = MadeCluster(override={"qa": replace(ENTRY, weight_percent=25, candidate="qa-x", earlier=others).text})
 
     assert lifted(cluster)
     (noted,) = read_override_map(cluster, NAMESPACE).lifted
-    assert read_override(noted.was) == Override(5, ENTRY.by, at=ENTRY.at)
-    assert noted.concerns("qa", "qa-4999")
+    assert len(cluster.annotations["sluice/lifted"]) <= 200_000
+    assert [one.candidate for one in read_override(noted.was).each] == ["qa-x", *(one.candidate for one in others)]
+    assert noted.concerns("qa", "qa-99")
 
 
 def test_a_large_text_of_whoever_lifts_is_shortened_as_well() -> None:

@@ -90,8 +90,8 @@ def test_an_entry_that_says_nothing_or_allows_more_is_replaced(there: str) -> No
     assert cluster.overrides.entries["qa"] == ENTRY
 
 
-def test_a_write_whose_answer_was_lost_is_not_made_twice() -> None:
-    cluster = MadeCluster()
+def lose_the_first_answer(cluster: MadeCluster) -> None:
+    """Have the first write take effect and its answer not come."""
 
     def losing(method: str, path: str) -> MadeAnswer | None:
         if method == "PATCH" and cluster.writes == 1:
@@ -100,6 +100,12 @@ def test_a_write_whose_answer_was_lost_is_not_made_twice() -> None:
         return None
 
     cluster.fault = losing
+
+
+def test_a_write_whose_answer_was_lost_is_not_made_twice() -> None:
+    cluster = MadeCluster()
+
+    lose_the_first_answer(cluster)
     assert lowered(cluster)
     assert cluster.writes == 1
     assert cluster.overrides.entries == {"qa": ENTRY}
@@ -275,13 +281,7 @@ def test_an_entry_that_is_set_between_look_and_write_is_left() -> None:
 def test_a_lift_whose_answer_was_lost_is_not_made_twice_and_knows_what_it_lifted() -> None:
     cluster = MadeCluster(override={"qa": ENTRY.text})
 
-    def losing(method: str, path: str) -> MadeAnswer | None:
-        if method == "PATCH" and cluster.writes == 1:
-            cluster._patch(cluster.requests[-1][2])
-            raise NoAnswer("broken")
-        return None
-
-    cluster.fault = losing
+    lose_the_first_answer(cluster)
     change = lift(cluster, NAMESPACE, "qa", ENTRY, by="b", reason="r", at="later", manager="made", pause=no_pause)
     assert (change.made, change.before, change.entry) == (True, ENTRY, None)
     assert cluster.writes == 1
@@ -348,13 +348,7 @@ def test_what_a_person_set_for_every_candidate_outlives_one_for_a_candidate(ther
 def test_a_lost_answer_to_a_write_over_another_candidates_is_not_written_twice() -> None:
     cluster = MadeCluster(override={"qa": replace(ENTRY, candidate="qa-1").text})
 
-    def losing(method: str, path: str) -> MadeAnswer | None:
-        if method == "PATCH" and cluster.writes == 1:
-            cluster._patch(cluster.requests[-1][2])
-            raise NoAnswer("broken")
-        return None
-
-    cluster.fault = losing
+    lose_the_first_answer(cluster)
     assert lowered(cluster, entry=replace(ENTRY, candidate="qa-2"))
     assert cluster.writes == 1
 
